@@ -1,0 +1,23 @@
+use std::net::{IpAddr, SocketAddr};
+
+use crate::{ForwardMethod, Weight};
+
+/// A real server as one service sees it.
+///
+/// Within a service its identity is `address` (IP and port); method and weight may be edited (ipvs-facts D.2).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Destination {
+    /// Address and port connections are sent to. The port counts in NAT only; DR and TUN don't change ports.
+    pub address: SocketAddr,
+    /// How packets get there.
+    pub method: ForwardMethod,
+    /// Share of new connections.
+    pub weight: Weight,
+}
+
+impl Destination {
+    /// The real server's IP address.
+    pub const fn ip(&self) -> IpAddr {
+        self.address.ip()
+    }
+}

@@ -1,0 +1,222 @@
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::{Destination, ForwardMethod, Protocol, SchedulerKind};
+
+/// What identifies a service: protocol, virtual IP address, port.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct ServiceKey {
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// The virtual IP address and port clients connect to.
+    pub address: SocketAddr,
+}
+
+impl ServiceKey {
+    /// A key of these parts.
+    pub const fn new(protocol: Protocol, address: SocketAddr) -> Self {
+        Self { protocol, address }
+    }
+
+    /// The virtual IP address.
+    pub const fn vip(&self) -> IpAddr {
+        self.address.ip()
+    }
+}
+
+impl fmt::Display for ServiceKey {
+    /// `tcp 192.0.2.100:80`, `udp [2001:db8::100]:53`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.protocol, self.address)
+    }
+}
+
+/// A virtual service and its destinations.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Service {
+    key: ServiceKey,
+    scheduler: SchedulerKind,
+    destinations: Vec<Destination>,
+}
+
+/// Why a destination can't belong to a service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ServiceError {
+    /// The service already has a destination with this address and port.
+    DuplicateDestination(SocketAddr),
+    /// Only TUN can cross address families (ipvs-facts C.8).
+    FamilyMismatch(SocketAddr, ForwardMethod),
+    /// Not an address of one host: unspecified, broadcast or multicast (ipvs-facts D.2).
+    NotUnicast(IpAddr),
+    /// The service has no such destination.
+    UnknownDestination(SocketAddr),
+    /// Port 0 without persistence answers every packet with an error (ipvs-facts D.1).
+    ZeroPort(SocketAddr),
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DuplicateDestination(a) => write!(f, "the service has the real server {a} twice: remove one of them"),
+            Self::FamilyMismatch(a, m) => write!(
+                f,
+                "real server {a} is of another address family than the service, which method \"{m}\" can't reach: \
+                 use \"tun\" or a real server of the service's family"
+            ),
+            Self::NotUnicast(ip) => {
+                write!(f, "{ip} is not the address of one host: use a unicast address")
+            }
+            Self::UnknownDestination(a) => write!(f, "the service has no real server {a}"),
+            Self::ZeroPort(a) => write!(f, "{a} has port 0: give the port that is served"),
+        }
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+impl Service {
+    /// A service without destinations.
+    ///
+    /// # Errors
+    /// If the address is not unicast or the port is 0.
+    pub fn new(key: ServiceKey, scheduler: SchedulerKind) -> Result<Self, ServiceError> {
+        check_unicast(key.vip())?;
+        if key.address.port() == 0 {
+            return Err(ServiceError::ZeroPort(key.address));
+        }
+        Ok(Self { key, scheduler, destinations: Vec::new() })
+    }
+
+    /// Adds a destination, as `ipvsadm -a` does.
+    ///
+    /// # Errors
+    /// If the destination can't belong to this service; the service is unchanged then.
+    pub fn add(&mut self, destination: Destination) -> Result<(), ServiceError> {
+        self.check(&destination)?;
+        if self.find(destination.address).is_some() {
+            return Err(ServiceError::DuplicateDestination(destination.address));
+        }
+        self.destinations.push(destination);
+        Ok(())
+    }
+
+    /// Gives the destination with the same address a new method and weight, as `ipvsadm -e` does.
+    ///
+    /// # Errors
+    /// If there is no such destination, or it can't belong to this service; the service is unchanged then.
+    pub fn edit(&mut self, destination: Destination) -> Result<(), ServiceError> {
+        self.check(&destination)?;
+        let at = self.position(destination.address)?;
+        self.destinations[at] = destination;
+        Ok(())
+    }
+
+    /// Takes a destination out, as `ipvsadm -d` does.
+    ///
+    /// # Errors
+    /// If there is no such destination.
+    pub fn remove(&mut self, address: SocketAddr) -> Result<Destination, ServiceError> {
+        let at = self.position(address)?;
+        Ok(self.destinations.remove(at))
+    }
+
+    /// Changes the scheduler; destinations stay.
+    pub fn set_scheduler(&mut self, scheduler: SchedulerKind) {
+        self.scheduler = scheduler;
+    }
+
+    /// What identifies the service.
+    pub const fn key(&self) -> ServiceKey {
+        self.key
+    }
+
+    /// The rule for new connections.
+    pub const fn scheduler(&self) -> SchedulerKind {
+        self.scheduler
+    }
+
+    /// The destinations in the order they were added. Schedulers walk the other way, newest first (ipvs-facts A.0).
+    pub fn destinations(&self) -> &[Destination] {
+        &self.destinations
+    }
+
+    /// The destination with this address and port.
+    pub fn find(&self, address: SocketAddr) -> Option<&Destination> {
+        self.destinations.iter().find(|d| d.address == address)
+    }
+
+    fn position(&self, address: SocketAddr) -> Result<usize, ServiceError> {
+        self.destinations.iter().position(|d| d.address == address).ok_or(ServiceError::UnknownDestination(address))
+    }
+
+    fn check(&self, destination: &Destination) -> Result<(), ServiceError> {
+        check_unicast(destination.ip())?;
+        let crosses = destination.address.is_ipv4() != self.key.address.is_ipv4();
+        if crosses && destination.method != ForwardMethod::Tun {
+            return Err(ServiceError::FamilyMismatch(destination.address, destination.method));
+        }
+        if destination.method == ForwardMethod::Nat && destination.address.port() == 0 {
+            return Err(ServiceError::ZeroPort(destination.address));
+        }
+        Ok(())
+    }
+}
+
+fn check_unicast(ip: IpAddr) -> Result<(), ServiceError> {
+    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
+    let link_local = matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    if broadcast || link_local || ip.is_multicast() || ip.is_unspecified() {
+        return Err(ServiceError::NotUnicast(ip));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Weight;
+
+    fn service() -> Service {
+        let key = ServiceKey::new(Protocol::Tcp, "192.0.2.100:80".parse().unwrap());
+        Service::new(key, SchedulerKind::Rr).unwrap()
+    }
+
+    fn destination(address: &str, method: ForwardMethod) -> Destination {
+        Destination { address: address.parse().unwrap(), method, weight: Weight::default() }
+    }
+
+    #[test]
+    fn only_tun_crosses_families() {
+        let mut s = service();
+        let far = "[2001:db8::1]:80";
+        assert!(matches!(s.add(destination(far, ForwardMethod::Nat)), Err(ServiceError::FamilyMismatch(..))));
+        assert!(matches!(s.add(destination(far, ForwardMethod::Dr)), Err(ServiceError::FamilyMismatch(..))));
+        s.add(destination(far, ForwardMethod::Tun)).unwrap();
+    }
+
+    #[test]
+    fn a_destination_is_its_address_and_port() {
+        let mut s = service();
+        s.add(destination("10.0.0.1:80", ForwardMethod::Dr)).unwrap();
+        s.add(destination("10.0.0.1:81", ForwardMethod::Nat)).unwrap();
+        assert!(matches!(
+            s.add(destination("10.0.0.1:80", ForwardMethod::Nat)),
+            Err(ServiceError::DuplicateDestination(_))
+        ));
+        s.edit(destination("10.0.0.1:80", ForwardMethod::Nat)).unwrap();
+        assert_eq!(s.destinations()[0].method, ForwardMethod::Nat);
+        s.remove("10.0.0.1:80".parse().unwrap()).unwrap();
+        assert_eq!(s.destinations().len(), 1);
+    }
+
+    #[test]
+    fn addresses_that_are_no_host_are_refused() {
+        let mut s = service();
+        for bad in ["0.0.0.0:80", "224.0.0.1:80", "255.255.255.255:80", "[ff02::1]:80", "[fe80::1]:80"] {
+            let refused = s.add(destination(bad, ForwardMethod::Tun));
+            assert!(matches!(refused, Err(ServiceError::NotUnicast(_))), "{bad}");
+        }
+        let key = ServiceKey::new(Protocol::Udp, "192.0.2.1:0".parse().unwrap());
+        assert!(matches!(Service::new(key, SchedulerKind::Rr), Err(ServiceError::ZeroPort(_))));
+    }
+}
