@@ -1,1 +1,44 @@
-//! Being built.
+//! The director's JSON API over a unix socket: its types, and a client for programs that wait for the answer.
+//!
+//! Answers may get further fields at any time; a client ignores those it doesn't know. Names of protocols, schedulers,
+//! methods, states and reasons are open sets, hence text and not enumerations.
+
+mod client;
+mod connection;
+mod service;
+mod status;
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+pub use client::{Client, ClientError};
+pub use connection::{Connection, ConnectionPage, ConnectionQuery};
+pub use service::{Counters, Neighbour, RealServerStatus, ServiceStatus};
+pub use status::{Occupancy, PortStatus, ReasonCount, Status, WorkerStatus};
+
+/// A word of an open set. The server's are constants, the client's are read.
+pub type Name = Cow<'static, str>;
+
+/// Where ulvsd listens if nothing else is said.
+pub const DEFAULT_SOCKET: &str = "/run/ulvs/api.sock";
+
+/// The environment variable that names another socket.
+pub const SOCKET_VARIABLE: &str = "ULVS_SOCKET";
+
+/// The paths that are served.
+pub mod path {
+    /// [`Status`](crate::Status)
+    pub const STATUS: &str = "/v1/status";
+    /// A list of [`ServiceStatus`](crate::ServiceStatus)
+    pub const SERVICES: &str = "/v1/services";
+    /// [`ConnectionPage`](crate::ConnectionPage), asked for with a [`ConnectionQuery`](crate::ConnectionQuery)
+    pub const CONNECTIONS: &str = "/v1/conns";
+}
+
+/// The body of every answer that is not a success.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Failure {
+    /// What went wrong, a sentence.
+    pub error: String,
+}

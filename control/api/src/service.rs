@@ -1,0 +1,66 @@
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Name;
+
+/// One service of `GET /v1/services`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ServiceStatus {
+    /// `tcp`, `udp`.
+    pub protocol: Name,
+    /// Virtual IP address and port.
+    pub address: SocketAddr,
+    /// `rr`, `wrr`, `lc`, `wlc`.
+    pub scheduler: Name,
+    /// Traffic of the service.
+    pub counters: Counters,
+    /// Its real servers in the order they were added.
+    pub real_servers: Vec<RealServerStatus>,
+}
+
+/// One real server as a service sees it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct RealServerStatus {
+    /// IP address and port.
+    pub address: SocketAddr,
+    /// `nat`, `dr`, `tun`.
+    pub method: Name,
+    /// Share of new connections; 0: gets no new ones.
+    pub weight: u32,
+    /// Connections in state ESTABLISHED, and UDP's.
+    pub active_connections: u64,
+    /// Connections in any other state.
+    pub inactive_connections: u64,
+    /// Whether the director knows the way to it.
+    pub neighbour: Neighbour,
+    /// Traffic of the real server for this service.
+    pub counters: Counters,
+}
+
+/// Whether the director knows the way to a real server.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Neighbour {
+    /// The next hop's MAC address is known.
+    Resolved,
+    /// The next hop has not answered yet.
+    Unresolved,
+    /// No route leads there.
+    NoRoute,
+}
+
+/// Traffic since start, IPVS's five counters.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Counters {
+    /// Connections scheduled.
+    pub connections: u64,
+    /// Packets from clients.
+    pub packets_in: u64,
+    /// Packets to clients; 0 for DR and TUN, whose replies don't pass the director.
+    pub packets_out: u64,
+    /// Bytes from clients.
+    pub bytes_in: u64,
+    /// Bytes to clients.
+    pub bytes_out: u64,
+}
