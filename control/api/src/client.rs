@@ -211,13 +211,13 @@ impl Client {
 impl ConnectionQuery {
     /// The query as the target of a GET.
     pub fn target(&self) -> String {
-        let mut target = path::CONNECTIONS.to_owned();
-        let mut separator = '?';
-        let limit = self.limit.map(|limit| ("limit", limit as u64));
-        for (name, value) in limit.into_iter().chain(self.cursor.map(|cursor| ("cursor", cursor))) {
-            target.push_str(&format!("{separator}{name}={value}"));
-            separator = '&';
+        let limit = self.limit.map(|limit| format!("limit={limit}"));
+        let cursor = self.cursor.map(|cursor| format!("cursor={cursor}"));
+        let query: Vec<String> = limit.into_iter().chain(cursor).collect();
+        if query.is_empty() {
+            path::CONNECTIONS.to_owned()
+        } else {
+            format!("{}?{}", path::CONNECTIONS, query.join("&"))
         }
-        target
     }
 }

@@ -1,1 +1,30 @@
-//! Being built.
+//! The director's file: TOML to a [`Director`], with all errors at once; and what a reload changes.
+//!
+//! ```text
+//! text -> toml (sections) -> Draft -> validate -> Director -> Plan (against the running services)
+//! ```
+//!
+//! A source such as [`toml`](Director::parse) reads single values, with their places, into a draft. What spans several
+//! values (names that must be unique, references, address families) is validated on the draft, the same for each source.
+//! Both collect what is wrong instead of stopping, as [`Diagnostic`]s.
+
+mod device;
+mod diagnostic;
+mod director;
+mod draft;
+mod mac;
+mod plan;
+mod problems;
+mod restart;
+mod toml;
+mod validate;
+
+pub use device::{Device, DeviceError};
+pub use diagnostic::Diagnostic;
+pub use director::{
+    Api, Connections, Destinations, Director, Dpdk, Metrics, Neighbours, PollMode, Port, StaticNeighbour, StaticRoute,
+    Workers,
+};
+pub use mac::{Mac, MacError};
+pub use plan::{Conflict, Plan, Step};
+pub use restart::restart_needed;

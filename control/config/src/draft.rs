@@ -1,0 +1,85 @@
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, Weight};
+
+use crate::problems::{At, Span};
+use crate::{Api, Connections, Destinations, Device, Dpdk, Mac, Metrics, Neighbours, PollMode};
+
+/// What a source says, each value readable by itself; whether the values fit together is still open.
+///
+/// An absent value of what must be there was reported by the source already, and validation does not report it again.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) dpdk: Dpdk,
+    pub(crate) workers: DraftWorkers,
+    pub(crate) connections: Connections,
+    pub(crate) destinations: Destinations,
+    pub(crate) api: Api,
+    pub(crate) metrics: Metrics,
+    pub(crate) neighbours: Neighbours,
+    pub(crate) ports: Vec<DraftPort>,
+    pub(crate) static_routes: Vec<DraftRoute>,
+    pub(crate) static_neighbours: Vec<DraftNeighbour>,
+    pub(crate) services: Vec<DraftService>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct DraftWorkers {
+    pub(crate) cores: Option<At<Vec<At<usize>>>>,
+    pub(crate) poll: PollMode,
+}
+
+#[derive(Debug)]
+pub(crate) struct DraftPort {
+    pub(crate) name: Option<At<String>>,
+    pub(crate) device: Option<At<Device>>,
+    pub(crate) queues: Option<At<u16>>,
+    /// The twin's name, with a place if it was given.
+    pub(crate) tap: Tap,
+    pub(crate) mtu: Option<At<u16>>,
+    pub(crate) mac: Option<Mac>,
+    pub(crate) promiscuous: bool,
+    pub(crate) addresses: Vec<At<IpNet>>,
+    pub(crate) span: Span,
+}
+
+/// The kernel's twin of a port.
+#[derive(Clone, Debug)]
+pub(crate) enum Tap {
+    /// `ulvs0` for the first port, and so on.
+    Default,
+    Named(At<String>),
+    Off,
+}
+
+#[derive(Debug)]
+pub(crate) struct DraftRoute {
+    pub(crate) prefix: Option<At<IpNet>>,
+    pub(crate) via: Option<At<IpAddr>>,
+    pub(crate) port: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct DraftNeighbour {
+    pub(crate) address: Option<At<IpAddr>>,
+    pub(crate) mac: Option<Mac>,
+    pub(crate) port: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct DraftService {
+    pub(crate) protocol: Option<Protocol>,
+    pub(crate) address: Option<At<SocketAddr>>,
+    pub(crate) scheduler: SchedulerKind,
+    pub(crate) real_servers: Vec<DraftRealServer>,
+}
+
+#[derive(Debug)]
+pub(crate) struct DraftRealServer {
+    pub(crate) ip: Option<At<IpAddr>>,
+    /// Absent: the service's.
+    pub(crate) port: Option<u16>,
+    pub(crate) method: Option<ForwardMethod>,
+    pub(crate) weight: Weight,
+}

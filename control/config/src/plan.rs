@@ -1,0 +1,187 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+use ulvs_model::{Destination, SchedulerKind, Service, ServiceError, ServiceKey, ServiceSet};
+
+/// What turns one set of services into another, in the order to do it.
+///
+/// The order of a service's real servers is not a difference: those that stay keep their places, new ones come last, as
+/// with ipvsadm. So a file whose lines were moved about changes nothing.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Plan {
+    steps: Vec<Step>,
+}
+
+/// One change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// A service goes, with its real servers.
+    RemoveService(ServiceKey),
+    /// A service comes, without real servers yet.
+    AddService(ServiceKey, SchedulerKind),
+    /// A service gets another scheduler.
+    SetScheduler {
+        /// The service.
+        service: ServiceKey,
+        /// Its scheduler so far.
+        from: SchedulerKind,
+        /// Its scheduler from now on.
+        to: SchedulerKind,
+    },
+    /// A service loses a real server.
+    Remove(ServiceKey, Destination),
+    /// A service gets a real server.
+    Add(ServiceKey, Destination),
+    /// A real server of a service gets another method or weight.
+    Edit {
+        /// The service.
+        service: ServiceKey,
+        /// The real server so far.
+        from: Destination,
+        /// The real server from now on, at the same address.
+        to: Destination,
+    },
+}
+
+/// Why a step doesn't fit the set it is applied to.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Conflict {
+    /// The service to add is there.
+    #[error("service {0} is there already")]
+    ServiceExists(ServiceKey),
+    /// The service to change or remove is not there.
+    #[error("there is no service {0}")]
+    NoService(ServiceKey),
+    /// The real server doesn't fit.
+    #[error("service {0}: {1}")]
+    Destination(ServiceKey, #[source] ServiceError),
+}
+
+impl Plan {
+    /// What turns `old` into `new`.
+    pub fn between(old: &ServiceSet, new: &ServiceSet) -> Self {
+        let mut steps = Vec::new();
+        let gone = old.iter().map(Service::key).filter(|key| new.get(key).is_none());
+        steps.extend(gone.map(Step::RemoveService));
+        for service in new.iter() {
+            match old.get(&service.key()) {
+                None => {
+                    let key = service.key();
+                    steps.push(Step::AddService(key, service.scheduler()));
+                    steps.extend(service.destinations().iter().map(|&added| Step::Add(key, added)));
+                }
+                Some(before) => change(before, service, &mut steps),
+            }
+        }
+        Self { steps }
+    }
+
+    /// The changes, in the order to do them.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Does every step to `set`.
+    ///
+    /// # Errors
+    /// If a step doesn't fit, because `set` is not the one the plan starts from; the steps before it are done then.
+    pub fn apply(&self, set: &mut ServiceSet) -> Result<(), Conflict> {
+        self.steps.iter().try_for_each(|step| step.apply(set))
+    }
+}
+
+/// What turns a service into another with the same key. Removals come first, so that there is room for what is added.
+fn change(old: &Service, new: &Service, steps: &mut Vec<Step>) {
+    let service = new.key();
+    if old.scheduler() != new.scheduler() {
+        steps.push(Step::SetScheduler { service, from: old.scheduler(), to: new.scheduler() });
+    }
+    let stay: HashMap<SocketAddr, &Destination> = new.destinations().iter().map(|d| (d.address, d)).collect();
+    let were: HashMap<SocketAddr, &Destination> = old.destinations().iter().map(|d| (d.address, d)).collect();
+    let gone = old.destinations().iter().filter(|d| !stay.contains_key(&d.address));
+    steps.extend(gone.map(|&gone| Step::Remove(service, gone)));
+    for &to in new.destinations() {
+        match were.get(&to.address) {
+            None => steps.push(Step::Add(service, to)),
+            Some(&&from) if from != to => steps.push(Step::Edit { service, from, to }),
+            Some(_) => {}
+        }
+    }
+}
+
+impl Step {
+    /// The service it is about.
+    pub const fn service(&self) -> ServiceKey {
+        match *self {
+            Self::RemoveService(service)
+            | Self::AddService(service, _)
+            | Self::SetScheduler { service, .. }
+            | Self::Remove(service, _)
+            | Self::Add(service, _)
+            | Self::Edit { service, .. } => service,
+        }
+    }
+
+    /// Does this step to `set`.
+    ///
+    /// # Errors
+    /// If it doesn't fit; `set` is unchanged then.
+    pub fn apply(&self, set: &mut ServiceSet) -> Result<(), Conflict> {
+        let key = self.service();
+        let refused = |error| Conflict::Destination(key, error);
+        match *self {
+            Self::AddService(_, scheduler) => {
+                let service = Service::new(key, scheduler).map_err(refused)?;
+                return set.add(service).map_err(|_| Conflict::ServiceExists(key));
+            }
+            Self::RemoveService(_) => return set.remove(&key).map(drop).ok_or(Conflict::NoService(key)),
+            _ => {}
+        }
+        let service = set.get_mut(&key).ok_or(Conflict::NoService(key))?;
+        match *self {
+            Self::AddService(..) | Self::RemoveService(_) => Ok(()),
+            Self::SetScheduler { to, .. } => {
+                service.set_scheduler(to);
+                Ok(())
+            }
+            Self::Add(_, added) => service.add(added).map_err(refused),
+            Self::Remove(_, gone) => service.remove(gone.address).map(drop).map_err(refused),
+            Self::Edit { to, .. } => service.edit(to).map_err(refused),
+        }
+    }
+}
+
+impl fmt::Display for Plan {
+    /// One line for each step.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
+    }
+}
+
+impl fmt::Display for Step {
+    /// `+ tcp 192.0.2.100:80 real server 10.0.0.13:80 dr weight 1`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RemoveService(service) => write!(f, "- {service}"),
+            Self::AddService(service, scheduler) => write!(f, "+ {service} scheduler {scheduler}"),
+            Self::SetScheduler { service, from, to } => write!(f, "~ {service} scheduler {from} -> {to}"),
+            Self::Remove(service, d) => {
+                write!(f, "- {service} real server {} {} weight {}", d.address, d.method, d.weight)
+            }
+            Self::Add(service, d) => {
+                write!(f, "+ {service} real server {} {} weight {}", d.address, d.method, d.weight)
+            }
+            Self::Edit { service, from, to } => write!(
+                f,
+                "~ {service} real server {} {} weight {} -> {} weight {}",
+                to.address, from.method, from.weight, to.method, to.weight
+            ),
+        }
+    }
+}

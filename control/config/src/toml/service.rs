@@ -1,0 +1,52 @@
+use std::net::{IpAddr, SocketAddr};
+
+use ::toml::de::DeValue;
+use ulvs_model::{SchedulerKind, Weight};
+
+use super::table::Table;
+use super::value::{number, parsed, string, written};
+use crate::draft::{DraftRealServer, DraftService};
+use crate::problems::{At, Problems};
+
+/// One `[[service]]` with its real servers.
+pub(super) fn read(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftService {
+    let address = written("an IP address and a port, as \"192.0.2.100:80\" or \"[2001:db8::100]:53\"");
+    DraftService {
+        protocol: table.required("protocol", "\"tcp\"", problems, parsed).map(|protocol| protocol.value),
+        address: table.required("address", "\"192.0.2.100:80\"", problems, address),
+        scheduler: table.or("scheduler", SchedulerKind::default(), problems, parsed),
+        real_servers: table.sections("real_server", problems, real_server),
+    }
+}
+
+fn real_server(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftRealServer {
+    let address = table.required("address", "\"10.0.0.11:8080\"", problems, real_server_address);
+    let port = address.as_ref().and_then(|address| address.value.1);
+    DraftRealServer {
+        ip: address.map(|address| At { value: address.value.0, span: address.span }),
+        port,
+        method: table.required("method", "\"nat\"", problems, parsed).map(|method| method.value),
+        weight: table.or("weight", Weight::default(), problems, weight),
+    }
+}
+
+/// An address, and a port if it isn't the service's.
+fn real_server_address(value: &DeValue<'_>) -> Result<(IpAddr, Option<u16>), String> {
+    let text = string(value)?;
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok((address.ip(), Some(address.port())));
+    }
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).filter(|text| text.contains(':'));
+    bare.unwrap_or(text).parse().map(|ip| (ip, None)).map_err(|_| {
+        format!(
+            "expected an IP address, or one with a port, as \"10.0.0.11\", \"10.0.0.11:8080\" or \"[2001:db8::11]:8080\", \
+             found \"{}\"",
+            text.escape_debug()
+        )
+    })
+}
+
+fn weight(value: &DeValue<'_>) -> Result<Weight, String> {
+    let number = number(0..=i64::from(i32::MAX))(value)?;
+    Weight::new(number).ok_or_else(|| format!("{number} is no weight"))
+}

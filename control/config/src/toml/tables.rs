@@ -1,0 +1,78 @@
+//! The sections that are a few numbers and names.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::toml::de::DeValue;
+
+use super::table::Table;
+use super::value::{number, string, written};
+use crate::problems::Problems;
+use crate::{Api, Connections, Destinations, Metrics, Neighbours};
+
+/// The longest timeout ipvsadm takes: 31 days (ipvs-facts D.4).
+const TIMEOUT_MAX: u64 = 31 * 24 * 60 * 60;
+
+/// The longest path of a unix socket: `sun_path` without its closing zero.
+const SOCKET_PATH_MAX: usize = 107;
+
+/// `[connections]`
+pub(super) fn connections(table: &mut Table<'_, '_>, problems: &mut Problems) -> Connections {
+    let default = Connections::default();
+    Connections {
+        capacity: table.or("capacity", default.capacity, problems, number(1024..=1 << 30)),
+        timeout_tcp: table.or("timeout_tcp", default.timeout_tcp, problems, seconds),
+        timeout_tcp_fin: table.or("timeout_tcp_fin", default.timeout_tcp_fin, problems, seconds),
+        timeout_udp: table.or("timeout_udp", default.timeout_udp, problems, seconds),
+    }
+}
+
+/// `[destinations]`
+pub(super) fn destinations(table: &mut Table<'_, '_>, problems: &mut Problems) -> Destinations {
+    let default = Destinations::default();
+    Destinations { capacity: table.or("capacity", default.capacity, problems, number(1..=1 << 24)) }
+}
+
+/// `[api]`
+pub(super) fn api(table: &mut Table<'_, '_>, problems: &mut Problems) -> Api {
+    let default = Api::default();
+    Api { socket: table.or("socket", default.socket, problems, socket) }
+}
+
+/// `[metrics]`
+pub(super) fn metrics(table: &mut Table<'_, '_>, problems: &mut Problems) -> Metrics {
+    let default = Metrics::default();
+    Metrics { listen: table.or("listen", default.listen, problems, listen) }
+}
+
+/// `[neighbours]`
+pub(super) fn neighbours(table: &mut Table<'_, '_>, problems: &mut Problems) -> Neighbours {
+    let default = Neighbours::default();
+    Neighbours {
+        wait: table.or("wait", default.wait, problems, |value| number(0..=60_000)(value).map(Duration::from_millis)),
+        queue: table.or("queue", default.queue, problems, number(0..=65_536)),
+    }
+}
+
+fn seconds(value: &DeValue<'_>) -> Result<Duration, String> {
+    number(1..=TIMEOUT_MAX)(value).map(Duration::from_secs)
+}
+
+fn socket(value: &DeValue<'_>) -> Result<PathBuf, String> {
+    let path = string(value)?;
+    if !path.starts_with('/') || path.ends_with('/') || path.len() > SOCKET_PATH_MAX || path.contains('\0') {
+        return Err(format!(
+            "expected a file's absolute path of at most {SOCKET_PATH_MAX} bytes, as \"/run/ulvs/api.sock\", found \"{}\"",
+            path.escape_debug()
+        ));
+    }
+    Ok(PathBuf::from(path))
+}
+
+fn listen(value: &DeValue<'_>) -> Result<Option<SocketAddr>, String> {
+    if string(value)? == "off" {
+        return Ok(None);
+    }
+    written("\"off\" or an address with a port, as \"127.0.0.1:9477\"")(value).map(Some)
+}

@@ -1,0 +1,52 @@
+//! Whether the values of a draft fit together.
+
+mod ports;
+mod references;
+mod services;
+
+use std::collections::HashSet;
+
+use crate::draft::{Draft, DraftWorkers};
+use crate::problems::Problems;
+use crate::{Director, Workers};
+
+impl Draft {
+    /// The director that the draft describes. Absent only if something is wrong, and that was reported.
+    pub(crate) fn validate(self, problems: &mut Problems) -> Option<Director> {
+        let workers = workers(self.workers, problems);
+        let names = ports::Names::of(&self.ports);
+        let static_routes = references::routes(self.static_routes, &names, problems);
+        let static_neighbours = references::neighbours(self.static_neighbours, &names, problems);
+        let ports = ports::validate(self.ports, workers.as_ref(), problems);
+        let services = services::validate(self.services, &self.destinations, problems);
+        Some(Director {
+            dpdk: self.dpdk,
+            workers: workers?,
+            connections: self.connections,
+            destinations: self.destinations,
+            api: self.api,
+            metrics: self.metrics,
+            neighbours: self.neighbours,
+            ports,
+            static_routes,
+            static_neighbours,
+            services,
+        })
+    }
+}
+
+fn workers(draft: DraftWorkers, problems: &mut Problems) -> Option<Workers> {
+    let cores = draft.cores?;
+    let mut seen = HashSet::new();
+    for core in &cores.value {
+        if !seen.insert(core.value) {
+            problems
+                .wrong(core.span.clone(), format!("core {} is listed twice: each worker needs its own", core.value));
+        }
+    }
+    if cores.value.is_empty() {
+        problems.wrong(cores.span, "`cores`: expected at least one core, as [1]");
+        return None;
+    }
+    Some(Workers { cores: cores.value.into_iter().map(|core| core.value).collect(), poll: draft.poll })
+}
