@@ -72,18 +72,34 @@ impl<'a> Lines<'a> {
         self.starts.partition_point(|&start| start <= offset) - 1
     }
 
+    /// The line from `offset` on, if nothing but space is before it.
+    pub(crate) fn rest(&self, offset: usize) -> Option<&'a str> {
+        let line = self.content(self.line(offset)).trim_start();
+        let rest = self.text.get(offset..)?;
+        (!line.is_empty() && rest.starts_with(line)).then_some(line)
+    }
+
+    /// The line, from 0, without its end.
+    fn content(&self, line: usize) -> &'a str {
+        let end = self.starts.get(line + 1).map_or(self.text.len(), |next| next - 1);
+        self.text[self.starts[line]..end].trim_end_matches('\r')
+    }
+
     /// The message with its place as people count it. A span over several lines is cut at the end of the first.
     pub(crate) fn diagnostic(&self, span: Span, message: String) -> Diagnostic {
         let start = self.boundary(span.start);
         let line = self.line(start);
         let end_of_line = self.starts.get(line + 1).map_or(self.text.len(), |next| next - 1);
-        let content = self.text[self.starts[line]..end_of_line].trim_end_matches('\r');
         let end = self.boundary(span.end).clamp(start, end_of_line.max(start));
         Diagnostic {
             line: line + 1,
             column: self.text[self.starts[line]..start].chars().count() + 1,
             message,
-            excerpt: content.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect(),
+            excerpt: self
+                .content(line)
+                .chars()
+                .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
+                .collect(),
             width: self.text[start..end].chars().count(),
         }
     }
@@ -105,7 +121,7 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
-        let found = diagnostic("é = 1\nü\tß = \"x\"\n", 14..17);
+        let found = diagnostic("é = 1\nü\tß = \"x\"\n", 15..18);
         assert_eq!((found.line(), found.column()), (2, 7));
         assert_eq!(found.render("a.toml"), "a.toml:2:7: error: no\n  |\n2 | ü\tß = \"x\"\n  |  \t    ^^^\n");
     }

@@ -185,3 +185,63 @@ impl fmt::Display for Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ulvs_model::{ForwardMethod, Protocol, Weight};
+
+    fn service(address: &str, scheduler: SchedulerKind, destinations: &[(&str, ForwardMethod, i64)]) -> Service {
+        let key = ServiceKey::new(Protocol::Tcp, address.parse().unwrap());
+        let mut service = Service::new(key, scheduler).unwrap();
+        for &(address, method, weight) in destinations {
+            let (address, weight) = (address.parse().unwrap(), Weight::new(weight).unwrap());
+            service.add(Destination { address, method, weight }).unwrap();
+        }
+        service
+    }
+
+    fn set(services: impl IntoIterator<Item = Service>) -> ServiceSet {
+        let mut set = ServiceSet::new();
+        services.into_iter().for_each(|service| set.add(service).unwrap());
+        set
+    }
+
+    #[test]
+    fn a_plan_reads_as_what_changes() {
+        use ForwardMethod::{Dr, Nat};
+        use SchedulerKind::{Rr, Wlc};
+        let old = set([
+            service("192.0.2.99:80", Rr, &[("10.0.0.9:80", Dr, 1)]),
+            service(
+                "192.0.2.100:80",
+                Wlc,
+                &[("10.0.0.11:80", Dr, 1), ("10.0.0.12:8080", Nat, 1), ("10.0.0.14:80", Dr, 1)],
+            ),
+        ]);
+        let new = set([
+            service("192.0.2.100:80", Rr, &[("10.0.0.14:80", Dr, 1), ("10.0.0.11:80", Dr, 0), ("10.0.0.13:80", Dr, 1)]),
+            service("[2001:db8::1]:80", Wlc, &[("[2001:db8::11]:80", Dr, 3)]),
+        ]);
+        assert_eq!(
+            Plan::between(&old, &new).to_string(),
+            "- tcp 192.0.2.99:80\n\
+             ~ tcp 192.0.2.100:80 scheduler wlc -> rr\n\
+             - tcp 192.0.2.100:80 real server 10.0.0.12:8080 nat weight 1\n\
+             ~ tcp 192.0.2.100:80 real server 10.0.0.11:80 dr weight 1 -> dr weight 0\n\
+             + tcp 192.0.2.100:80 real server 10.0.0.13:80 dr weight 1\n\
+             + tcp [2001:db8::1]:80 scheduler wlc\n\
+             + tcp [2001:db8::1]:80 real server [2001:db8::11]:80 dr weight 3\n"
+        );
+    }
+
+    #[test]
+    fn a_plan_for_another_set_is_a_conflict() {
+        let new = set([service("192.0.2.100:80", SchedulerKind::Rr, &[])]);
+        let key = new.iter().map(Service::key).next().unwrap();
+        let plan = Plan::between(&ServiceSet::new(), &new);
+        assert_eq!(plan.apply(&mut new.clone()), Err(Conflict::ServiceExists(key)));
+        let plan = Plan::between(&new, &ServiceSet::new());
+        assert_eq!(plan.apply(&mut ServiceSet::new()), Err(Conflict::NoService(key)));
+    }
+}

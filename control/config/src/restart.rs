@@ -45,3 +45,49 @@ fn ports(old: &[Port], new: &[Port]) -> Vec<String> {
     }
     sentences
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+        [workers]
+        cores = [1]
+        [[port]]
+        name = "wan"
+        device = "net_null0"
+        [[port]]
+        name = "lan"
+        device = "net_null1"
+        [[service]]
+        address = "192.0.2.100:80"
+        protocol = "tcp"
+    "#;
+
+    fn director(text: &str) -> Director {
+        Director::parse(text).unwrap()
+    }
+
+    #[test]
+    fn services_timeouts_and_routes_are_reloaded() {
+        let more = "[connections]\ntimeout_udp = 30\n[[route]]\nprefix = \"0.0.0.0/0\"\nport = \"wan\"\n";
+        let new = FILE.replace(":80", ":81") + "\n" + more;
+        assert_eq!(restart_needed(&director(FILE), &director(&new)), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_workers_stand_on_needs_a_restart() {
+        let new = FILE.replace("[1]", "[1, 2]").replace("\"lan\"", "\"dmz\"").replace("net_null0", "net_ring0")
+            + "\n[connections]\ncapacity = 2048\n";
+        assert_eq!(
+            restart_needed(&director(FILE), &director(&new)),
+            [
+                "`cores` of [workers] changed: restart ulvsd for it to take effect",
+                "`capacity` of [connections] changed: restart ulvsd for it to take effect",
+                "port \"lan\" was removed: it is used until ulvsd is restarted",
+                "port \"wan\" changed: restart ulvsd for it to take effect",
+                "port \"dmz\" was added: restart ulvsd for it to take effect",
+            ]
+        );
+    }
+}

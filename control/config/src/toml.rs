@@ -49,14 +49,11 @@ fn read(text: &str, problems: &mut Problems) -> Draft {
         api: root.section("api", problems, tables::api).unwrap_or_default(),
         metrics: root.section("metrics", problems, tables::metrics).unwrap_or_default(),
         neighbours: root.section("neighbours", problems, tables::neighbours).unwrap_or_default(),
-        ports: root.sections("port", problems, port::read),
+        ports: root.required_sections("port", "`name` and `device`", problems, port::read),
         static_routes: root.sections("route", problems, route::read),
         static_neighbours: root.sections("neighbour", problems, neighbour::read),
         services: root.sections("service", problems, service::read),
     };
-    if draft.ports.is_empty() {
-        problems.absent(text.len()..text.len(), "no port: add a [[port]] with `name` and `device`");
-    }
     root.finish(problems);
     draft
 }

@@ -134,7 +134,7 @@ impl<'a, 'i> Table<'a, 'i> {
         read: impl FnOnce(&mut Table<'_, '_>, &mut Problems) -> T,
     ) -> Option<T> {
         if !self.entries.contains_key(key) {
-            problems.absent(self.span(), format!("{} has no table [{key}]: add it", self.name));
+            problems.doubtful(self.span(), format!("{} has no table [{key}]: add it", self.name));
         }
         self.section(key, problems, read)
     }
@@ -171,6 +171,25 @@ impl<'a, 'i> Table<'a, 'i> {
         found
     }
 
+    /// As [`Self::sections`], at least one of which must be there; `example` says what it has.
+    pub(super) fn required_sections<T>(
+        &mut self,
+        key: &'static str,
+        example: &str,
+        problems: &mut Problems,
+        read: impl Fn(&mut Table<'_, '_>, &mut Problems) -> T,
+    ) -> Vec<T> {
+        let missing = format!("there is no {key}: add a table [[{key}]] with {example}");
+        match self.entries.get(key) {
+            None => problems.doubtful(self.span(), missing),
+            Some(value) if value.get_ref().as_array().is_some_and(|list| list.is_empty()) => {
+                problems.wrong(value.span(), missing);
+            }
+            Some(_) => {}
+        }
+        self.sections(key, problems, read)
+    }
+
     /// Reports the keys nobody asked for.
     pub(super) fn finish(self, problems: &mut Problems) {
         for key in self.entries.keys() {
@@ -178,11 +197,13 @@ impl<'a, 'i> Table<'a, 'i> {
             if self.known.contains(&given) {
                 continue;
             }
-            let remedy = match nearest(given, &self.known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("{} has {}", self.name, self.known.join(", ")),
-            };
-            problems.wrong(key.span(), format!("unknown key `{}`: {remedy}", given.escape_debug()));
+            let unknown = format!("unknown key `{}`", given.escape_debug());
+            if let Some(near) = nearest(given, &self.known) {
+                problems.wrong(key.span(), format!("{unknown}: did you mean `{near}`?"));
+            } else {
+                let known = self.known.join(", ");
+                problems.doubtful(key.span(), format!("{unknown}: {} has {known}", self.name));
+            }
         }
     }
 
@@ -193,7 +214,7 @@ impl<'a, 'i> Table<'a, 'i> {
 
     fn demand(&self, key: &str, example: &str, problems: &mut Problems) {
         if !self.entries.contains_key(key) {
-            problems.absent(self.span(), format!("{} has no `{key}`: add it, as {key} = {example}", self.name));
+            problems.doubtful(self.span(), format!("{} has no `{key}`: add it, as {key} = {example}", self.name));
         }
     }
 }

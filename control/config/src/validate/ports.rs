@@ -36,7 +36,8 @@ impl Names {
         if place.is_none() && self.whole {
             let remedy =
                 if self.list.is_empty() { "there is none".to_owned() } else { format!("there is {}", self.list) };
-            problems.absent(name.span.clone(), format!("no port is named \"{}\": {remedy}", name.value.escape_debug()));
+            problems
+                .doubtful(name.span.clone(), format!("no port is named \"{}\": {remedy}", name.value.escape_debug()));
         }
         place
     }
@@ -95,7 +96,7 @@ impl Seen {
         }
         for At { value, span } in &port.addresses {
             if !is_host(*value) {
-                problems.wrong(span.clone(), format!("{} is not the address of one host", value.addr()));
+                problems.wrong(span.clone(), format!("{} can't be the address of a port", value.addr()));
             } else if !self.addresses.insert(value.addr()) {
                 problems.wrong(span.clone(), format!("{} is there twice: remove one of them", value.addr()));
             }

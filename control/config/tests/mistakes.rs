@@ -1,0 +1,60 @@
+//! Files full of mistakes: each is reported, all at once, where it is. `mistakes/NAME.txt` is what `ulvsd --check`
+//! says about `mistakes/NAME.toml`; run with `UPDATE_EXPECTED=1` to write them anew, then read the difference.
+
+use std::fs;
+use std::path::Path;
+
+use ulvs_config::Director;
+
+/// What is said about a file: `LINE:COLUMN: error: MESSAGE` lines.
+fn said(text: &str) -> String {
+    let found = Director::parse(text).expect_err("the file is wrong");
+    found.iter().map(|diagnostic| format!("{diagnostic}\n")).collect()
+}
+
+fn check(name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mistakes");
+    let text = fs::read_to_string(folder.join(name).with_extension("toml")).unwrap();
+    let expected = folder.join(name).with_extension("txt");
+    let said = said(&text);
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&expected, &said).unwrap();
+    }
+    assert_eq!(said, fs::read_to_string(&expected).unwrap_or_default(), "{name}.txt");
+}
+
+#[test]
+fn many_mistakes_are_reported_at_once() {
+    check("many");
+}
+
+#[test]
+fn text_that_is_not_toml_hides_only_what_depends_on_it() {
+    check("syntax");
+    check("unclosed");
+}
+
+#[test]
+fn what_must_be_there_is_asked_for() {
+    check("empty");
+}
+
+#[test]
+fn tables_and_lists_are_told_apart() {
+    check("shapes");
+}
+
+#[test]
+fn values_that_do_not_fit_together_are_reported() {
+    check("references");
+}
+
+#[test]
+fn a_diagnostic_shows_its_line() {
+    let text = "[workers]\ncores = [1]\n[[port]]\nname = \"wan\"\ndevice = \"net_null0\"\nmtu = 9601\n";
+    let found = Director::parse(text).unwrap_err();
+    assert_eq!(
+        found[0].render("ulvs.toml"),
+        "ulvs.toml:6:7: error: `mtu`: expected a number from 68 to 9600, found 9601\n  |\n6 | mtu = 9601\n  |       ^^^^\n"
+    );
+}
