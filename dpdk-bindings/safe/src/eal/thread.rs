@@ -1,0 +1,44 @@
+//! Threads that DPDK did not make.
+
+#![expect(unsafe_code, reason = "registers with a C library")]
+
+use std::marker::PhantomData;
+
+use dpdk_sys as sys;
+
+use super::{Eal, EalError};
+use crate::Errno;
+
+/// The calling thread's registration with DPDK, which gives it caches of the packet pools. Ends when dropped, on the
+/// same thread: it cannot be sent to another.
+///
+/// A thread may take and free packets without it, but then goes to the pools' shared stores each time.
+#[derive(Debug)]
+pub struct RegisteredThread {
+    _eal: Eal,
+    this_thread_only: PhantomData<*const ()>,
+}
+
+impl Eal {
+    /// Registers the calling thread. Its CPUs stay as they are.
+    ///
+    /// # Errors
+    /// [`EalError::Thread`] when it is registered already (the one that initialised the EAL is) or there is no place left.
+    pub fn register_thread(&self) -> Result<RegisteredThread, EalError> {
+        // SAFETY: the EAL is initialised.
+        if unsafe { sys::rte_thread_register() } < 0 {
+            return Err(EalError::Thread { errno: Errno::last() });
+        }
+        Ok(RegisteredThread { _eal: self.clone(), this_thread_only: PhantomData })
+    }
+}
+
+impl Drop for RegisteredThread {
+    fn drop(&mut self) {
+        // What this thread has cached would be of no use to others, and keep the pools from being freed.
+        // SAFETY: the EAL is initialised, and this is the thread whose caches they are.
+        unsafe { sys::dpdk_mempool_flush_caches() };
+        // SAFETY: this thread is registered, which this value proves.
+        unsafe { sys::rte_thread_unregister() };
+    }
+}

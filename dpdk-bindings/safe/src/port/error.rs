@@ -1,0 +1,108 @@
+//! Why a port cannot be had or used.
+
+use crate::Errno;
+
+/// Why a port was not found, set up or asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PortError {
+    /// No such device.
+    #[error(
+        "there is no DPDK device {device:?}; there are: {}. Add it as a vdev, or bind the NIC (scripts/host) and allow its \
+         PCI address",
+        list(known)
+    )]
+    Unknown {
+        /// What was looked for.
+        device: String,
+        /// The devices there are.
+        known: Vec<String>,
+    },
+    /// The device has an owner.
+    #[error("port {port} is in use already; name each device once")]
+    Claimed {
+        /// The port.
+        port: String,
+    },
+    /// Not enough queues.
+    #[error("port {port} has {} and {wanted} are wanted: {remedy}", queues(*has, direction))]
+    Queues {
+        /// The port.
+        port: String,
+        /// `receive` or `transmit`.
+        direction: &'static str,
+        /// Queues the device has.
+        has: u16,
+        /// Queues asked for.
+        wanted: u16,
+        /// What to do about it with this driver.
+        remedy: String,
+    },
+    /// Packets of this MTU do not fit in the pool's mbufs.
+    #[error(
+        "port {port}: packets of {mtu} bytes do not fit in mbufs of {room} bytes; make the pool's data room {wanted} bytes or the MTU smaller"
+    )]
+    Mtu {
+        /// The port.
+        port: String,
+        /// The MTU asked for.
+        mtu: u16,
+        /// What an mbuf holds.
+        room: u16,
+        /// What it would have to hold.
+        wanted: u32,
+    },
+    /// No pool for the receive queues.
+    #[error("port {port} was given no mempool to receive into")]
+    NoPool {
+        /// The port.
+        port: String,
+    },
+    /// The driver refused.
+    #[error("port {port}: {call} failed: {errno}")]
+    Call {
+        /// The port.
+        port: String,
+        /// What was asked for.
+        call: &'static str,
+        /// What the driver says.
+        errno: Errno,
+    },
+}
+
+impl PortError {
+    /// For a device that has fewer queues than workers need.
+    pub(super) fn queues(port: &str, driver: &str, direction: &'static str, has: u16, wanted: u16) -> Self {
+        let remedy = match driver {
+            "net_af_packet" => format!("add qpairs={wanted} to the vdev"),
+            "net_af_xdp" => format!("add queue_count={wanted} to the vdev"),
+            "net_virtio_user" | "net_vhost" => format!("add queues={wanted} to the vdev"),
+            "net_pcap" => format!("name {wanted} files or interfaces in the vdev, one for each queue"),
+            _ => "use fewer workers, or a device with more queues".to_owned(),
+        };
+        Self::Queues { port: port.to_owned(), direction, has, wanted, remedy }
+    }
+}
+
+fn queues(number: u16, direction: &str) -> String {
+    format!("{number} {direction} queue{}", if number == 1 { "" } else { "s" })
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_read_well() {
+        let queues = PortError::queues("net_af_packet0", "net_af_packet", "receive", 1, 2);
+        assert_eq!(
+            queues.to_string(),
+            "port net_af_packet0 has 1 receive queue and 2 are wanted: add qpairs=2 to the vdev"
+        );
+        let unknown = PortError::Unknown { device: "net_nil0".to_owned(), known: Vec::new() };
+        assert!(unknown.to_string().starts_with("there is no DPDK device \"net_nil0\"; there are: none."));
+    }
+}
