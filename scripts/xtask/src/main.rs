@@ -1,2 +1,62 @@
-//! Being built.
-fn main() {}
+//! `cargo xtask`: the commands of ulvs's developers and testers.
+
+/// `println!`, but to a reader who has gone away (`| head -1`) it is no failure.
+macro_rules! say {
+    ($($what:tt)*) => {
+        $crate::say(format_args!($($what)*))
+    };
+}
+
+mod lab;
+mod load;
+mod percentile;
+mod tiers;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands of ulvs.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check that crates depend only on the tiers below them, and that the top level is as designed.
+    Tiers,
+    /// A director's network in namespaces: client, router, director port, real servers.
+    Lab(lab::Arguments),
+    /// Send a bounded load from where this is run, and report failures, percentiles and shares.
+    Load(load::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Tiers => tiers::run(),
+        Command::Lab(arguments) => lab::run(arguments),
+        Command::Load(arguments) => load::run(&arguments),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's root folder, known since this was built.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap_or_else(|_| PathBuf::from("."))
+}
+
+fn say(line: std::fmt::Arguments<'_>) {
+    // nothing to be done about it, and nobody to be told
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
