@@ -1,6 +1,8 @@
 //! Files full of mistakes: each is reported, all at once, where it is. `mistakes/NAME.txt` is what `ulvsd --check`
 //! says about `mistakes/NAME.toml`; run with `UPDATE_EXPECTED=1` to write them anew, then read the difference.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::fs;
 use std::path::Path;
 
@@ -9,7 +11,8 @@ use ulvs_config::Director;
 /// What is said about a file: `LINE:COLUMN: error: MESSAGE` lines.
 fn said(text: &str) -> String {
     let found = Director::parse(text).expect_err("the file is wrong");
-    found.iter().map(|diagnostic| format!("{diagnostic}\n")).collect()
+    let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+    lines.join("\n") + "\n"
 }
 
 fn check(name: &str) {

@@ -1,5 +1,7 @@
 //! Plans lead where they say, and no text makes the parser fall.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 

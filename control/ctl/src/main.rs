@@ -1,2 +1,91 @@
-//! Being built.
-fn main() {}
+//! ulvsctl: look at a running director.
+
+mod conns;
+mod services;
+mod status;
+mod table;
+mod units;
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use ulvs_api::{Client, DEFAULT_SOCKET, SOCKET_VARIABLE, path};
+
+/// Looks at a running director.
+#[derive(Debug, Parser)]
+#[command(name = "ulvsctl", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// The unix socket ulvsd listens on.
+    #[arg(long, global = true, env = SOCKET_VARIABLE, default_value = DEFAULT_SOCKET, value_name = "PATH")]
+    socket: PathBuf,
+    /// Print the API's JSON instead of tables; of `conns`, a document for each page on a line of its own.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Workers, ports, the connection table, and why packets were dropped.
+    Status,
+    /// The virtual services and their real servers.
+    Services,
+    /// The connections.
+    Conns {
+        /// The most connections to show; 0: all.
+        #[arg(long, default_value_t = 100, value_name = "N")]
+        limit: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let done = run(&arguments, &mut out).and_then(|()| Ok(out.flush()?));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads the output has seen enough, as `ulvsctl conns | head` has.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _nobody_listens = writeln!(io::stderr(), "ulvsctl: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    let client = Client::new(&arguments.socket);
+    match arguments.command {
+        Command::Status if arguments.json => writeln!(out, "{}", client.get_text(path::STATUS)?)?,
+        Command::Status => write!(out, "{}", status::render(&client.status()?))?,
+        Command::Services if arguments.json => writeln!(out, "{}", client.get_text(path::SERVICES)?)?,
+        Command::Services => write!(out, "{}", services::render(&client.services()?))?,
+        Command::Conns { limit } => conns::walk(&client, limit, arguments.json, out)?,
+    }
+    Ok(())
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn only_a_broken_pipe_is_one() {
+        assert!(is_broken_pipe(&io::Error::from(io::ErrorKind::BrokenPipe).into()));
+        assert!(!is_broken_pipe(&io::Error::from(io::ErrorKind::NotFound).into()));
+    }
+}

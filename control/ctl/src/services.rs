@@ -1,0 +1,139 @@
+use ulvs_api::{Counters, Neighbour, RealServerStatus, ServiceStatus};
+
+use crate::table::Align::{Left, Right};
+use crate::table::Table;
+use crate::units::{bytes, count};
+
+/// The services for people, in the order of `ipvsadm -Ln`.
+pub(crate) fn render(services: &[ServiceStatus]) -> String {
+    if services.is_empty() {
+        return "no services\n".to_owned();
+    }
+    let mut table = Table::new([
+        ("PROT", Left),
+        ("ADDRESS", Left),
+        ("SCHEDULER/FORWARD", Left),
+        ("WEIGHT", Right),
+        ("ACTIVE", Right),
+        ("INACTIVE", Right),
+        ("CONNECTIONS", Right),
+        ("PACKETS IN", Right),
+        ("OUT", Right),
+        ("BYTES IN", Right),
+        ("OUT", Right),
+        ("NEIGHBOUR", Left),
+    ]);
+    for service in services {
+        table.row(service_row(service));
+        service.real_servers.iter().for_each(|real_server| table.row(real_server_row(real_server)));
+    }
+    table.to_string()
+}
+
+fn service_row(service: &ServiceStatus) -> [String; 12] {
+    let [connections, packets_in, packets_out, bytes_in, bytes_out] = traffic(&service.counters);
+    let total = |of: fn(&RealServerStatus) -> u64| count(service.real_servers.iter().map(of).sum());
+    [
+        service.protocol.to_uppercase(),
+        service.address.to_string(),
+        service.scheduler.to_string(),
+        String::new(),
+        total(|real_server| real_server.active_connections),
+        total(|real_server| real_server.inactive_connections),
+        connections,
+        packets_in,
+        packets_out,
+        bytes_in,
+        bytes_out,
+        String::new(),
+    ]
+}
+
+fn real_server_row(real_server: &RealServerStatus) -> [String; 12] {
+    let [connections, packets_in, packets_out, bytes_in, bytes_out] = traffic(&real_server.counters);
+    [
+        "  ->".to_owned(),
+        real_server.address.to_string(),
+        real_server.method.to_string(),
+        real_server.weight.to_string(),
+        count(real_server.active_connections),
+        count(real_server.inactive_connections),
+        connections,
+        packets_in,
+        packets_out,
+        bytes_in,
+        bytes_out,
+        neighbour(real_server.neighbour).to_owned(),
+    ]
+}
+
+fn traffic(counters: &Counters) -> [String; 5] {
+    [
+        count(counters.connections),
+        count(counters.packets_in),
+        count(counters.packets_out),
+        bytes(counters.bytes_in),
+        bytes(counters.bytes_out),
+    ]
+}
+
+const fn neighbour(neighbour: Neighbour) -> &'static str {
+    match neighbour {
+        Neighbour::Resolved => "resolved",
+        Neighbour::Unresolved => "unresolved",
+        Neighbour::NoRoute => "no route",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn real_server(address: &str, method: &'static str, neighbour: Neighbour) -> RealServerStatus {
+        RealServerStatus {
+            address: address.parse().unwrap(),
+            method: method.into(),
+            weight: 1,
+            active_connections: 12,
+            inactive_connections: 340,
+            neighbour,
+            counters: Counters {
+                connections: 352,
+                packets_in: 123_456,
+                packets_out: 234_567,
+                bytes_in: 1 << 20,
+                bytes_out: 3 << 29,
+            },
+        }
+    }
+
+    #[test]
+    fn services_read_as_ipvsadm_prints_them() {
+        let web = ServiceStatus {
+            protocol: "tcp".into(),
+            address: "192.0.2.100:80".parse().unwrap(),
+            scheduler: "wlc".into(),
+            counters: Counters { connections: 704, ..Counters::default() },
+            real_servers: vec![
+                real_server("10.0.0.11:8080", "nat", Neighbour::Resolved),
+                real_server("10.0.0.12:80", "dr", Neighbour::NoRoute),
+            ],
+        };
+        let dns = ServiceStatus {
+            protocol: "udp".into(),
+            address: "[2001:db8::100]:53".parse().unwrap(),
+            scheduler: "rr".into(),
+            counters: Counters::default(),
+            real_servers: vec![],
+        };
+        let expected = "\
+PROT  ADDRESS             SCHEDULER/FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN   OUT  BYTES IN       OUT  NEIGHBOUR
+TCP   192.0.2.100:80      wlc                            24       680          704           0     0       0 B       0 B
+  ->  10.0.0.11:8080      nat                     1      12       340          352        123k  234k  1.00 MiB  1.50 GiB  resolved
+  ->  10.0.0.12:80        dr                      1      12       340          352        123k  234k  1.00 MiB  1.50 GiB  no route
+UDP   [2001:db8::100]:53  rr                              0         0            0           0     0       0 B       0 B
+";
+        assert_eq!(render(&[web, dns]), expected);
+        assert_eq!(render(&[]), "no services\n");
+    }
+}
