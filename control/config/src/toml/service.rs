@@ -1,4 +1,5 @@
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 
 use ::toml::de::DeValue;
 use ulvs_model::{SchedulerKind, Weight};
@@ -10,7 +11,6 @@ use crate::problems::{At, Problems};
 
 /// One `[[service]]` with its real servers.
 pub(super) fn read(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftService {
-    let address = written("an IP address and a port, as \"192.0.2.100:80\" or \"[2001:db8::100]:53\"");
     DraftService {
         protocol: table.required("protocol", "\"tcp\"", problems, parsed).map(|protocol| protocol.value),
         address: table.required("address", "\"192.0.2.100:80\"", problems, address),
@@ -30,10 +30,27 @@ fn real_server(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftRealS
     }
 }
 
+fn address(value: &DeValue<'_>) -> Result<SocketAddr, String> {
+    let Host(address) = written("an IP address and a port, as \"192.0.2.100:80\" or \"[2001:db8::100]:53\"")(value)?;
+    Ok(address)
+}
+
+/// An address and a port without a zone: a zone belongs to link-local addresses, and would make two of one address.
+struct Host(SocketAddr);
+
+impl FromStr for Host {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let address = text.parse().map_err(drop)?;
+        if text.contains('%') { Err(()) } else { Ok(Self(address)) }
+    }
+}
+
 /// An address, and a port if it isn't the service's.
 fn real_server_address(value: &DeValue<'_>) -> Result<(IpAddr, Option<u16>), String> {
     let text = string(value)?;
-    if let Ok(address) = text.parse::<SocketAddr>() {
+    if let Ok(Host(address)) = text.parse() {
         return Ok((address.ip(), Some(address.port())));
     }
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).filter(|text| text.contains(':'));
