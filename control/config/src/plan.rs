@@ -71,6 +71,7 @@ impl Plan {
                     steps.push(Step::AddService(key, service.scheduler()));
                     steps.extend(service.destinations().iter().map(|&added| Step::Add(key, added)));
                 }
+                Some(before) if before == service => {}
                 Some(before) => change(before, service, &mut steps),
             }
         }

@@ -23,6 +23,8 @@ impl Director {
     /// # Errors
     /// Everything that is wrong with it, in the order of the text.
     pub fn parse(text: &str) -> Result<Self, Vec<Diagnostic>> {
+        // A byte order mark is no character of the first line.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut problems = Problems::default();
         let draft = read(text, &mut problems);
         let director = draft.validate(&mut problems);
@@ -38,7 +40,11 @@ fn read(text: &str, problems: &mut Problems) -> Draft {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let span = error.span().unwrap_or(text.len()..text.len());
-        problems.syntax(span, error.message());
+        let message = match error.message() {
+            "duplicate key" => "this is there already: keep one of the two",
+            other => other,
+        };
+        problems.syntax(span, message);
     }
     let mut root = Table::root(document.get_ref());
     let draft = Draft {

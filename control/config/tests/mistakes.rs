@@ -61,3 +61,17 @@ fn a_diagnostic_shows_its_line() {
         "ulvs.toml:6:7: error: `mtu`: expected a number from 68 to 9600, found 9601\n  |\n6 | mtu = 9601\n  |       ^^^^\n"
     );
 }
+
+#[test]
+fn a_byte_order_mark_and_carriage_returns_are_no_characters() {
+    let text = "\u{feff}x = 1\r\n[workers]\r\ncores = [1]\r\n[workers]\r\n[[port]]\r\nname = \"wan\"\r\n";
+    let found = Director::parse(text).unwrap_err();
+    let rendered = found[0].render("f");
+    assert_eq!(
+        rendered,
+        "f:4:2: error: this is there already: keep one of the two\n  |\n4 | [workers]\n  |  ^^^^^^^\n"
+    );
+    let text = text.replace("cores = [1]\r\n[workers]\r\n", "cores = [1]\r\n");
+    let found = Director::parse(&text).unwrap_err();
+    assert_eq!((found[0].line(), found[0].column()), (1, 1));
+}
