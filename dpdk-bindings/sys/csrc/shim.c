@@ -30,6 +30,11 @@ uint64_t dpdk_rdtsc(void)
 	return rte_rdtsc();
 }
 
+bool dpdk_thread_is_registered(void)
+{
+	return rte_lcore_id() != LCORE_ID_ANY;
+}
+
 uint16_t dpdk_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t room)
 {
 	return rte_eth_rx_burst(port, queue, mbufs, room);
@@ -68,10 +73,14 @@ uint32_t dpdk_mempool_size(const struct rte_mempool *pool)
 bool dpdk_mempool_quiescent(const struct rte_mempool *pool)
 {
 	unsigned int self = rte_lcore_id();
-	unsigned int home = rte_mempool_ops_get_count(pool);
+	/* Not rte_mempool_avail_count(): it adds the caches, whose lengths rise before an object is written and fall
+	 * after it has gone on to the common store, so that its sum can be too high. */
+	unsigned int home = rte_mempool_get_ops(pool->ops_index)->get_count(pool);
 
+	/* The store first, then the caches: a thread that emptied its cache into the store has let go of both only when
+	 * the cache's length is 0. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	for (unsigned int lcore = 0; pool->cache_size != 0 && lcore < RTE_MAX_LCORE; lcore++) {
-		/* A put raises a cache's length before it writes the object: only an empty one is surely at rest. */
 		unsigned int cached = *(const volatile uint32_t *)&pool->local_cache[lcore].len;
 
 		if (lcore == self)

@@ -68,6 +68,8 @@ static const uint64_t DPDK_TX_OFFLOAD_MULTI_SEGS = RTE_ETH_TX_OFFLOAD_MULTI_SEGS
 /* rte_errno of the calling thread. */
 int dpdk_errno(void);
 uint64_t dpdk_rdtsc(void);
+/* Whether the calling thread has a place of its own in DPDK's tables. */
+bool dpdk_thread_is_registered(void);
 
 /* Per-burst calls. */
 uint16_t dpdk_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t room);

@@ -53,10 +53,11 @@ pub enum EalError {
         /// What DPDK logged.
         detail: String,
     },
+    /// A thread is registered once.
+    #[error("this thread is registered with DPDK already")]
+    ThreadRegistered,
     /// A thread was not registered.
-    #[error(
-        "the thread cannot be registered with DPDK: {errno}; it may be registered already, or all 128 places are taken"
-    )]
+    #[error("the thread cannot be registered with DPDK: {errno}; all of its places for threads may be taken")]
     Thread {
         /// What DPDK says.
         errno: Errno,

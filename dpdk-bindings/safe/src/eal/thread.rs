@@ -23,8 +23,14 @@ impl Eal {
     /// Registers the calling thread. Its CPUs stay as they are.
     ///
     /// # Errors
-    /// [`EalError::Thread`] when it is registered already (the one that initialised the EAL is) or there is no place left.
+    /// [`EalError::ThreadRegistered`] when it is already, as the one that initialised the EAL is; [`EalError::Thread`] when
+    /// there is no place left.
     pub fn register_thread(&self) -> Result<RegisteredThread, EalError> {
+        // DPDK itself would shrug; then the first of two registrations to end would end both.
+        // SAFETY: reads a thread-local variable.
+        if unsafe { sys::dpdk_thread_is_registered() } {
+            return Err(EalError::ThreadRegistered);
+        }
         // SAFETY: the EAL is initialised.
         if unsafe { sys::rte_thread_register() } < 0 {
             return Err(EalError::Thread { errno: Errno::last() });
