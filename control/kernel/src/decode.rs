@@ -126,7 +126,8 @@ fn decode_neighbour(message: &NeighbourMessage, interfaces: &Interfaces, present
         Nud::Noarp => NeighbourState::NoArp,
         _ => return Some(Change::Neighbour(key, None)),
     };
-    Some(Change::Neighbour(key, Some(Neighbour { mac, state })))
+    let pinned = header.flags.contains(NeighbourFlags::ExtLearned);
+    Some(Change::Neighbour(key, Some(Neighbour { mac, state, pinned })))
 }
 
 fn decode_route(message: &RouteMessage, interfaces: &Interfaces) -> Option<Entry> {

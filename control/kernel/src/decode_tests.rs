@@ -109,7 +109,7 @@ fn neighbours_with_strange_states_and_addresses() {
     assert_eq!(decode(&neighbour(Nud::Noarp, Some(vec![0xff; 6]))), None);
     // InfiniBand's, say.
     let long = neighbour(Nud::Reachable, Some(vec![1; 20]));
-    let expected = Neighbour { mac: None, state: NeighbourState::Reachable };
+    let expected = Neighbour { mac: None, state: NeighbourState::Reachable, pinned: false };
     assert_eq!(decode(&long), Some(Change::Neighbour(key, Some(expected))));
     let mut proxy = neighbour(Nud::Reachable, None);
     proxy.header.flags = NeighbourFlags::Proxy;

@@ -2,7 +2,8 @@
 //!
 //! Forwarded packets bypass the kernel, so for it the real servers' entries look unused: they go stale and may be
 //! collected. What is wanted is therefore asked for again as soon as it is stale (the kernel then probes by unicast, the
-//! entry staying usable), and each second while it is missing or failed.
+//! entry staying usable), and each second while it is missing or failed. Entries asked for are pinned against collection,
+//! and released when they are no longer wanted.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -27,12 +28,14 @@ const PAUSE: Duration = Duration::from_millis(10);
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Due {
     pub(crate) requests: Vec<NeighbourKey>,
+    pub(crate) releases: Vec<NeighbourKey>,
     pub(crate) wake: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct Keeper {
     asked: HashMap<NeighbourKey, Instant>,
+    pinned: BTreeSet<NeighbourKey>,
 }
 
 impl Keeper {
@@ -41,6 +44,8 @@ impl Keeper {
         // An entry older than the longest interval means nothing, so the map is no longer than what is wanted.
         self.asked.retain(|key, asked| wanted.contains(key) && now < *asked + REFRESH);
         let mut due = Due::default();
+        due.releases.extend(self.pinned.difference(wanted));
+        self.pinned.retain(|key| wanted.contains(key));
         for key in wanted {
             let Some(interval) = interval(state, *key) else { continue };
             let next = self.asked.get(key).map_or(now, |asked| *asked + interval);
@@ -49,6 +54,7 @@ impl Keeper {
             } else if due.requests.len() < BURST {
                 due.requests.push(*key);
                 self.asked.insert(*key, now);
+                self.pinned.insert(*key);
                 now + interval
             } else {
                 now + PAUSE

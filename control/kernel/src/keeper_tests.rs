@@ -12,7 +12,7 @@ fn key(host: u8) -> NeighbourKey {
 
 fn state(neighbours: &[(NeighbourKey, NeighbourState)]) -> KernelState {
     let link = Link { name: "ulvs0".to_owned(), mac: [2, 0, 0, 0, 0, 1], mtu: 1500, up: true };
-    let neighbours = neighbours.iter().map(|&(key, state)| (key, Neighbour { mac: Some([2; 6]), state }));
+    let neighbours = neighbours.iter().map(|&(key, state)| (key, Neighbour { mac: Some([2; 6]), state, pinned: true }));
     KernelState {
         links: Arc::new([(IFINDEX, link)].into()),
         neighbours: Arc::new(neighbours.collect()),
@@ -28,12 +28,15 @@ fn millis(count: u64) -> Duration {
 fn missing_is_asked_at_once_and_each_second() {
     let (mut keeper, wanted, start) = (Keeper::default(), BTreeSet::from([key(1)]), Instant::now());
     let missing = state(&[]);
-    assert_eq!(keeper.due(&missing, &wanted, start), Due { requests: vec![key(1)], wake: Some(start + RETRY) });
+    assert_eq!(
+        keeper.due(&missing, &wanted, start),
+        Due { requests: vec![key(1)], wake: Some(start + RETRY), ..Due::default() }
+    );
     let early = keeper.due(&missing, &wanted, start + millis(999));
-    assert_eq!(early, Due { requests: vec![], wake: Some(start + RETRY) });
+    assert_eq!(early, Due { requests: vec![], wake: Some(start + RETRY), ..Due::default() });
     let failed = state(&[(key(1), NeighbourState::Failed)]);
     let again = keeper.due(&failed, &wanted, start + RETRY);
-    assert_eq!(again, Due { requests: vec![key(1)], wake: Some(start + 2 * RETRY) });
+    assert_eq!(again, Due { requests: vec![key(1)], wake: Some(start + 2 * RETRY), ..Due::default() });
 }
 
 #[test]
@@ -42,7 +45,7 @@ fn stale_is_asked_at_once_but_not_more_often_than_the_kernel_probes() {
     let stale = state(&[(key(1), NeighbourState::Stale)]);
     assert_eq!(keeper.due(&stale, &wanted, start).requests, [key(1)]);
     let early = keeper.due(&stale, &wanted, start + millis(4999));
-    assert_eq!(early, Due { requests: vec![], wake: Some(start + REFRESH) });
+    assert_eq!(early, Due { requests: vec![], wake: Some(start + REFRESH), ..Due::default() });
     assert_eq!(keeper.due(&stale, &wanted, start + REFRESH).requests, [key(1)]);
 }
 
@@ -97,14 +100,17 @@ fn many_are_asked_in_bursts_and_none_twice() {
 }
 
 #[test]
-fn what_is_no_longer_wanted_is_forgotten() {
+fn what_is_no_longer_wanted_is_released_once_and_forgotten() {
     let (mut keeper, start) = (Keeper::default(), Instant::now());
     keeper.due(&state(&[]), &BTreeSet::from([key(1), key(2)]), start);
     assert_eq!(keeper.asked.len(), 2);
-    keeper.due(&state(&[]), &BTreeSet::from([key(2)]), start);
-    assert_eq!(keeper.asked.len(), 1);
+    let due = keeper.due(&state(&[]), &BTreeSet::from([key(2)]), start);
+    assert_eq!(due.releases, [key(1)]);
+    assert_eq!((keeper.asked.len(), keeper.pinned.len()), (1, 1));
     keeper.due(&state(&[(key(2), NeighbourState::Reachable)]), &BTreeSet::from([key(2)]), start + REFRESH);
     assert!(keeper.asked.is_empty());
+    assert_eq!(keeper.due(&state(&[]), &BTreeSet::new(), start + REFRESH).releases, [key(2)]);
+    assert_eq!(keeper.due(&state(&[]), &BTreeSet::new(), start + REFRESH), Due::default());
 }
 
 /// A model of the kernel's entry over two days: it goes stale after 30 s, waits 5 s when used, probes, and is collected

@@ -2,7 +2,7 @@
 //!
 //! It subscribes first and reads the tables then, so that nothing falls between; from there on it applies the kernel's
 //! notifications. Where these do not tell all, it reads again: everything after an overrun, the routes after a change
-//! that may have taken IPv4 routes silently (see [`crate::mirror`]'s table in `rib.rs`).
+//! that may have taken IPv4 routes silently.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;

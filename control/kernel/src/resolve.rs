@@ -4,8 +4,10 @@
 //! there is none and uses it, so that the kernel sends its ARP request or neighbour solicitation through the TAP. A stale
 //! entry is probed by unicast and stays usable meanwhile. Answers come back through the [mirror](crate::mirror).
 //!
-//! The kernel limits its table: with more than about a thousand real servers on a director, raise
-//! `net.ipv4.neigh.default.gc_thresh3` and its IPv6 twin. [`ResolveError::TableFull`] says so.
+//! What [`Resolver::keep`] keeps is pinned as well (`NTF_EXT_LEARNED`): the kernel neither collects such entries nor counts
+//! them against `gc_thresh3`, so that ten thousand real servers need no sysctl. What [`Resolver::resolve`] asks for once
+//! stays collectable, for its addresses may be a stranger's choice; [`ResolveError::TableFull`] tells when the kernel has
+//! too many of those.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -49,6 +51,13 @@ impl Resolver {
     ///
     /// When the kernel refuses; each error names its remedy.
     pub async fn resolve(&self, ifindex: u32, address: IpAddr) -> Result<(), ResolveError> {
+        let pinned = self.state.borrow().neighbour(ifindex, address).is_some_and(|neighbour| neighbour.pinned);
+        self.request((ifindex, address), if pinned { Pin::Set } else { Pin::Clear }, NLM_F_CREATE).await
+    }
+
+    /// `NTF_USE`, and whether the entry is pinned from now on.
+    async fn request(&self, key: NeighbourKey, pin: Pin, flags: u16) -> Result<(), ResolveError> {
+        let (ifindex, address) = key;
         if self.state.borrow().neighbour(ifindex, address).is_some_and(Neighbour::is_permanent) {
             return Ok(());
         }
@@ -56,10 +65,13 @@ impl Resolver {
         message.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         message.header.ifindex = ifindex;
         message.header.state = Nud::None;
-        message.header.flags = NeighbourFlags::Use;
+        message.header.flags = match pin {
+            Pin::Set => NeighbourFlags::Use | NeighbourFlags::ExtLearned,
+            Pin::Clear => NeighbourFlags::Use,
+        };
         message.attributes.push(NeighbourAttribute::Destination(address.into()));
         let request = RouteNetlinkMessage::NewNeighbour(message);
-        self.netlink.change(request, NLM_F_CREATE).await.map_err(|source| match source.errno() {
+        self.netlink.change(request, flags).await.map_err(|source| match source.errno() {
             Some(libc::ENODEV | libc::ENETDOWN) => ResolveError::Interface { ifindex, address },
             Some(libc::EPERM) => ResolveError::Permission { address },
             Some(libc::ENOBUFS | libc::ENOMEM) => ResolveError::TableFull { address },
@@ -82,8 +94,14 @@ impl Resolver {
                 let wanted = Arc::clone(&wanted.borrow_and_update());
                 keeper.due(&state, &wanted, now)
             };
-            for (ifindex, address) in due.requests {
-                match self.resolve(ifindex, address).await {
+            for key in due.releases {
+                // Gone already is as good as released.
+                if let Err(error) = self.request(key, Pin::Clear, 0).await {
+                    debug!(ifindex = key.0, %error, "did not release a neighbour");
+                }
+            }
+            for key @ (ifindex, address) in due.requests {
+                match self.request(key, Pin::Set, NLM_F_CREATE).await {
                     Ok(()) => debug!(ifindex, %address, "asked the kernel for a neighbour"),
                     Err(error @ ResolveError::Netlink { source: NetlinkError::Closed, .. }) => return Err(error),
                     Err(error) => warn!("{error}"),
@@ -105,6 +123,13 @@ impl Resolver {
             }
         }
     }
+}
+
+/// Whether the kernel may collect an entry.
+#[derive(Debug, Clone, Copy)]
+enum Pin {
+    Set,
+    Clear,
 }
 
 /// Why the kernel could not be asked for a neighbour.

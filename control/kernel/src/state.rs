@@ -92,6 +92,8 @@ pub struct Neighbour {
     pub mac: Option<[u8; 6]>,
     /// How sure the kernel is of it.
     pub state: NeighbourState,
+    /// Whether the kernel is told never to collect it (`NTF_EXT_LEARNED`).
+    pub pinned: bool,
 }
 
 impl Neighbour {

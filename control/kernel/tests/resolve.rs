@@ -40,11 +40,15 @@ fn solicitation(frame: &[u8], target: Ipv6Addr) -> Option<[u8; 6]> {
 }
 
 fn arp_reply() -> Vec<u8> {
+    arp_reply_of(SERVER, SERVER_MAC)
+}
+
+fn arp_reply_of(server: Ipv4Addr, mac: [u8; 6]) -> Vec<u8> {
     let mut frame = MAC.to_vec();
-    frame.extend(SERVER_MAC);
+    frame.extend(mac);
     frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 2]);
-    frame.extend(SERVER_MAC);
-    frame.extend(SERVER.octets());
+    frame.extend(mac);
+    frame.extend(server.octets());
     frame.extend(MAC);
     frame.extend([10, 0, 0, 1]);
     frame
@@ -186,6 +190,31 @@ fn a_kept_neighbour_is_probed_when_stale_and_stays_usable() {
             assert_eq!(state.neighbour(index, server).unwrap().usable_mac(), Some(SERVER_MAC));
             tap.send(&arp_reply()).unwrap();
         }
+        until(&mut mirror, "reachable", |state| {
+            neighbour_state(state, index, server) == Some(NeighbourState::Reachable)
+        })
+        .await;
+        // Asking once more does not unpin it.
+        resolver.resolve(index, server).await.unwrap();
+        assert!(mirror.state.borrow().neighbour(index, server).unwrap().pinned);
+        // Another MAC address is learned as ever, if not from the first answer: the kernel mistrusts a quick change.
+        let moved = [2, 0, 0, 0, 0, 0x99];
+        let answer = async {
+            loop {
+                wire.frame("ARP probe", |frame| arp_request(frame, SERVER)).await;
+                tap.send(&arp_reply_of(SERVER, moved)).unwrap();
+            }
+        };
+        let has_moved = until(&mut mirror, "the new MAC address", |state| {
+            state.neighbour(index, server).is_some_and(|known| known.usable_mac() == Some(moved) && known.pinned)
+        });
+        tokio::select! {
+            () = answer => {}
+            _ = has_moved => {}
+        }
+        want.send_replace(Arc::default());
+        until(&mut mirror, "the release", |state| state.neighbour(index, server).is_some_and(|known| !known.pinned))
+            .await;
         drop(want);
         task.await.unwrap().unwrap();
     });
@@ -213,5 +242,47 @@ fn a_silent_neighbour_fails_and_is_found_when_it_answers() {
         }
         tap.send(&arp_reply()).unwrap();
         until(&mut mirror, "found", is(NeighbourState::Reachable)).await;
+    });
+}
+
+/// More than the kernel's default limit of 1,024 entries, all answering.
+#[test]
+fn thousands_are_kept_without_a_sysctl() {
+    const SERVERS: u16 = 3000;
+    in_namespace(|| async {
+        let tap = tap("ulvs0");
+        let index = tap.index();
+        ip("addr add 10.0.0.1/16 dev ulvs0");
+        ip("link set ulvs0 txqueuelen 4000");
+        let servers = (256..256 + SERVERS).map(|host| {
+            let [high, low] = host.to_be_bytes();
+            Ipv4Addr::new(10, 0, high, low)
+        });
+        let wanted: BTreeSet<_> = servers.map(|server| (index, IpAddr::V4(server))).collect();
+        let mut mirror = mirror(&[&tap]).await;
+        let resolver = Resolver::new(Netlink::open().unwrap(), mirror.state.clone());
+        let (_want, wanted) = watch::channel(Arc::new(wanted));
+        let task = resolver.keep(wanted);
+        let wire = Wire::new(&tap);
+        let answer = async {
+            loop {
+                let target = wire
+                    .frame("ARP request", |frame| {
+                        let octets: [u8; 4] = frame.get(38..42)?.try_into().ok()?;
+                        arp_request(frame, octets.into()).map(|_| Ipv4Addr::from(octets))
+                    })
+                    .await;
+                tap.send(&arp_reply_of(target, SERVER_MAC)).unwrap();
+            }
+        };
+        let all = until(&mut mirror, "all of them", |state| {
+            let usable = state.neighbours.values().filter(|neighbour| neighbour.usable_mac().is_some());
+            usable.count() == usize::from(SERVERS)
+        });
+        tokio::select! {
+            () = answer => {}
+            _ = all => {}
+        }
+        assert!(!task.is_finished());
     });
 }
