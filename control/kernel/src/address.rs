@@ -1,7 +1,7 @@
 //! Addresses of the TAP twins.
 //!
-//! Those of the configuration are put on when the daemon starts, and follow its reloads. Nothing needs to flush them: they
-//! go with the TAP. What the operator adds with `ip address` stays untouched.
+//! Those of the configuration are put on when the daemon starts, and follow its reloads. Nothing needs to flush them:
+//! they go with the TAP. What the operator adds with `ip address` stays untouched.
 
 use std::net::IpAddr;
 
@@ -77,7 +77,8 @@ fn message(ifindex: u32, address: IpNet) -> AddressMessage {
 pub enum AddressError {
     /// The interface is gone.
     #[error(
-        "cannot put {address} on interface {ifindex}: it does not exist any more; was the TAP removed with `ip link del`?"
+        "cannot put {address} on interface {ifindex}: it does not exist any more; was the TAP removed with `ip link \
+         del`?"
     )]
     NoInterface {
         /// The interface's index.
@@ -93,7 +94,8 @@ pub enum AddressError {
     },
     /// IPv6 is off.
     #[error(
-        "cannot use {address}: IPv6 is disabled here; enable it with `sysctl net.ipv6.conf.default.disable_ipv6=0` before the start, or leave IPv6 addresses out"
+        "cannot use {address}: IPv6 is disabled here; enable it with `sysctl net.ipv6.conf.default.disable_ipv6=0` \
+         before the start, or leave IPv6 addresses out"
     )]
     NoIpv6 {
         /// The address.

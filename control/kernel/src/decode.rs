@@ -132,7 +132,8 @@ fn decode_neighbour(message: &NeighbourMessage, interfaces: &Interfaces, present
 
 fn decode_route(message: &RouteMessage, interfaces: &Interfaces) -> Option<Entry> {
     let header = &message.header;
-    // Routes that are chosen by more than the destination, and the kernel's own notes on a path, are not for forwarding.
+    // Routes that are chosen by more than the destination, and the kernel's own notes on a path, are not for
+    // forwarding.
     if header.tos != 0 || header.source_prefix_length != 0 || header.flags.contains(RouteFlags::Cloned) {
         return None;
     }

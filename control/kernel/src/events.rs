@@ -1,8 +1,8 @@
 //! The kernel's notifications, from a socket of their own.
 //!
-//! Not through `rtnetlink`'s connection: that one queues notifications without bound while the mirror is busy, and passes
-//! over those it cannot decode. Here the kernel's buffer is the queue, its overrun is told, and so is a message that makes
-//! no sense.
+//! Not through `rtnetlink`'s connection: that one queues notifications without bound while the mirror is busy, and
+//! passes over those it cannot decode. Here the kernel's buffer is the queue, its overrun is told, and so is a
+//! message that makes no sense.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -43,7 +43,8 @@ impl Events {
     pub(crate) fn subscribe(receive_buffer: usize) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
-        // Beyond net.core.rmem_max needs CAP_NET_ADMIN, which the TAP needs anyway; without it the smaller buffer will do.
+        // Beyond net.core.rmem_max needs CAP_NET_ADMIN, which the TAP needs anyway; without it the smaller buffer
+        // will do.
         if setsockopt(&socket, sockopt::RcvBufForce, &receive_buffer).is_err() {
             setsockopt(&socket, sockopt::RcvBuf, &receive_buffer)?;
         }
@@ -84,9 +85,9 @@ impl Events {
         }
     }
 
-    /// Throws away what is queued. After an overrun this must come before the tables are read: the queue has holes, and an
-    /// old notification must not be applied to a newer table. It also makes the kernel report the next overrun, which it
-    /// does only once the queue was empty.
+    /// Throws away what is queued. After an overrun this must come before the tables are read: the queue has holes,
+    /// and an old notification must not be applied to a newer table. It also makes the kernel report the next
+    /// overrun, which it does only once the queue was empty.
     pub(crate) fn discard(&mut self) -> io::Result<()> {
         loop {
             match receive(self.socket.get_ref(), &mut self.buffer) {

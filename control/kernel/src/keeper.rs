@@ -1,9 +1,9 @@
 //! Decides which neighbours the kernel must be asked about, and when. Pure: time and state come in, requests go out.
 //!
 //! Forwarded packets bypass the kernel, so for it the real servers' entries look unused: they go stale and may be
-//! collected. What is wanted is therefore asked for again as soon as it is stale (the kernel then probes by unicast, the
-//! entry staying usable), and each second while it is missing or failed. Entries asked for are pinned against collection,
-//! and released when they are no longer wanted.
+//! collected. What is wanted is therefore asked for again as soon as it is stale (the kernel then probes by unicast,
+//! the entry staying usable), and each second while it is missing or failed. Entries asked for are pinned against
+//! collection, and released when they are no longer wanted.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -12,11 +12,12 @@ use tokio::time::Instant;
 
 use crate::state::{KernelState, NeighbourKey, NeighbourState};
 
-/// Between two requests for a neighbour that is missing or does not answer; the kernel sends three of its own meanwhile.
+/// Between two requests for a neighbour that is missing or does not answer; the kernel sends three of its own
+/// meanwhile.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Between two requests for a stale neighbour. The kernel waits `delay_first_probe_time` (5 s) for a confirmation before
-/// it probes, and tells of the transition only then.
+/// Between two requests for a stale neighbour. The kernel waits `delay_first_probe_time` (5 s) for a confirmation
+/// before it probes, and tells of the transition only then.
 const REFRESH: Duration = Duration::from_secs(5);
 
 /// The most requests at a time, and the pause to the next: 10,000 servers appearing at once must neither flood the link
@@ -70,17 +71,16 @@ fn interval(state: &KernelState, (ifindex, address): NeighbourKey) -> Option<Dur
     if !state.is_up(ifindex) {
         return None;
     }
-    match state.neighbour(ifindex, address).map(|neighbour| neighbour.state) {
-        None | Some(NeighbourState::Failed | NeighbourState::Incomplete) => Some(RETRY),
-        Some(NeighbourState::Stale) => Some(REFRESH),
-        // The kernel is at it, and will tell the outcome; or an operator set it, and asking would make the kernel forget.
-        Some(
-            NeighbourState::Delay
-            | NeighbourState::Probe
-            | NeighbourState::Reachable
-            | NeighbourState::Permanent
-            | NeighbourState::NoArp,
-        ) => None,
+    let Some(neighbour) = state.neighbour(ifindex, address) else { return Some(RETRY) };
+    match neighbour.state {
+        NeighbourState::Failed | NeighbourState::Incomplete => Some(RETRY),
+        NeighbourState::Stale => Some(REFRESH),
+        // The kernel is at it, and will tell the outcome; only an entry that is not pinned yet needs a request.
+        NeighbourState::Delay | NeighbourState::Probe | NeighbourState::Reachable => {
+            (!neighbour.pinned).then_some(REFRESH)
+        }
+        // Set by an operator: asking would make the kernel forget it.
+        NeighbourState::Permanent | NeighbourState::NoArp => None,
     }
 }
 

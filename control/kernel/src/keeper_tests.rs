@@ -78,6 +78,15 @@ fn what_an_operator_set_or_the_kernel_works_on_is_left_alone() {
 }
 
 #[test]
+fn what_the_kernel_resolved_by_itself_is_pinned() {
+    let (mut keeper, wanted, start) = (Keeper::default(), BTreeSet::from([key(1)]), Instant::now());
+    let mut unpinned = state(&[(key(1), NeighbourState::Reachable)]);
+    Arc::make_mut(&mut unpinned.neighbours).get_mut(&key(1)).unwrap().pinned = false;
+    assert_eq!(keeper.due(&unpinned, &wanted, start).requests, [key(1)]);
+    assert_eq!(keeper.due(&unpinned, &wanted, start).requests, []);
+}
+
+#[test]
 fn a_link_that_is_down_is_not_asked() {
     let mut down = state(&[]);
     Arc::make_mut(&mut down.links).get_mut(&IFINDEX).unwrap().up = false;

@@ -7,8 +7,7 @@
 //! - [`tap`] creates the twin and moves frames through it,
 //! - [`address`] puts the configured addresses on it,
 //! - [`mirror`] follows the kernel's links, addresses, routes and neighbours into immutable [`state`] snapshots,
-//! - [`resolve`] asks the kernel to resolve neighbours, and keeps the ones that forwarding needs resolved for as long as
-//!   it needs them.
+//! - [`resolve`] asks the kernel to resolve neighbours, and keeps those resolved that forwarding needs.
 //!
 //! Everything acts on the network namespace of the thread that calls it.
 
@@ -21,6 +20,7 @@ mod netlink;
 pub mod resolve;
 mod rib;
 pub mod state;
+mod tables;
 pub mod tap;
 
 pub use address::AddressError;

@@ -10,11 +10,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netlink_packet_route::address::AddressMessage;
-use netlink_packet_route::link::LinkMessage;
-use netlink_packet_route::neighbour::NeighbourMessage;
-use netlink_packet_route::route::RouteMessage;
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -24,8 +19,9 @@ use tracing::{debug, warn};
 use crate::decode::{Change, Interfaces, decode};
 use crate::events::{Event, Events};
 use crate::netlink::{Netlink, NetlinkError};
-use crate::rib::{Applied, Entry, Rib};
+use crate::rib::{Applied, Rib};
 use crate::state::KernelState;
+use crate::tables;
 
 /// How the mirror works.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +76,7 @@ impl Mirror {
             rib: Rib::default(),
             state: KernelState::default(),
             publish_at: None,
-            published: Instant::now(),
+            quiet_until: Instant::now(),
             publish_cost: Duration::ZERO,
             dump: None,
             dump_after: Instant::now(),
@@ -122,8 +118,9 @@ struct Follower {
     state: KernelState,
     /// When `state` is due, if it differs from the published one.
     publish_at: Option<Instant>,
-    published: Instant,
-    /// What the changes of the current snapshot cost, for its successor's spacing.
+    /// No snapshot before this.
+    quiet_until: Instant,
+    /// What the changes since the last snapshot cost.
     publish_cost: Duration,
     dump: Option<Dump>,
     dump_after: Instant,
@@ -153,8 +150,7 @@ impl Follower {
 
     fn publish(&mut self, publisher: &watch::Sender<Arc<KernelState>>) {
         self.publish_at = None;
-        self.published = Instant::now() + self.publish_cost * 4;
-        self.publish_cost = Duration::ZERO;
+        let started = Instant::now();
         publisher.send_if_modified(|published| {
             let differs = **published != self.state;
             if differs {
@@ -162,11 +158,14 @@ impl Follower {
             }
             differs
         });
+        let now = Instant::now();
+        let cost = std::mem::take(&mut self.publish_cost) + (now - started);
+        self.quiet_until = now + self.options.spacing.max(cost * 4);
     }
 
     fn changed(&mut self) {
         let now = Instant::now();
-        self.publish_at.get_or_insert_with(|| now.max(self.published + self.options.spacing));
+        self.publish_at.get_or_insert_with(|| now.max(self.quiet_until));
     }
 
     fn want(&mut self, dump: Dump) {
@@ -254,45 +253,16 @@ impl Follower {
     }
 
     async fn read_all(&mut self) -> Result<(), NetlinkError> {
-        let mut links = BTreeMap::new();
-        let mut addresses = BTreeSet::new();
-        let mut neighbours = BTreeMap::new();
-        let requests = [
-            RouteNetlinkMessage::GetLink(LinkMessage::default()),
-            RouteNetlinkMessage::GetAddress(AddressMessage::default()),
-            RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default()),
-        ];
-        for request in requests {
-            for change in self.netlink.dump(request, |message| decode(message, 0, &self.interfaces)).await? {
-                match change {
-                    Change::Link(index, Some(link)) => drop(links.insert(index, link)),
-                    Change::Address { entry, .. } => drop(addresses.insert(entry)),
-                    Change::Neighbour(key, Some(neighbour)) => drop(neighbours.insert(key, neighbour)),
-                    _ => {}
-                }
-            }
-        }
-        self.state.links = Arc::new(links);
-        self.state.addresses = Arc::new(addresses);
-        self.state.neighbours = Arc::new(neighbours);
+        let tables = tables::read_interfaces(&self.netlink, &self.interfaces).await?;
+        self.state.links = Arc::new(tables.links);
+        self.state.addresses = Arc::new(tables.addresses);
+        self.state.neighbours = Arc::new(tables.neighbours);
         self.changed();
         self.read_routes().await
     }
 
     async fn read_routes(&mut self) -> Result<(), NetlinkError> {
-        let mut entries: Vec<Entry> = Vec::new();
-        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-            let mut request = RouteMessage::default();
-            request.header.address_family = family;
-            let dump = self.netlink.dump(RouteNetlinkMessage::GetRoute(request), |message| {
-                match decode(message, 0, &self.interfaces) {
-                    Some(Change::Route(entry, _)) => Some(entry),
-                    _ => None,
-                }
-            });
-            entries.extend(dump.await?);
-        }
-        self.rib = Rib::from_dump(entries);
+        self.rib = Rib::from_dump(tables::read_routes(&self.netlink, &self.interfaces).await?);
         let routes = self.rib.all_best();
         if *self.state.routes != routes {
             self.state.routes = Arc::new(routes);

@@ -42,7 +42,7 @@ impl Netlink {
         Ok(())
     }
 
-    /// Reads a whole table. `collect` sees each entry; `restart` comes before a further attempt.
+    /// Reads a whole table: all that `decode` makes something of, from one undisturbed pass over it.
     pub(crate) async fn dump<T>(
         &self,
         message: RouteNetlinkMessage,

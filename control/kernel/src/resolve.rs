@@ -1,13 +1,14 @@
 //! Asks the kernel to resolve neighbours.
 //!
-//! The request is what the kernel itself does when it has a packet to send: `RTM_NEWNEIGH` with `NTF_USE` makes the entry if
-//! there is none and uses it, so that the kernel sends its ARP request or neighbour solicitation through the TAP. A stale
-//! entry is probed by unicast and stays usable meanwhile. Answers come back through the [mirror](crate::mirror).
+//! The request is what the kernel itself does when it has a packet to send: `RTM_NEWNEIGH` with `NTF_USE` makes the
+//! entry if there is none and uses it, so that the kernel sends its ARP request or neighbour solicitation through the
+//! TAP. A stale entry is probed by unicast and stays usable meanwhile. Answers come back through the
+//! [mirror](crate::mirror).
 //!
-//! What [`Resolver::keep`] keeps is pinned as well (`NTF_EXT_LEARNED`): the kernel neither collects such entries nor counts
-//! them against `gc_thresh3`, so that ten thousand real servers need no sysctl. What [`Resolver::resolve`] asks for once
-//! stays collectable, for its addresses may be a stranger's choice; [`ResolveError::TableFull`] tells when the kernel has
-//! too many of those.
+//! What [`Resolver::keep`] keeps is pinned as well (`NTF_EXT_LEARNED`): the kernel neither collects such entries nor
+//! counts them against `gc_thresh3`, so that ten thousand real servers need no sysctl. What [`Resolver::resolve`]
+//! asks for once stays collectable, for its addresses may be a stranger's choice; [`ResolveError::TableFull`] tells
+//! when the kernel has too many of those.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -42,8 +43,8 @@ impl Resolver {
         Self { netlink, state }
     }
 
-    /// Makes the kernel resolve `address` on an interface, or confirm what it knows; the outcome shows in the mirror. An
-    /// entry that an operator made permanent is left alone, for the kernel would forget it.
+    /// Makes the kernel resolve `address` on an interface, or confirm what it knows; the outcome shows in the mirror.
+    /// An entry that an operator made permanent is left alone, for the kernel would forget it.
     ///
     /// Each call is a request: callers limit their rate for one neighbour, as [`Resolver::keep`] does.
     ///
@@ -152,7 +153,8 @@ pub enum ResolveError {
     },
     /// The kernel's table is full.
     #[error(
-        "cannot resolve {address}: the kernel's neighbour table is full; raise net.ipv4.neigh.default.gc_thresh3 (or net.ipv6...) above the number of neighbours, and gc_thresh1 and gc_thresh2 with it"
+        "cannot resolve {address}: the kernel's neighbour table is full; raise net.ipv4.neigh.default.gc_thresh3 \
+         (or net.ipv6...) above the number of neighbours, and gc_thresh1 and gc_thresh2 with it"
     )]
     TableFull {
         /// The neighbour's address.

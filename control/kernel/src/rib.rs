@@ -1,8 +1,9 @@
 //! All routes of the mirrored interfaces, and the best of each prefix.
 //!
-//! The kernel's notifications alone do not tell the table. It identifies a route by more than it shows, drops IPv4 routes
-//! without a word when a link or an address goes, and reports parts of IPv6 multipath routes. So a notification is applied
-//! where its meaning is certain, and answered with [`Applied::Uncertain`] elsewhere: the table is then read again.
+//! The kernel's notifications alone do not tell the table. It identifies a route by more than it shows, drops IPv4
+//! routes without a word when a link or an address goes, and reports parts of IPv6 multipath routes. So a
+//! notification is applied where its meaning is certain, and answered with [`Applied::Uncertain`] elsewhere: the
+//! table is then read again.
 
 use std::collections::BTreeMap;
 

@@ -26,8 +26,8 @@ pub struct KernelState {
 }
 
 impl KernelState {
-    /// The most specific route to `destination`, with its prefix. Meant for the control side: one ordered-map lookup for
-    /// each prefix length.
+    /// The most specific route to `destination`, with its prefix. Meant for the control side: one ordered-map lookup
+    /// for each prefix length.
     pub fn route(&self, destination: IpAddr) -> Option<(IpNet, &Route)> {
         let longest = if destination.is_ipv4() { 32 } else { 128 };
         (0..=longest).rev().find_map(|length| {
@@ -113,7 +113,8 @@ impl Neighbour {
 
 /// The kernel's state of a neighbour (`NUD_*`).
 ///
-/// The kernel announces some transitions late: it tells neither of the way into `Incomplete` nor from `Stale` to `Delay`.
+/// The kernel announces some transitions late: it tells neither of the way into `Incomplete` nor from `Stale` to
+/// `Delay`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NeighbourState {
     /// Asked, no answer yet.

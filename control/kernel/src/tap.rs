@@ -1,12 +1,12 @@
 //! TAP devices: a port's twin in the kernel.
 //!
-//! The ioctls are made here rather than by a crate such as `tun-rs`: five calls are needed, and the point of this module
-//! is to know which of them failed and to name the remedy. It also has to refuse an existing device (`IFF_TUN_EXCL`), and
-//! to write the IPv6 settings between creation and `up`, which that crate does not offer.
+//! The ioctls are made here rather than by a crate such as `tun-rs`: five calls are needed, and the point of this
+//! module is to know which of them failed and to name the remedy. It also has to refuse an existing device
+//! (`IFF_TUN_EXCL`), and to write the IPv6 settings between creation and `up`, which that crate does not offer.
 //!
-//! Not set here is `rp_filter`. It judges only what is punted, and the reverse path of that is the TAP itself in the usual
-//! set-ups; replies of real servers in DR and TUN do not pass the director at all. An operator with asymmetric routing
-//! of the director's own traffic sets `net.ipv4.conf.ulvs0.rp_filter=2`, as on any host.
+//! Not set here is `rp_filter`. It judges only what is punted, and the reverse path of that is the TAP itself in the
+//! usual set-ups; replies of real servers in DR and TUN do not pass the director at all. An operator with asymmetric
+//! routing of the director's own traffic sets `net.ipv4.conf.ulvs0.rp_filter=2`, as on any host.
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
@@ -87,8 +87,8 @@ impl Tap {
         &self.name
     }
 
-    /// Takes the next frame the kernel sends, whole from its Ethernet header; `None` when there is none now. What does not
-    /// fit into `frame` is cut off: make it as long as the MTU and a VLAN-tagged header (18 bytes).
+    /// Takes the next frame the kernel sends, whole from its Ethernet header; `None` when there is none now. What
+    /// does not fit into `frame` is cut off: make it as long as the MTU and a VLAN-tagged header (18 bytes).
     ///
     /// # Errors
     ///
@@ -145,7 +145,8 @@ pub enum TapError {
     },
     /// The kernel has no TAP driver.
     #[error(
-        "the kernel offers no TAP devices ({DEVICE}: {source}): load the driver with `modprobe tun`; in a container, pass the device in with `--device {DEVICE}`"
+        "the kernel offers no TAP devices ({DEVICE}: {source}): load the driver with `modprobe tun`; in a \
+         container, pass the device in with `--device {DEVICE}`"
     )]
     NoDriver {
         /// What opening the device gave.
@@ -159,7 +160,8 @@ pub enum TapError {
     },
     /// The name is taken.
     #[error(
-        "the interface `{name}` exists already: stop the program that has it, remove it with `ip link del {name}`, or choose another name"
+        "the interface `{name}` exists already: stop the program that has it, remove it with `ip link del {name}`, \
+         or choose another name"
     )]
     Taken {
         /// The name asked for.
@@ -167,7 +169,8 @@ pub enum TapError {
     },
     /// The MTU is out of the kernel's range.
     #[error(
-        "the kernel refuses an MTU of {mtu} for the TAP `{name}` ({source}): use 68 to 65521, and at least 1280 for IPv6"
+        "the kernel refuses an MTU of {mtu} for the TAP `{name}` ({source}): use 68 to 65521, and at least 1280 for \
+         IPv6"
     )]
     Mtu {
         /// The device.
@@ -231,8 +234,8 @@ fn check_name(name: &str) -> Result<(), TapError> {
     if good { Ok(()) } else { Err(TapError::Name { name: name.to_owned() }) }
 }
 
-/// Makes IPv6 addresses usable at once, and keeps routers' advertisements from configuring a director. Without IPv6 in the
-/// kernel there is nothing to do, hence failures are not errors.
+/// Makes IPv6 addresses usable at once, and keeps routers' advertisements from configuring a director. Without IPv6
+/// in the kernel there is nothing to do, hence failures are not errors.
 fn prepare_ipv6(name: &str) {
     let settings = Path::new("/proc/sys/net/ipv6/conf").join(name);
     for setting in ["accept_ra", "autoconf", "accept_dad"] {
@@ -276,8 +279,8 @@ impl Request {
     }
 
     fn submit(&mut self, file: &impl AsFd, request: libc::c_ulong) -> io::Result<()> {
-        // SAFETY: the descriptor is open for the call, and every request used here takes a pointer to an ifreq, which the
-        // kernel reads and may write within its bounds.
+        // SAFETY: the descriptor is open for the call, and every request used here takes a pointer to an ifreq, which
+        // the kernel reads and may write within its bounds.
         #[allow(unsafe_code, reason = "an ioctl is a system call without a type")]
         let result = unsafe { libc::ioctl(file.as_fd().as_raw_fd(), request as _, &raw mut self.0) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }

@@ -179,7 +179,7 @@ fn a_kept_neighbour_is_probed_when_stale_and_stays_usable() {
         let to = wire.frame("ARP request", |frame| arp_request(frame, SERVER)).await;
         assert_eq!(to, [0xff; 6]);
         tap.send(&arp_reply()).unwrap();
-        for _round in 0..2 {
+        {
             let is = |wanted| move |state: &Arc<KernelState>| neighbour_state(state, index, server) == Some(wanted);
             until(&mut mirror, "reachable", is(NeighbourState::Reachable)).await;
             let state = until_within(Duration::from_secs(20), &mut mirror, "stale", is(NeighbourState::Stale)).await;
