@@ -104,15 +104,20 @@ fn bind(cflags: &[String], to: &Path) -> Result<(), String> {
     builder = OPAQUE.iter().fold(builder, bindgen::Builder::opaque_type);
     // bindgen panics when there is no libclang to load; that is no more than a missing package.
     let bindings = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| builder.generate()))
-        .map_err(|_| format!("libclang, which reads DPDK's headers, cannot be loaded: {REMEDY}"))?
+        .map_err(|_| no_libclang())?
         .map_err(|err| {
             format!(
-                "DPDK's headers cannot be read ({}); with several versions of LLVM installed, set LIBCLANG_PATH to the \
+                "DPDK's headers cannot be read ({}): with several versions of LLVM installed, set LIBCLANG_PATH to the \
                  lib folder of one that is complete",
                 err.to_string().lines().next().unwrap_or_default()
             )
         })?;
     bindings.write_to_file(to).map_err(|err| format!("{}: {err}", to.display()))
+}
+
+fn no_libclang() -> String {
+    let path = env::var("LIBCLANG_PATH").map(|path| format!(" from LIBCLANG_PATH={path}")).unwrap_or_default();
+    format!("libclang, which reads DPDK's headers, cannot be loaded{path}: {REMEDY}")
 }
 
 /// Of several installed libclangs, takes the newest that has its own headers: one that finds another version's

@@ -111,8 +111,13 @@ impl Drop for Port {
             unsafe { sys::rte_eth_dev_stop(self.id) };
         }
         if self.state != State::Found {
-            // SAFETY: stopped, or never started. An error leaves the device as it is; its pools then see packets out.
-            unsafe { sys::rte_eth_dev_close(self.id) };
+            // SAFETY: stopped, or never started.
+            let returned = unsafe { sys::rte_eth_dev_close(self.id) };
+            if Errno::check(returned).is_err() {
+                // The device is as it was, with pointers to its pools: they stay, and nobody is given it again.
+                std::mem::forget(std::mem::take(&mut self.pools));
+                return;
+            }
         }
         self.eal.release(self.id);
     }

@@ -38,6 +38,7 @@ fn packets_ports_and_errors() {
     assert!(hz > 100_000_000, "{hz}");
     assert!(clock::tsc() < clock::tsc());
 
+    port_errors(&eal);
     pools(&eal);
     packets(&eal);
     bursts(&eal);
@@ -45,7 +46,6 @@ fn packets_ports_and_errors() {
     refused_packets_stay(&eal);
     capture_is_forwarded(&eal, &dir, &frames);
     other_threads(&eal);
-    port_errors(&eal);
     pool_outlives_its_packets(&eal);
 }
 
@@ -299,11 +299,27 @@ fn other_threads(eal: &Eal) {
 
 fn port_errors(eal: &Eal) {
     let pool = pool(eal, "errors");
-    // The other devices were closed by now; this one is made for these tests in `start`.
-    let unknown = Port::find(eal, "net_nil0").unwrap_err();
-    assert!(unknown.to_string().starts_with("there is no DPDK device \"net_nil0\"; there are: none"), "{unknown}");
+    let unknown = Port::find(eal, "net_nil0,size=64").unwrap_err().to_string();
+    let start = "there is no DPDK device \"net_nil0,size=64\"; there are: net_null0, net_null1, net_pcap0, net_ring0.";
+    assert!(unknown.starts_with(start), "{unknown}");
     assert!(matches!(Port::find(eal, "net\0null"), Err(PortError::Unknown { .. })));
-    assert_eq!(Errno::ENOTSUP.to_string(), "Operation not supported");
+
+    // None of these touches the device, so that it can be had again.
+    let pcap = || Port::find(eal, "net_pcap0").unwrap();
+    let two = PortConfig { rx_queues: 2, ..PortConfig::default() };
+    let queues = pcap().configure(&two, &pool).unwrap_err().to_string();
+    let wanted = "port net_pcap0 has 1 receive queue and 2 are wanted: name 2 files or interfaces in the vdev, one for each \
+                  queue";
+    assert_eq!(queues, wanted);
+    let two = PortConfig { tx_queues: 2, ..PortConfig::default() };
+    assert!(matches!(pcap().configure(&two, &pool), Err(PortError::Queues { direction: "transmit", .. })));
+    let large = PortConfig { mtu: Some(9000), ..PortConfig::default() };
+    let mtu = pcap().configure(&large, &pool).unwrap_err().to_string();
+    assert!(mtu.ends_with("make the pool's data room 9026 bytes or the MTU smaller"), "{mtu}");
+    let none = pcap().configure_with_pools(&PortConfig::default(), &[]);
+    assert!(matches!(none, Err(PortError::NoPool { .. })));
+    let down = Port::find(eal, "net_ring0").unwrap().set_link_down();
+    assert!(matches!(down, Ok(()) | Err(PortError::Call { errno: Errno::ENOTSUP, .. })), "{down:?}");
     assert_all_home(&pool);
 }
 

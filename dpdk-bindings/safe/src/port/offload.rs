@@ -56,8 +56,6 @@ offloads! {
         TCP_CHECKSUM = sys::DPDK_RX_OFFLOAD_TCP_CKSUM,
         /// Checks UDP checksums; see [`Mbuf::l4_checksum`](crate::Mbuf::l4_checksum).
         UDP_CHECKSUM = sys::DPDK_RX_OFFLOAD_UDP_CKSUM,
-        /// Takes VLAN tags off.
-        VLAN_STRIP = sys::DPDK_RX_OFFLOAD_VLAN_STRIP,
         /// Says the RSS hash; see [`Mbuf::rss_hash`](crate::Mbuf::rss_hash).
         RSS_HASH = sys::DPDK_RX_OFFLOAD_RSS_HASH,
         /// Puts frames longer than an mbuf into several; see [`Mbuf::is_contiguous`](crate::Mbuf::is_contiguous).
@@ -65,19 +63,14 @@ offloads! {
     }
 }
 
+// Only what a packet can be asked or told through `Mbuf`. Checksums on the way out are updated in software, which costs
+// a rewrite next to nothing, and tags stay in the packet.
+//
 // DPDK's "fast free" is left out on purpose: a driver that has it returns every packet to the pool of the first, so that
 // packets of two pools on one queue corrupt both.
 offloads! {
     /// What a NIC can do with packets it sends.
     TxOffloads {
-        /// Computes IPv4 header checksums.
-        IPV4_CHECKSUM = sys::DPDK_TX_OFFLOAD_IPV4_CKSUM,
-        /// Computes TCP checksums.
-        TCP_CHECKSUM = sys::DPDK_TX_OFFLOAD_TCP_CKSUM,
-        /// Computes UDP checksums.
-        UDP_CHECKSUM = sys::DPDK_TX_OFFLOAD_UDP_CKSUM,
-        /// Puts VLAN tags on.
-        VLAN_INSERT = sys::DPDK_TX_OFFLOAD_VLAN_INSERT,
         /// Sends packets of several mbufs.
         MULTI_SEGMENT = sys::DPDK_TX_OFFLOAD_MULTI_SEGS,
     }

@@ -92,16 +92,15 @@ impl Port {
             ignored: Vec::new(),
         };
         let mut raw = sys::rte_eth_conf::default();
-        if config.rss && config.rx_queues > 1 {
-            let flows = RSS_FLOWS & info.flow_type_rss_offloads;
-            if flows == 0 {
+        let flows = RSS_FLOWS & info.flow_type_rss_offloads;
+        let several = config.rx_queues > 1;
+        if config.rss && flows != 0 && (several || config.rx_offloads.contains(RxOffloads::RSS_HASH)) {
+            raw.rxmode.mq_mode = sys::rte_eth_rx_mq_mode::RTE_ETH_MQ_RX_RSS;
+            raw.rx_adv_conf.rss_conf.rss_hf = flows;
+        } else {
+            if config.rss && several {
                 applied.ignored.push(Setting::Rss);
-            } else {
-                raw.rxmode.mq_mode = sys::rte_eth_rx_mq_mode::RTE_ETH_MQ_RX_RSS;
-                raw.rx_adv_conf.rss_conf.rss_hf = flows;
             }
-        }
-        if raw.rxmode.mq_mode != sys::rte_eth_rx_mq_mode::RTE_ETH_MQ_RX_RSS {
             // DPDK refuses a hash that nothing computes.
             applied.rx_offloads = RxOffloads::from_bits(applied.rx_offloads.bits() & !RxOffloads::RSS_HASH.bits());
         }
