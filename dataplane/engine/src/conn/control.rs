@@ -1,0 +1,103 @@
+//! The control word of a connection: everything that must change together.
+
+use ulvs_model::ForwardMethod;
+
+use crate::proto::State;
+
+/// Where an entry is in its life.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(crate) enum Life {
+    /// In no connection's use.
+    Free = 0,
+    /// A connection.
+    Live = 1,
+    /// A connection whose time ran out, until it is sure that no worker saw a packet of it meanwhile.
+    Expiring = 2,
+    /// Taken out of the index; free once no worker can still hold its number.
+    Dead = 3,
+}
+
+/// `incarnation:32 | flags:16 | state:8 | life:8`.
+///
+/// Flags are IPVS's own (ipvs-facts B.1): the forwarding method in the low three bits, `INACTIVE`, `NOOUTPUT`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Control(pub(super) u64);
+
+impl Control {
+    /// Not counted among the destination's active connections.
+    pub(crate) const INACTIVE: u16 = 0x0100;
+    /// No reply was seen yet, and with DR and TUN none is expected.
+    pub(crate) const NO_OUTPUT: u16 = 0x0080;
+    const METHOD: u16 = 0x0007;
+
+    /// A live connection in its first state.
+    pub(crate) const fn new(incarnation: u32, method: ForwardMethod, state: State, inactive: bool) -> Self {
+        let no_output = if matches!(method, ForwardMethod::Nat) { 0 } else { Self::NO_OUTPUT };
+        let flags = method.code() as u16 | no_output | if inactive { Self::INACTIVE } else { 0 };
+        Self((incarnation as u64) << 32 | (flags as u64) << 16 | (state.number() as u64) << 8 | Life::Live as u64)
+    }
+
+    #[inline]
+    pub(crate) const fn life(self) -> Life {
+        match self.0 & 0xff {
+            0 => Life::Free,
+            1 => Life::Live,
+            2 => Life::Expiring,
+            _ => Life::Dead,
+        }
+    }
+
+    /// Live or expiring.
+    #[inline]
+    pub(crate) const fn is_live(self) -> bool {
+        matches!(self.life(), Life::Live | Life::Expiring)
+    }
+
+    #[must_use]
+    pub(crate) const fn with_life(self, life: Life) -> Self {
+        Self(self.0 & !0xff | life as u64)
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "fields are cut out of the word")]
+    pub(crate) const fn state(self) -> State {
+        State::from_number((self.0 >> 8) as u8)
+    }
+
+    #[must_use]
+    pub(crate) const fn with_state(self, state: State) -> Self {
+        Self(self.0 & !0xff00 | (state.number() as u64) << 8)
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "fields are cut out of the word")]
+    pub(crate) const fn flags(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    #[must_use]
+    pub(crate) const fn with_flag(self, flag: u16, on: bool) -> Self {
+        let bit = (flag as u64) << 16;
+        Self(if on { self.0 | bit } else { self.0 & !bit })
+    }
+
+    #[inline]
+    pub(crate) const fn has(self, flag: u16) -> bool {
+        self.flags() & flag != 0
+    }
+
+    #[inline]
+    pub(crate) const fn method(self) -> ForwardMethod {
+        #[expect(clippy::cast_possible_truncation, reason = "three bits")]
+        match ForwardMethod::from_code((self.flags() & Self::METHOD) as u8) {
+            Some(method) => method,
+            // Unreachable: control words are made by `new` only. DR changes nothing in a packet.
+            None => ForwardMethod::Dr,
+        }
+    }
+
+    pub(crate) const fn incarnation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}

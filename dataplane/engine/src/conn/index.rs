@@ -1,0 +1,300 @@
+//! Where a flow hash leads: cache-line buckets of tagged entry numbers, lock-free.
+//!
+//! A bucket is one line: seven slots and the count of slots that found no room in it and went on to a later bucket of the
+//! same shard. A slot is one word, `tag:32 | number + 1:32`, and is claimed and given up by one atomic operation; nothing is
+//! ever moved, so a reader that follows the chain from the home bucket can't miss what stays in it. The tag is a filter:
+//! the entry's full key always decides.
+//!
+//! Two workers that insert the same flow at the same time: each publishes its slot, then looks at the chain again; who sees
+//! the other gives up its own slot and starts over. By the total order of `SeqCst` at least one sees the other.
+
+use crate::memory::{Region, Zeroed};
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+use super::entry::ConnId;
+
+const SLOTS: usize = 7;
+/// Buckets of a shard that a flow may be away from its home.
+const MAX_PROBES: usize = 32;
+/// How often an insert starts over because another worker was at the same flow.
+const MAX_RACES: usize = 16;
+
+/// One cache line.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub(crate) struct Bucket {
+    slots: [AtomicU64; SLOTS],
+    /// Slots in later buckets whose search began here or passed through. Written by inserters and removers.
+    overflow: AtomicU64,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+#[expect(unsafe_code, reason = "a struct of atomic integers")]
+// SAFETY: every field is an atomic integer.
+unsafe impl Zeroed for Bucket {}
+
+/// How an insert ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Inserted {
+    /// The number is in the index.
+    Yes,
+    /// Another number with the same key is.
+    Exists(ConnId),
+    /// No room near the home bucket, or other workers were at the same flow too often.
+    Full,
+}
+
+/// The index of a table, in shards of a power of two of buckets.
+#[derive(Debug)]
+pub(crate) struct Index {
+    buckets: Region<Bucket>,
+    shard_mask: usize,
+    /// Buckets a chain has: `MAX_PROBES`, or all of a smaller shard.
+    probes: usize,
+}
+
+/// A place in the index: the home bucket and what slots of the flow look like.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Home {
+    bucket: usize,
+    tag: u64,
+}
+
+impl Index {
+    /// An index with room for at least `slots` at three quarters occupancy.
+    pub(crate) fn new(slots: usize) -> std::io::Result<Self> {
+        let wanted = slots.div_ceil(SLOTS).max(1);
+        let shard = wanted.next_power_of_two().min(4096);
+        let buckets = Region::new(wanted.next_multiple_of(shard))?;
+        Ok(Self { buckets, shard_mask: shard - 1, probes: shard.min(MAX_PROBES) })
+    }
+
+    /// Bytes of the index.
+    pub(crate) fn bytes(&self) -> usize {
+        self.buckets.len() * size_of::<Bucket>()
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the product's high half is below the number of buckets")]
+    pub(crate) fn home(&self, hash: u64) -> Home {
+        let bucket = ((hash & 0xffff_ffff) * self.buckets.len() as u64) >> 32;
+        Home { bucket: bucket as usize, tag: hash & !0xffff_ffff }
+    }
+
+    #[inline]
+    pub(crate) fn prefetch(&self, home: Home) {
+        crate::prefetch::prefetch(&self.buckets[home.bucket]);
+    }
+
+    /// The `probe`-th bucket of a chain; chains stay within their shard.
+    #[inline]
+    fn bucket(&self, home: Home, probe: usize) -> &Bucket {
+        let within = (home.bucket + probe) & self.shard_mask;
+        &self.buckets[(home.bucket & !self.shard_mask) | within]
+    }
+
+    /// The numbers with this tag, nearest first.
+    #[inline]
+    pub(crate) fn find(&self, home: Home, mut is_it: impl FnMut(ConnId) -> bool) -> Option<ConnId> {
+        for probe in 0..self.probes {
+            let bucket = self.bucket(home, probe);
+            for slot in &bucket.slots {
+                let value = slot.load(Ordering::SeqCst);
+                if let Some(id) = number(value, home.tag)
+                    && is_it(id)
+                {
+                    return Some(id);
+                }
+            }
+            if bucket.overflow.load(Ordering::SeqCst) == 0 {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// The first number with this tag in the home bucket: a guess, to be prefetched.
+    #[inline]
+    pub(crate) fn guess(&self, home: Home) -> Option<ConnId> {
+        let bucket = &self.buckets[home.bucket];
+        bucket.slots.iter().find_map(|slot| number(slot.load(Ordering::Acquire), home.tag))
+    }
+
+    /// Puts `id` into the index, unless more than `most` others there are the same as it.
+    pub(crate) fn insert(&self, home: Home, id: ConnId, most: usize, same: impl Fn(ConnId) -> bool) -> Inserted {
+        for _ in 0..MAX_RACES {
+            if let Some(other) = self.other(home, id, most, &same) {
+                return Inserted::Exists(other);
+            }
+            let Some((probe, slot)) = self.claim(home, id) else {
+                return Inserted::Full;
+            };
+            if self.other(home, id, most, &same).is_none() {
+                return Inserted::Yes;
+            }
+            self.release(home, probe, slot);
+        }
+        Inserted::Full
+    }
+
+    /// Takes `id` out of the index; false if it is not there.
+    pub(crate) fn remove(&self, home: Home, id: ConnId) -> bool {
+        let wanted = home.tag | (u64::from(id) + 1);
+        for probe in 0..self.probes {
+            let bucket = self.bucket(home, probe);
+            for slot in 0..SLOTS {
+                if bucket.slots[slot].load(Ordering::SeqCst) == wanted {
+                    self.release(home, probe, slot);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Whether more than `most` numbers besides `id` are the same as it: the last of them.
+    fn other(&self, home: Home, id: ConnId, most: usize, same: &impl Fn(ConnId) -> bool) -> Option<ConnId> {
+        let mut seen = 0;
+        self.find(home, |other| {
+            seen += usize::from(other != id && same(other));
+            seen > most
+        })
+    }
+
+    /// Claims the first empty slot of the chain, after telling the buckets before it.
+    fn claim(&self, home: Home, id: ConnId) -> Option<(usize, usize)> {
+        let value = home.tag | (u64::from(id) + 1);
+        for probe in 0..self.probes {
+            let bucket = self.bucket(home, probe);
+            for (at, slot) in bucket.slots.iter().enumerate() {
+                if slot.load(Ordering::Relaxed) == 0
+                    && slot.compare_exchange(0, value, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+                {
+                    return Some((probe, at));
+                }
+            }
+            // Told before the slot is claimed further on, so that no search that could find it stops here.
+            bucket.overflow.fetch_add(1, Ordering::SeqCst);
+        }
+        for probe in 0..self.probes {
+            self.bucket(home, probe).overflow.fetch_sub(1, Ordering::SeqCst);
+        }
+        None
+    }
+
+    fn release(&self, home: Home, probe: usize, slot: usize) {
+        self.bucket(home, probe).slots[slot].store(0, Ordering::SeqCst);
+        for before in 0..probe {
+            self.bucket(home, before).overflow.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the low half is the number")]
+fn number(value: u64, tag: u64) -> Option<ConnId> {
+    let low = value ^ tag;
+    if low >> 32 == 0 && low != 0 { Some(low as u32 - 1) } else { None }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    proptest! {
+        /// Against a map: what was inserted is found, what was removed is not, in any order, at any crowding.
+        #[test]
+        fn is_a_map(
+            operations in prop::collection::vec((any::<bool>(), 0u64..40), 1..400), slots in 1usize..60,
+        ) {
+            let index = Index::new(slots).unwrap();
+            let mut model = HashMap::<u64, ConnId>::new();
+            // Few distinct hashes: chains overflow and tags collide.
+            let home = |key: u64| index.home((key % 3) << 33 | (key % 5) * 0x1999_9999);
+            for (insert, key) in operations {
+                let id = u32::try_from(key).unwrap();
+                if insert {
+                    let existed = model.contains_key(&key);
+                    match index.insert(home(key), id + 100, 0, |other| other == id + 100 || other == id) {
+                        Inserted::Yes => { prop_assert!(!existed); model.insert(key, id + 100); }
+                        Inserted::Exists(_) => prop_assert!(existed),
+                        // The same number twice can't be told apart by the index: the table never does it.
+                        Inserted::Full => {}
+                    }
+                } else {
+                    prop_assert_eq!(index.remove(home(key), id + 100), model.remove(&key).is_some());
+                }
+                for (&key, &id) in &model {
+                    prop_assert_eq!(index.find(home(key), |other| other == id), Some(id));
+                }
+            }
+            for (key, id) in model {
+                prop_assert!(index.remove(home(key), id));
+            }
+            prop_assert!(index.buckets.iter().all(|b| b.overflow.load(Ordering::SeqCst) == 0));
+        }
+    }
+
+    /// The contract: no insert fails below 90 % of the connections a table is made for, with two slots each.
+    #[test]
+    fn nine_tenths_of_a_table_always_fit() {
+        let connections = 100_000u64;
+        let index = Index::new(super::super::table::index_slots(connections as usize)).unwrap();
+        let mut hash = 1u64;
+        for id in 0..connections * 9 / 10 * 2 {
+            hash = hash.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let spread = hash ^ hash >> 29;
+            let id = u32::try_from(id).unwrap();
+            assert_eq!(index.insert(index.home(spread), id, 0, |_| false), Inserted::Yes, "{id}");
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod model {
+    use super::*;
+    use crate::sync::Arc;
+
+    /// Two workers insert the same flow: exactly one number is in the index afterwards, and both know which.
+    #[test]
+    fn one_flow_is_inserted_once() {
+        loom::model(|| {
+            let index = Arc::new(Index::new(1).unwrap());
+            let home = index.home(7 << 32);
+            let insert = |index: Arc<Index>, id| {
+                move || match index.insert(home, id, 0, |_| true) {
+                    Inserted::Yes => id,
+                    Inserted::Exists(other) => other,
+                    Inserted::Full => u32::MAX,
+                }
+            };
+            let other = loom::thread::spawn(insert(Arc::clone(&index), 1));
+            let mine = insert(Arc::clone(&index), 2)();
+            let theirs = other.join().unwrap();
+            let found = index.find(home, |_| true).unwrap();
+            assert!(index.find(home, |id| id != found).is_none(), "the flow is there twice");
+            assert!(mine == found && theirs == found);
+        });
+    }
+
+    /// A reader that searches while another flow of its chain is removed still finds its own.
+    #[test]
+    fn removal_of_a_neighbour_hides_nothing() {
+        loom::model(|| {
+            let index = Arc::new(Index::new(1).unwrap());
+            let home = index.home(7 << 32);
+            assert_eq!(index.insert(home, 1, 0, |_| false), Inserted::Yes);
+            assert_eq!(index.insert(home, 2, 0, |_| false), Inserted::Yes);
+            let remover = {
+                let index = Arc::clone(&index);
+                loom::thread::spawn(move || assert!(index.remove(home, 1)))
+            };
+            assert_eq!(index.find(home, |id| id == 2), Some(2));
+            remover.join().unwrap();
+        });
+    }
+}

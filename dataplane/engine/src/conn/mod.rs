@@ -1,0 +1,22 @@
+//! The connection table: 128-byte entries, a lock-free sharded index, lazy expiry.
+//!
+//! Any worker may find, make, change or end any connection, because replies of NAT arrive on another queue than requests.
+//! No packet of an existing connection executes a locked instruction unless the connection's state changes.
+
+mod control;
+mod entry;
+mod index;
+mod local;
+mod pool;
+mod quiescence;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use control::Control;
+pub(crate) use entry::Entry;
+pub use entry::{ConnId, Connection, Direction, NewConnection};
+pub(crate) use index::Home;
+pub(crate) use local::Local;
+pub use table::Table;
+pub(crate) use table::{Hit, Refused};

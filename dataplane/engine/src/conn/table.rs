@@ -1,0 +1,238 @@
+//! The connection table all workers share.
+
+use std::io;
+
+use ulvs_model::ForwardMethod;
+use ulvs_wire::{Address, Delta, Family, FlowHasher, FlowKey};
+
+use crate::memory::Region;
+use crate::proto::State;
+use crate::sync::atomic::Ordering;
+use crate::time::Ticks;
+
+use super::control::{Control, Life};
+use super::entry::{ConnId, Connection, Direction, Entry, NewConnection};
+use super::index::{Home, Index, Inserted};
+use super::local::Local;
+use super::pool::Pool;
+use super::quiescence::Quiescence;
+
+/// Connections of one client port to one real server port through different services that may be open at a time: their
+/// replies can't be told apart, as they can't in IPVS.
+const SAME_REPLIES: usize = 4;
+
+/// Index slots for a table of `capacity` connections: two each, at 72 % when nine tenths of the table are in use.
+pub(super) const fn index_slots(capacity: usize) -> usize {
+    capacity / 2 * 5 + 16
+}
+
+/// The table: entries, index, free entries. Position independent, lock-free, for any number of workers.
+#[derive(Debug)]
+pub struct Table {
+    pub(super) entries: Region<Entry>,
+    index: Index,
+    pub(super) pool: Pool,
+    pub(super) quiescence: Quiescence,
+    hasher: FlowHasher,
+    workers: usize,
+}
+
+/// A connection a packet belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hit {
+    pub(crate) id: ConnId,
+    pub(crate) direction: Direction,
+    pub(crate) control: Control,
+}
+
+/// Why a connection could not be made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Refused {
+    /// Another worker made it at this moment: look it up.
+    Exists,
+    /// No entry or no index slot is free.
+    Full,
+    /// Too many connections have the same replies.
+    ReplyTuple,
+}
+
+impl Table {
+    /// A table for `capacity` connections, used by `workers` workers.
+    ///
+    /// # Errors
+    /// What the kernel says when it has no room for the mappings.
+    pub fn new(capacity: u32, workers: usize, hasher: FlowHasher) -> io::Result<Self> {
+        Ok(Self {
+            entries: Region::new(capacity as usize)?,
+            index: Index::new(index_slots(capacity as usize))?,
+            pool: Pool::new(capacity),
+            quiescence: Quiescence::new(workers),
+            hasher,
+            workers,
+        })
+    }
+
+    /// The most connections it can hold.
+    pub fn capacity(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Bytes of index and of entries used so far.
+    pub fn bytes(&self) -> usize {
+        self.index.bytes() + self.pool.used() as usize * size_of::<Entry>()
+    }
+
+    /// The worker's part of the table. Each worker of the table has one.
+    pub(crate) fn local(&self, worker: usize) -> Local {
+        Local::new(worker, self.workers, self.pool.list(self.workers), self.capacity())
+    }
+
+    #[inline]
+    pub(crate) fn home(&self, key: &FlowKey) -> Home {
+        self.index.home(self.hasher.flow(key))
+    }
+
+    #[inline]
+    pub(crate) fn prefetch_bucket(&self, home: Home) {
+        self.index.prefetch(home);
+    }
+
+    /// The entry a flow most likely has, whose line is asked for.
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, home: Home) -> Option<ConnId> {
+        let id = self.index.guess(home)?;
+        crate::prefetch::prefetch(&self.entries[id as usize]);
+        Some(id)
+    }
+
+    /// The connection `key` belongs to. `guess` is what [`prefetch_entry`](Self::prefetch_entry) said.
+    #[inline]
+    pub(crate) fn find(&self, home: Home, guess: Option<ConnId>, key: &FlowKey) -> Option<Hit> {
+        if let Some(id) = guess
+            && let Some((direction, control)) = self.entries[id as usize].matches(key)
+        {
+            return Some(Hit { id, direction, control });
+        }
+        self.search(home, key)
+    }
+
+    /// The connection `key` belongs to, wherever in its chain it is.
+    pub(crate) fn search(&self, home: Home, key: &FlowKey) -> Option<Hit> {
+        let mut hit = None;
+        self.index.find(home, |id| {
+            hit = self.entries[id as usize].matches(key).map(|(direction, control)| Hit { id, direction, control });
+            hit.is_some()
+        });
+        hit
+    }
+
+    #[inline]
+    pub(crate) fn entry(&self, id: ConnId) -> &Entry {
+        &self.entries[id as usize]
+    }
+
+    /// Makes a connection in `state`, whose timer starts now.
+    pub(crate) fn insert(
+        &self,
+        local: &mut Local,
+        new: &NewConnection,
+        state: State,
+        now: Ticks,
+        timeout: u32,
+    ) -> Result<ConnId, Refused> {
+        let id = self.pool.take(&mut local.free, &self.entries).ok_or(Refused::Full)?;
+        let entry = &self.entries[id as usize];
+        entry.describe(new, deltas(new));
+        entry.last_seen.store(now.0, Ordering::Relaxed);
+        entry.timeout.store(timeout, Ordering::Relaxed);
+        let incarnation = entry.control().incarnation().wrapping_add(1);
+        let control = Control::new(incarnation, new.method, state, !state.is_active());
+        entry.control.store(control.0, Ordering::Release);
+        let outcome = self.put_into_index(id, entry, new.method);
+        if outcome.is_err() {
+            // It was in the index for a moment: another worker may have its number.
+            entry.control.store(control.with_life(Life::Dead).0, Ordering::Release);
+            local.retire(self, id);
+        }
+        outcome.map(|()| id)
+    }
+
+    fn put_into_index(&self, id: ConnId, entry: &Entry, method: ForwardMethod) -> Result<(), Refused> {
+        let key = entry.key();
+        let home = self.home(&key);
+        let same = |other: ConnId| {
+            matches!(self.entries[other as usize].matches(&key), Some((Direction::In, _)))
+        };
+        match self.index.insert(home, id, 0, same) {
+            Inserted::Yes => {}
+            Inserted::Exists(_) => return Err(Refused::Exists),
+            Inserted::Full => return Err(Refused::Full),
+        }
+        if method != ForwardMethod::Nat {
+            return Ok(());
+        }
+        let reply = entry.reply_key().reversed();
+        let same = |other: ConnId| {
+            matches!(self.entries[other as usize].matches(&reply), Some((Direction::Out, _)))
+        };
+        let refused = match self.index.insert(self.home(&reply), id, SAME_REPLIES - 1, same) {
+            Inserted::Yes => return Ok(()),
+            Inserted::Exists(_) => Refused::ReplyTuple,
+            Inserted::Full => Refused::Full,
+        };
+        self.index.remove(home, id);
+        Err(refused)
+    }
+
+    /// Ends a connection. Only one caller ends it: `Some` is the control word it had.
+    pub(crate) fn kill(&self, local: &mut Local, id: ConnId) -> Option<Control> {
+        let entry = &self.entries[id as usize];
+        let was = self.swap_life(entry, Control::is_live, Life::Dead)?;
+        self.take_out(entry, id, was);
+        local.retire(self, id);
+        Some(was)
+    }
+
+    pub(super) fn take_out(&self, entry: &Entry, id: ConnId, was: Control) {
+        if was.method() == ForwardMethod::Nat {
+            self.index.remove(self.home(&entry.reply_key()), id);
+        }
+        self.index.remove(self.home(&entry.key()), id);
+    }
+
+    /// Changes the life of an entry for which `when` holds; the control word it had.
+    pub(super) fn swap_life(&self, entry: &Entry, when: impl Fn(Control) -> bool, to: Life) -> Option<Control> {
+        entry.swap_control(|control| when(control).then(|| control.with_life(to)))
+    }
+
+    /// Connections with numbers from `from` on, at most `limit` numbers looked at, and the number to go on from.
+    ///
+    /// For listings: takes nothing from the workers and is no snapshot; a connection that lives all the while is in it.
+    pub fn list(&self, from: ConnId, limit: u32, now: Ticks, each: &mut dyn FnMut(Connection)) -> Option<ConnId> {
+        let used = self.pool.used();
+        let until = from.saturating_add(limit).min(used);
+        for id in from..until {
+            if let Some(connection) = self.entries[id as usize].describe_to(now) {
+                each(connection);
+            }
+        }
+        (until < used).then_some(until)
+    }
+}
+
+/// What the rewrite of a request does to its IP and its TCP or UDP checksum. Replies have the inverse.
+fn deltas(new: &NewConnection) -> (Delta, Delta) {
+    if new.method != ForwardMethod::Nat {
+        return (Delta::NONE, Delta::NONE);
+    }
+    let addresses = match new.key.family {
+        Family::V4 => Delta::between(&bytes_v4(new.key.destination), &bytes_v4(new.address)),
+        Family::V6 => Delta::between(&new.key.destination.0.to_be_bytes(), &new.address.0.to_be_bytes()),
+    };
+    let ports = Delta::between(&new.key.destination_port.to_be_bytes(), &new.port.to_be_bytes());
+    (addresses, addresses.and(ports))
+}
+
+fn bytes_v4(address: Address) -> [u8; 4] {
+    address.to_v4().to_be_bytes()
+}

@@ -1,0 +1,96 @@
+//! Replies of real servers, on their way through the director (ipvs-facts C.2).
+
+use ulvs_model::ForwardMethod;
+use ulvs_wire::Packet;
+
+use crate::conn::Hit;
+use crate::forward::icmp_error::Error;
+use crate::forward::nat::{End, Rewrite};
+use crate::forward::{dr, nat};
+use crate::frame::Frame;
+use crate::shared::Unresolved;
+use crate::snapshot::{HopId, Lookup, Snapshot};
+use crate::time::Ticks;
+use crate::verdict::{DropReason, PuntReason, Verdict};
+
+use super::Engine;
+
+impl Engine {
+    pub(super) fn outbound<F: Frame>(
+        &mut self,
+        snapshot: &Snapshot,
+        now: Ticks,
+        frame: &mut F,
+        packet: &Packet,
+        hit: Hit,
+    ) -> Verdict {
+        let hop = match self.reply_hop(snapshot, packet, hit) {
+            Ok(hop) => hop,
+            Err(Lookup::Unresolved { port, next }) => {
+                self.shared.ask_for(Unresolved { port, address: next });
+                return Verdict::Wait;
+            }
+            // A client on the director itself.
+            Err(Lookup::Local | Lookup::Hop(_)) => return Verdict::Punt(PuntReason::LocalDestination),
+            Err(Lookup::NoRoute) => {
+                return self.reject_from_director(
+                    snapshot,
+                    now,
+                    frame,
+                    packet,
+                    Error::HostUnreachable,
+                    DropReason::NoRoute,
+                );
+            }
+        };
+        let Some(&hop) = snapshot.network.hop(hop) else {
+            return Verdict::Drop(DropReason::NoRoute);
+        };
+        // The kernel forwards before it translates: errors quote the packet as it came, and it is not counted.
+        if packet.ttl <= 1 {
+            let (error, reason) = (Error::TimeExceeded, DropReason::TtlExceeded);
+            return self.reject_from_director(snapshot, now, frame, packet, error, reason);
+        }
+        if packet.ip_len > hop.mtu {
+            if !packet.dont_fragment {
+                return Verdict::Drop(DropReason::NeedsFragmentation);
+            }
+            let (error, reason) = (Error::TooBig(hop.mtu), DropReason::TooBig);
+            return self.reject_from_director(snapshot, now, frame, packet, error, reason);
+        }
+        let entry = self.shared.table.entry(hit.id);
+        if hit.control.method() == ForwardMethod::Nat {
+            let (address, port) = entry.vip();
+            let (ip, transport) = entry.deltas();
+            let deltas = (ip.inverse(), transport.inverse());
+            nat::rewrite(frame, packet, &Rewrite { end: End::Source, address, port, deltas }, hop.ethernet);
+        } else {
+            dr::request(frame, packet, hop.ethernet);
+        }
+        let (id, generation) = entry.destination_id();
+        if snapshot.destinations.get(id).serves(generation) {
+            let counters = self.counters().destination(id);
+            counters.packets_out.add(1);
+            counters.bytes_out.add(u64::from(packet.ip_len));
+        }
+        self.advance(snapshot, now, packet, hit);
+        Verdict::Forward(hop.port)
+    }
+
+    /// The hop towards the client: remembered in the connection, looked up again when the network has changed.
+    #[inline]
+    fn reply_hop(&self, snapshot: &Snapshot, packet: &Packet, hit: Hit) -> Result<HopId, Lookup> {
+        let entry = self.shared.table.entry(hit.id);
+        let network = &snapshot.network;
+        if let Some(hop) = entry.reply_hop(network.generation) {
+            return Ok(HopId(hop));
+        }
+        match network.lookup(packet.key.destination, packet.key.family) {
+            Lookup::Hop(hop) => {
+                entry.set_reply_hop(network.generation, hop.0);
+                Ok(hop)
+            }
+            other => Err(other),
+        }
+    }
+}

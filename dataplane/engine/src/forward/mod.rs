@@ -1,0 +1,52 @@
+//! Forwarding: the rewrite of a packet that is known to go to a real server or back to a client.
+//!
+//! One file per method. What a method needs was decided when the connection was made; nothing is decided here.
+
+pub(crate) mod dr;
+pub(crate) mod icmp_error;
+pub(crate) mod nat;
+pub(crate) mod tun;
+
+use ulvs_wire::ipv4::Ipv4Header;
+use ulvs_wire::ipv6::Ipv6Header;
+use ulvs_wire::{Family, Packet};
+use zerocopy::FromBytes;
+
+use crate::frame::Frame;
+
+/// Writes destination and source hardware address.
+#[inline]
+pub(crate) fn set_ethernet(frame: &mut impl Frame, addresses: [u8; 12]) {
+    if let Some(header) = frame.bytes_mut().first_chunk_mut::<12>() {
+        *header = addresses;
+    }
+}
+
+/// Takes one from TTL or hop limit, which must not be 0.
+#[inline]
+pub(crate) fn decrement_ttl(frame: &mut impl Frame, packet: &Packet) {
+    match packet.key.family {
+        Family::V4 => {
+            if let Some(header) = ipv4(frame, packet) {
+                header.decrement_ttl();
+            }
+        }
+        Family::V6 => {
+            if let Some(header) = ipv6(frame, packet) {
+                header.hop_limit -= 1;
+            }
+        }
+    }
+}
+
+#[inline]
+fn ipv4<'a>(frame: &'a mut impl Frame, packet: &Packet) -> Option<&'a mut Ipv4Header> {
+    let bytes = frame.bytes_mut().get_mut(usize::from(packet.l3)..)?;
+    Some(Ipv4Header::mut_from_prefix(bytes).ok()?.0)
+}
+
+#[inline]
+fn ipv6<'a>(frame: &'a mut impl Frame, packet: &Packet) -> Option<&'a mut Ipv6Header> {
+    let bytes = frame.bytes_mut().get_mut(usize::from(packet.l3)..)?;
+    Some(Ipv6Header::mut_from_prefix(bytes).ok()?.0)
+}

@@ -1,0 +1,139 @@
+//! Tunnelling: the packet travels inside an IP packet to the real server (ipvs-facts C.5; RFC 2003, RFC 2473, RFC 6040).
+
+use ulvs_wire::ethernet::{self, EthernetHeader};
+use ulvs_wire::ipv4::{self, Ipv4Header};
+use ulvs_wire::ipv6::{self, Ipv6Header};
+use ulvs_wire::{Address, Family, Packet};
+use zerocopy::byteorder::network_endian::{U16, U32};
+use zerocopy::FromBytes;
+
+use crate::frame::Frame;
+
+/// IP protocol number of IPv4 inside IP.
+const IPV4_IN_IP: u8 = 4;
+/// IP protocol number of IPv6 inside IP.
+const IPV6_IN_IP: u8 = 41;
+/// ECN bits of the traffic class, and their values (RFC 3168).
+const ECN: u8 = 0x03;
+const CONGESTION_EXPERIENCED: u8 = 0x03;
+const ECN_CAPABLE_0: u8 = 0x02;
+
+/// The ends of a tunnel and the way to its far end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tunnel {
+    pub(crate) family: Family,
+    pub(crate) source: Address,
+    pub(crate) destination: Address,
+    pub(crate) ethernet: [u8; 12],
+    /// Identification of an outer IPv4 header that may be fragmented.
+    pub(crate) id: u16,
+}
+
+/// Bytes a tunnel of this outer family adds.
+#[inline]
+pub(crate) const fn overhead(outer: Family) -> u16 {
+    match outer {
+        Family::V4 => ipv4::HEADER_LEN as u16,
+        Family::V6 => ipv6::HEADER_LEN as u16,
+    }
+}
+
+/// Takes one from the TTL and wraps the packet. False, and nothing sensible in the frame, without room in front of it.
+#[inline]
+pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, tunnel: &Tunnel) -> bool {
+    super::decrement_ttl(frame, packet);
+    let Some(inner) = Inner::of(frame, packet) else {
+        return false;
+    };
+    // Ethernet padding must not end up inside the tunnel.
+    frame.truncate(usize::from(packet.l3) + usize::from(packet.ip_len));
+    let added = usize::from(overhead(tunnel.family));
+    if !frame.prepend(added) {
+        return false;
+    }
+    let Ok((header, rest)) = EthernetHeader::mut_from_prefix(frame.bytes_mut()) else {
+        return false;
+    };
+    let outer = match tunnel.family {
+        Family::V4 => outer_v4(rest, packet, tunnel, &inner),
+        Family::V6 => outer_v6(rest, packet, tunnel, &inner),
+    };
+    header.ether_type.set(match tunnel.family {
+        Family::V4 => ethernet::TYPE_IPV4,
+        Family::V6 => ethernet::TYPE_IPV6,
+    });
+    super::set_ethernet(frame, tunnel.ethernet);
+    outer
+}
+
+/// What the outer header takes from the inner one.
+struct Inner {
+    protocol: u8,
+    traffic_class: u8,
+    dont_fragment: bool,
+    ttl: u8,
+}
+
+impl Inner {
+    fn of(frame: &mut impl Frame, packet: &Packet) -> Option<Self> {
+        Some(match packet.key.family {
+            Family::V4 => Self {
+                protocol: IPV4_IN_IP,
+                traffic_class: super::ipv4(frame, packet)?.tos,
+                dont_fragment: packet.dont_fragment,
+                ttl: packet.ttl - 1,
+            },
+            Family::V6 => Self {
+                protocol: IPV6_IN_IP,
+                traffic_class: super::ipv6(frame, packet)?.traffic_class(),
+                // The outer header never has DF around IPv6.
+                dont_fragment: false,
+                ttl: packet.ttl - 1,
+            },
+        })
+    }
+
+    /// DSCP as inside; a mark of congestion stays inside and shows as "capable" outside (RFC 6040's normal mode).
+    const fn outer_class(&self) -> u8 {
+        if self.traffic_class & ECN == CONGESTION_EXPERIENCED {
+            self.traffic_class & !ECN | ECN_CAPABLE_0
+        } else {
+            self.traffic_class
+        }
+    }
+}
+
+fn outer_v4(bytes: &mut [u8], packet: &Packet, tunnel: &Tunnel, inner: &Inner) -> bool {
+    let Ok((header, _)) = Ipv4Header::mut_from_prefix(bytes) else {
+        return false;
+    };
+    *header = Ipv4Header {
+        version_ihl: 0x45,
+        tos: inner.outer_class(),
+        total_len: U16::new(packet.ip_len + overhead(Family::V4)),
+        id: U16::new(if inner.dont_fragment { 0 } else { tunnel.id }),
+        fragment: U16::new(if inner.dont_fragment { ipv4::DONT_FRAGMENT } else { 0 }),
+        ttl: inner.ttl,
+        protocol: inner.protocol,
+        checksum: U16::ZERO,
+        source: U32::new(tunnel.source.to_v4()),
+        destination: U32::new(tunnel.destination.to_v4()),
+    };
+    header.set_checksum();
+    true
+}
+
+fn outer_v6(bytes: &mut [u8], packet: &Packet, tunnel: &Tunnel, inner: &Inner) -> bool {
+    let Ok((header, _)) = Ipv6Header::mut_from_prefix(bytes) else {
+        return false;
+    };
+    *header = Ipv6Header {
+        version_class_flow: U32::new(6 << 28 | u32::from(inner.outer_class()) << 20),
+        payload_len: U16::new(packet.ip_len),
+        next_header: inner.protocol,
+        hop_limit: inner.ttl,
+        source: tunnel.source.0.to_be_bytes(),
+        destination: tunnel.destination.0.to_be_bytes(),
+    };
+    true
+}

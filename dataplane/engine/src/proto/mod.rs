@@ -1,0 +1,27 @@
+//! Protocol state machines: which state a packet leads to, and how long a connection lives in it.
+
+mod state;
+mod tcp;
+mod timeouts;
+
+pub use state::State;
+pub use timeouts::Timeouts;
+
+use ulvs_wire::parse;
+
+/// Which way a packet goes, as the state tables tell them apart (ipvs-facts B.3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Path {
+    /// Client to server, and replies are seen.
+    Input,
+    /// Server to client.
+    Output,
+    /// Client to server, and no reply was seen (`NOOUTPUT`).
+    InputOnly,
+}
+
+/// The state after a packet with these TCP flags (0 for UDP).
+#[inline]
+pub(crate) fn step(protocol: u8, secure_tcp: bool, path: Path, state: State, tcp_flags: u8) -> State {
+    if protocol == parse::TCP { tcp::step(secure_tcp, path, state, tcp_flags) } else { State::Udp }
+}

@@ -1,0 +1,82 @@
+/// The state of a connection, by IPVS's numbers for TCP (ipvs-facts B.3); UDP has one of its own (B.4).
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[repr(u8)]
+pub enum State {
+    /// Before the first packet.
+    None = 0,
+    /// TCP: established.
+    Established = 1,
+    /// TCP: the server opened.
+    SynSent = 2,
+    /// TCP: the client opened.
+    SynRecv = 3,
+    /// TCP: one side closed.
+    FinWait = 4,
+    /// TCP: both sides closed.
+    TimeWait = 5,
+    /// TCP: reset or out of order.
+    Close = 6,
+    /// TCP: the client closed first.
+    CloseWait = 7,
+    /// TCP: the last acknowledgement is awaited.
+    LastAck = 8,
+    /// TCP: made ahead of its first packet.
+    Listen = 9,
+    /// TCP: half open under `secure_tcp`.
+    SynAck = 10,
+    /// UDP.
+    Udp = 11,
+}
+
+impl State {
+    /// Every state, in the order of their numbers.
+    pub const ALL: [Self; 12] = [
+        Self::None,
+        Self::Established,
+        Self::SynSent,
+        Self::SynRecv,
+        Self::FinWait,
+        Self::TimeWait,
+        Self::Close,
+        Self::CloseWait,
+        Self::LastAck,
+        Self::Listen,
+        Self::SynAck,
+        Self::Udp,
+    ];
+
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The state with this number; [`State::None`] for numbers there is no state for.
+    #[inline]
+    pub const fn from_number(number: u8) -> Self {
+        if (number as usize) < Self::ALL.len() { Self::ALL[number as usize] } else { Self::None }
+    }
+
+    /// The name `ipvsadm -Lnc` prints.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Established => "ESTABLISHED",
+            Self::SynSent => "SYN_SENT",
+            Self::SynRecv => "SYN_RECV",
+            Self::FinWait => "FIN_WAIT",
+            Self::TimeWait => "TIME_WAIT",
+            Self::Close => "CLOSE",
+            Self::CloseWait => "CLOSE_WAIT",
+            Self::LastAck => "LAST_ACK",
+            Self::Listen => "LISTEN",
+            Self::SynAck => "SYNACK",
+            Self::Udp => "UDP",
+        }
+    }
+
+    /// Whether connections in it count as active.
+    #[inline]
+    pub const fn is_active(self) -> bool {
+        matches!(self, Self::Established | Self::SynSent | Self::SynRecv | Self::SynAck)
+    }
+}

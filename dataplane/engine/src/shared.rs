@@ -1,0 +1,115 @@
+//! What all workers of a director and its control side share.
+
+use std::io;
+
+use crossbeam::queue::ArrayQueue;
+use std::net::IpAddr;
+use ulvs_wire::FlowHasher;
+
+use crate::conn::Table;
+use crate::counters::{Totals, WorkerCounters};
+use crate::live::{LiveConnections, Load};
+use crate::snapshot::{DestinationId, PortId};
+use crate::verdict::{DropReason, PuntReason};
+
+/// A neighbour some packet waits for: the kernel should be asked to resolve it.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Unresolved {
+    /// On which port.
+    pub port: PortId,
+    /// Its IP address.
+    pub address: IpAddr,
+}
+
+/// Sizes that are fixed for a director's life.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Connections at a time.
+    pub connections: u32,
+    /// Destinations of all services together.
+    pub destinations: u32,
+    /// Workers.
+    pub workers: usize,
+}
+
+/// Connection table and counters.
+#[derive(Debug)]
+pub struct Shared {
+    /// The connections.
+    pub table: Table,
+    /// How many each destination has.
+    pub live: LiveConnections,
+    workers: Box<[WorkerCounters]>,
+    requests: ArrayQueue<Unresolved>,
+    hasher: FlowHasher,
+    capacity: Capacity,
+}
+
+impl Shared {
+    /// Empty, with the secret `seed` for all hashing of flows.
+    ///
+    /// # Errors
+    /// What the kernel says when it has no room for the mappings.
+    pub fn new(capacity: Capacity, seed: [u64; 3]) -> io::Result<Self> {
+        let hasher = FlowHasher::new(seed);
+        let destinations = capacity.destinations as usize;
+        Ok(Self {
+            table: Table::new(capacity.connections, capacity.workers, hasher)?,
+            live: LiveConnections::new(destinations)?,
+            workers: (0..capacity.workers).map(|_| WorkerCounters::new(destinations)).collect::<io::Result<_>>()?,
+            requests: ArrayQueue::new(1024),
+            hasher,
+            capacity,
+        })
+    }
+
+    /// The sizes it was made with.
+    pub const fn capacity(&self) -> Capacity {
+        self.capacity
+    }
+
+    pub(crate) const fn hasher(&self) -> FlowHasher {
+        self.hasher
+    }
+
+    /// Each worker's counters.
+    pub fn workers(&self) -> &[WorkerCounters] {
+        &self.workers
+    }
+
+    /// Connections there are now, up to what workers are doing at this moment.
+    pub fn connections(&self) -> u64 {
+        let made = self.workers.iter().map(|w| w.connections_made.get()).sum::<u64>();
+        made.saturating_sub(self.workers.iter().map(|w| w.connections_ended.get()).sum())
+    }
+
+    /// Packets all workers dropped for this reason.
+    pub fn drops(&self, reason: DropReason) -> u64 {
+        self.workers.iter().map(|w| w.drops(reason)).sum()
+    }
+
+    /// Packets all workers handed to the kernel for this reason.
+    pub fn punts(&self, reason: PuntReason) -> u64 {
+        self.workers.iter().map(|w| w.punts(reason)).sum()
+    }
+
+    /// The connections of a destination.
+    pub fn load(&self, id: DestinationId) -> Load {
+        self.live.of(id)
+    }
+
+    /// What all workers counted for a destination's number, over all uses of it.
+    pub(crate) fn destination_totals(&self, id: DestinationId) -> Totals {
+        self.workers.iter().map(|w| w.destination_totals(id)).fold(Totals::default(), Totals::plus)
+    }
+
+    /// Says that packets wait for a neighbour. Forgotten if too many were said already: the packets are asked again.
+    pub(crate) fn ask_for(&self, neighbour: Unresolved) {
+        let _ = self.requests.push(neighbour);
+    }
+
+    /// A neighbour that packets wait for, if there is one that was not taken yet.
+    pub fn next_unresolved(&self) -> Option<Unresolved> {
+        self.requests.pop()
+    }
+}

@@ -1,0 +1,422 @@
+//! Builds snapshots on the control side, one change at a time, sharing what did not change.
+//!
+//! Its operations are those of `ipvsadm`: services and destinations are added, edited and removed, and each brings the
+//! scheduler's memory along as the kernel does.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ulvs_model::{Destination, SchedulerKind, Service, ServiceKey};
+
+use crate::counters::Totals;
+use crate::live::Load;
+use crate::proto::Timeouts;
+use crate::sched::{self, Candidate, Edit, Weights};
+use crate::shared::Shared;
+
+use super::{DestinationId, DestinationView, Destinations, Network, NetworkView, PortId, ServiceView, Services, Snapshot};
+
+/// Seconds a removed destination without connections is remembered (ipvs-facts B.8).
+const TRASH_SECONDS: u64 = 120;
+
+/// Why a change can't be made. Nothing was changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CompileError {
+    /// The service is there already.
+    ServiceExists(ServiceKey),
+    /// There is no such service.
+    NoSuchService(ServiceKey),
+    /// The destination is there already.
+    DestinationExists(ServiceKey, SocketAddr),
+    /// There is no such destination.
+    NoSuchDestination(ServiceKey, SocketAddr),
+    /// Every destination number is in use.
+    TooManyDestinations(u32),
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ServiceExists(key) => write!(f, "service {key} exists already"),
+            Self::NoSuchService(key) => write!(f, "there is no service {key}"),
+            Self::DestinationExists(key, at) => write!(f, "service {key} has the real server {at} already"),
+            Self::NoSuchDestination(key, at) => write!(f, "service {key} has no real server {at}"),
+            Self::TooManyDestinations(most) => {
+                write!(f, "all {most} real servers are in use: raise `capacity` in [destinations]")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CompileError {}
+
+/// A service as the compiler keeps it.
+#[derive(Debug)]
+struct Record {
+    scheduler: SchedulerKind,
+    cells: Arc<[sched::Cell]>,
+    /// Newest first.
+    destinations: Vec<DestinationId>,
+    /// What removed destinations had counted.
+    removed: Totals,
+}
+
+/// One use of a destination number.
+#[derive(Debug)]
+struct Slot {
+    service: ServiceKey,
+    destination: Destination,
+    generation: u32,
+    /// In the service now; else remembered for its connections.
+    available: bool,
+    /// What the number had counted in earlier uses.
+    base: Totals,
+    /// Since when it is removed and without connections, in seconds.
+    idle_since: Option<u64>,
+}
+
+/// The state behind snapshots.
+#[derive(Debug)]
+pub struct Compiler {
+    shared: Arc<Shared>,
+    records: HashMap<ServiceKey, Record>,
+    slots: Vec<Option<Slot>>,
+    free: Vec<DestinationId>,
+    generations: u32,
+    trash: HashMap<(ServiceKey, SocketAddr), DestinationId>,
+    services: Services,
+    destinations: Destinations,
+    network: Arc<NetworkView>,
+    timeouts: Timeouts,
+    secure_tcp: bool,
+}
+
+/// A service with its counters, for listings.
+#[derive(Clone, Debug)]
+pub struct ServiceStatus {
+    /// What identifies it.
+    pub key: ServiceKey,
+    /// Its scheduler.
+    pub scheduler: SchedulerKind,
+    /// All its destinations' counters, removed ones included.
+    pub totals: Totals,
+    /// Its destinations, in the order they were added.
+    pub destinations: Vec<DestinationStatus>,
+}
+
+/// A destination with its counters, for listings.
+#[derive(Clone, Debug)]
+pub struct DestinationStatus {
+    /// Address, method, weight.
+    pub destination: Destination,
+    /// Whether its next hop's hardware address is known.
+    pub resolved: bool,
+    /// Its connections.
+    pub load: Load,
+    /// Its counters.
+    pub totals: Totals,
+}
+
+impl Compiler {
+    /// No services, no network.
+    pub fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            services: Services::new(shared.hasher()),
+            shared,
+            records: HashMap::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            generations: 0,
+            trash: HashMap::new(),
+            destinations: Destinations::default(),
+            network: Arc::new(NetworkView::new(&Network::default(), 1)),
+            timeouts: Timeouts::default(),
+            secure_tcp: false,
+        }
+    }
+
+    /// The view as it is now. Cheap: it shares everything with the compiler.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            services: self.services.clone(),
+            destinations: self.destinations.clone(),
+            network: Arc::clone(&self.network),
+            timeouts: self.timeouts,
+            secure_tcp: self.secure_tcp,
+        }
+    }
+
+    /// Changes timeouts; connections take them at their next packet.
+    pub fn set_timeouts(&mut self, timeouts: Timeouts) {
+        self.timeouts = timeouts;
+    }
+
+    /// Switches IPVS's `secure_tcp` state table on or off (ipvs-facts B.3).
+    pub fn set_secure_tcp(&mut self, on: bool) {
+        self.secure_tcp = on;
+    }
+
+    /// Changes what is known of the network.
+    pub fn set_network(&mut self, network: &Network) {
+        let generation = self.network.generation.wrapping_add(1);
+        self.network = Arc::new(NetworkView::new(network, generation));
+        for at in 0..self.slots.len() {
+            self.refresh(DestinationId(u32::try_from(at).unwrap_or(u32::MAX)));
+        }
+    }
+
+    /// Next hops towards all real servers: what the kernel should keep resolved.
+    pub fn next_hops(&self) -> impl Iterator<Item = (PortId, std::net::IpAddr)> + '_ {
+        let used = self.slots.iter().flatten().filter(|slot| slot.available);
+        used.filter_map(|slot| self.network.next_hop(slot.destination.ip()))
+    }
+
+    /// Adds a service with its destinations, in their order.
+    ///
+    /// # Errors
+    /// If the service exists or there are too many destinations.
+    pub fn add_service(&mut self, service: &Service) -> Result<(), CompileError> {
+        let key = service.key();
+        if self.records.contains_key(&key) {
+            return Err(CompileError::ServiceExists(key));
+        }
+        self.room_for(service.destinations().len())?;
+        let cells = sched::bind(service.scheduler(), self.shared.capacity().workers, Weights::of(&[])).into();
+        let record =
+            Record { scheduler: service.scheduler(), cells, destinations: Vec::new(), removed: Totals::default() };
+        self.records.insert(key, record);
+        for destination in service.destinations() {
+            self.add(key, *destination)?;
+        }
+        self.publish_service(key);
+        Ok(())
+    }
+
+    /// Changes a service's scheduler; its state begins anew with the present destinations (ipvs-facts D.1).
+    ///
+    /// # Errors
+    /// If there is no such service.
+    pub fn edit_service(&mut self, key: ServiceKey, scheduler: SchedulerKind) -> Result<(), CompileError> {
+        let candidates = self.candidates(key)?;
+        let workers = self.shared.capacity().workers;
+        let record = self.records.get_mut(&key).ok_or(CompileError::NoSuchService(key))?;
+        if record.scheduler != scheduler {
+            record.scheduler = scheduler;
+            record.cells = sched::bind(scheduler, workers, Weights::of(&candidates)).into();
+        }
+        self.publish_service(key);
+        Ok(())
+    }
+
+    /// Removes a service. Connections stay and are dropped packet by packet until it is back (ipvs-facts B.5.6).
+    ///
+    /// # Errors
+    /// If there is no such service.
+    pub fn remove_service(&mut self, key: ServiceKey) -> Result<(), CompileError> {
+        let record = self.records.remove(&key).ok_or(CompileError::NoSuchService(key))?;
+        for id in record.destinations {
+            self.to_trash(id);
+        }
+        self.services.remove(&key);
+        Ok(())
+    }
+
+    /// Adds a destination in front of the others; one that was removed lately comes back with connections and counters.
+    ///
+    /// # Errors
+    /// If there is no such service, it has the destination already, or there are too many.
+    pub fn add_destination(&mut self, key: ServiceKey, destination: Destination) -> Result<(), CompileError> {
+        if self.find(key, destination.address).is_ok() {
+            return Err(CompileError::DestinationExists(key, destination.address));
+        }
+        if !self.records.contains_key(&key) {
+            return Err(CompileError::NoSuchService(key));
+        }
+        self.add(key, destination)?;
+        self.publish_service(key);
+        Ok(())
+    }
+
+    /// Changes a destination's weight or method; existing connections keep the method they began with (ipvs-facts D.2).
+    ///
+    /// # Errors
+    /// If there is no such service or destination.
+    pub fn edit_destination(&mut self, key: ServiceKey, destination: Destination) -> Result<(), CompileError> {
+        let id = self.find(key, destination.address)?;
+        if let Some(slot) = self.slots[id.0 as usize].as_mut() {
+            slot.destination = destination;
+        }
+        self.refresh(id);
+        self.edited(key, Edit::Edited);
+        self.publish_service(key);
+        Ok(())
+    }
+
+    /// Removes a destination; its connections stay (ipvs-facts B.8).
+    ///
+    /// # Errors
+    /// If there is no such service or destination.
+    pub fn remove_destination(&mut self, key: ServiceKey, address: SocketAddr) -> Result<(), CompileError> {
+        let id = self.find(key, address)?;
+        let totals = self.totals(id);
+        let record = self.records.get_mut(&key).ok_or(CompileError::NoSuchService(key))?;
+        let at = record.destinations.iter().position(|&d| d == id).unwrap_or(0);
+        record.destinations.remove(at);
+        record.removed = record.removed.plus(totals);
+        self.to_trash(id);
+        self.edited(key, Edit::Removed(at));
+        self.publish_service(key);
+        Ok(())
+    }
+
+    /// Forgets removed destinations that have had no connection for two minutes. `now` in seconds, of any origin.
+    pub fn empty_trash(&mut self, now: u64) {
+        let mut forgotten = Vec::new();
+        for (&key, &id) in &self.trash {
+            let Some(slot) = self.slots[id.0 as usize].as_mut() else { continue };
+            if self.shared.load(id).total > 0 {
+                slot.idle_since = None;
+            } else if now.saturating_sub(*slot.idle_since.get_or_insert(now)) >= TRASH_SECONDS {
+                forgotten.push((key, id));
+            }
+        }
+        for (key, id) in forgotten {
+            self.trash.remove(&key);
+            self.slots[id.0 as usize] = None;
+            self.free.push(id);
+        }
+    }
+
+    /// All services in the order of their keys.
+    pub fn services(&self) -> Vec<ServiceStatus> {
+        let mut keys: Vec<_> = self.records.keys().copied().collect();
+        keys.sort_unstable();
+        keys.into_iter().filter_map(|key| self.service(key)).collect()
+    }
+
+    /// One service.
+    pub fn service(&self, key: ServiceKey) -> Option<ServiceStatus> {
+        let record = self.records.get(&key)?;
+        let destinations: Vec<_> = record.destinations.iter().rev().filter_map(|&id| self.destination(id)).collect();
+        let totals = destinations.iter().fold(record.removed, |sum, d| sum.plus(d.totals));
+        Some(ServiceStatus { key, scheduler: record.scheduler, totals, destinations })
+    }
+
+    fn destination(&self, id: DestinationId) -> Option<DestinationStatus> {
+        let slot = self.slots[id.0 as usize].as_ref()?;
+        Some(DestinationStatus {
+            destination: slot.destination,
+            resolved: self.destinations.get(id).is_resolved(),
+            load: self.shared.load(id),
+            totals: self.totals(id),
+        })
+    }
+
+    fn totals(&self, id: DestinationId) -> Totals {
+        let base = self.slots[id.0 as usize].as_ref().map_or_else(Totals::default, |slot| slot.base);
+        self.shared.destination_totals(id).since(base)
+    }
+
+    fn find(&self, key: ServiceKey, address: SocketAddr) -> Result<DestinationId, CompileError> {
+        let record = self.records.get(&key).ok_or(CompileError::NoSuchService(key))?;
+        let is = |id: &&DestinationId| {
+            self.slots[id.0 as usize].as_ref().is_some_and(|slot| slot.destination.address == address)
+        };
+        record.destinations.iter().find(is).copied().ok_or(CompileError::NoSuchDestination(key, address))
+    }
+
+    fn room_for(&self, count: usize) -> Result<(), CompileError> {
+        let most = self.shared.capacity().destinations;
+        let unused = (most as usize).saturating_sub(self.slots.len());
+        if unused + self.free.len() < count { Err(CompileError::TooManyDestinations(most)) } else { Ok(()) }
+    }
+
+    fn add(&mut self, key: ServiceKey, destination: Destination) -> Result<(), CompileError> {
+        let id = match self.trash.remove(&(key, destination.address)) {
+            Some(id) => self.revive(id, destination),
+            None => self.allot(key, destination)?,
+        };
+        self.refresh(id);
+        if let Some(record) = self.records.get_mut(&key) {
+            record.destinations.insert(0, id);
+        }
+        self.edited(key, Edit::Added);
+        Ok(())
+    }
+
+    fn revive(&mut self, id: DestinationId, destination: Destination) -> DestinationId {
+        let totals = self.totals(id);
+        if let Some(slot) = self.slots[id.0 as usize].as_mut() {
+            (slot.destination, slot.available, slot.idle_since) = (destination, true, None);
+            // Its counters come back with it, so the service no longer keeps them for it.
+            if let Some(record) = self.records.get_mut(&slot.service) {
+                record.removed = record.removed.since(totals);
+            }
+        }
+        id
+    }
+
+    fn allot(&mut self, service: ServiceKey, destination: Destination) -> Result<DestinationId, CompileError> {
+        self.room_for(1)?;
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            DestinationId(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
+        });
+        self.generations = self.generations.wrapping_add(1);
+        self.slots[id.0 as usize] = Some(Slot {
+            service,
+            destination,
+            generation: self.generations,
+            available: true,
+            base: self.shared.destination_totals(id),
+            idle_since: None,
+        });
+        Ok(id)
+    }
+
+    fn to_trash(&mut self, id: DestinationId) {
+        if let Some(slot) = self.slots[id.0 as usize].as_mut() {
+            (slot.available, slot.idle_since) = (false, None);
+            self.trash.insert((slot.service, slot.destination.address), id);
+        }
+        self.refresh(id);
+    }
+
+    fn refresh(&mut self, id: DestinationId) {
+        if let Some(slot) = &self.slots[id.0 as usize] {
+            let Destination { address, method, .. } = slot.destination;
+            let view = DestinationView::new(address, method, slot.generation, slot.available, &self.network);
+            self.destinations.set(id, view);
+        }
+    }
+
+    fn candidates(&self, key: ServiceKey) -> Result<Vec<Candidate>, CompileError> {
+        let record = self.records.get(&key).ok_or(CompileError::NoSuchService(key))?;
+        let candidate = |&id: &DestinationId| {
+            self.slots[id.0 as usize].as_ref().map(|slot| Candidate { id, weight: slot.destination.weight.get() })
+        };
+        Ok(record.destinations.iter().filter_map(candidate).collect())
+    }
+
+    /// Brings the scheduler's memory along with a change that was just made.
+    fn edited(&self, key: ServiceKey, edit: Edit) {
+        if let (Some(record), Ok(candidates)) = (self.records.get(&key), self.candidates(key)) {
+            sched::edited(record.scheduler, &record.cells, edit, Weights::of(&candidates));
+        }
+    }
+
+    fn publish_service(&mut self, key: ServiceKey) {
+        if let (Some(record), Ok(candidates)) = (self.records.get(&key), self.candidates(key)) {
+            let view = ServiceView {
+                key,
+                scheduler: record.scheduler,
+                weights: Weights::of(&candidates),
+                candidates: candidates.into(),
+                cells: Arc::clone(&record.cells),
+            };
+            self.services.set(Arc::new(view));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Destinations by number, with everything a packet to them needs, in pages that snapshots share.
+
+use std::sync::Arc;
+
+use ulvs_model::ForwardMethod;
+use ulvs_wire::{Address, Family};
+
+use super::{DestinationId, Lookup, NetworkView, PortId};
+
+const PAGE: usize = 256;
+
+/// A destination on one cache line. A number no destination has is `UNUSED`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub(crate) struct DestinationView {
+    pub(crate) address: Address,
+    /// Source of the outer header in TUN.
+    pub(crate) tunnel_source: Address,
+    /// Destination and source hardware address towards it.
+    pub(crate) ethernet: [u8; 12],
+    pub(crate) port: PortId,
+    pub(crate) mtu: u16,
+    pub(crate) generation: u32,
+    /// Port of the real server.
+    pub(crate) destination_port: u16,
+    pub(crate) method: ForwardMethod,
+    flags: u8,
+}
+
+const _: () = assert!(size_of::<DestinationView>() == 64);
+
+impl DestinationView {
+    const UNUSED: Self = Self {
+        address: Address(0),
+        tunnel_source: Address(0),
+        ethernet: [0; 12],
+        port: PortId(0),
+        mtu: 0,
+        generation: 0,
+        destination_port: 0,
+        method: ForwardMethod::Dr,
+        flags: 0,
+    };
+    const AVAILABLE: u8 = 1;
+    const RESOLVED: u8 = 2;
+    const V6: u8 = 4;
+
+    pub(crate) fn new(
+        address: std::net::SocketAddr,
+        method: ForwardMethod,
+        generation: u32,
+        available: bool,
+        network: &NetworkView,
+    ) -> Self {
+        let family = Family::of(address.ip());
+        let mut view = Self {
+            address: address.ip().into(),
+            generation,
+            destination_port: address.port(),
+            method,
+            flags: if available { Self::AVAILABLE } else { 0 } | if family == Family::V6 { Self::V6 } else { 0 },
+            ..Self::UNUSED
+        };
+        let source = network.source_for(address.ip());
+        view.tunnel_source = source.map_or(Address(0), Address::from);
+        if let Lookup::Hop(hop) = network.lookup(view.address, family)
+            && let Some(hop) = network.hop(hop)
+            && (source.is_some() || method != ForwardMethod::Tun)
+        {
+            (view.ethernet, view.port, view.mtu) = (hop.ethernet, hop.port, hop.mtu);
+            view.flags |= Self::RESOLVED;
+        }
+        view
+    }
+
+    /// In a service now, as this use of its number.
+    #[inline]
+    pub(crate) const fn serves(&self, generation: u32) -> bool {
+        self.flags & Self::AVAILABLE != 0 && self.generation == generation
+    }
+
+    /// Packets can be sent to it.
+    #[inline]
+    pub(crate) const fn is_resolved(&self) -> bool {
+        self.flags & Self::RESOLVED != 0
+    }
+
+    #[inline]
+    pub(crate) const fn family(&self) -> Family {
+        if self.flags & Self::V6 != 0 { Family::V6 } else { Family::V4 }
+    }
+}
+
+/// All destinations of a snapshot.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Destinations(Vec<Arc<[DestinationView; PAGE]>>);
+
+impl Destinations {
+    #[inline]
+    pub(crate) fn get(&self, id: DestinationId) -> &DestinationView {
+        const NONE: DestinationView = DestinationView::UNUSED;
+        let at = id.0 as usize;
+        self.0.get(at / PAGE).map_or(&NONE, |page| &page[at % PAGE])
+    }
+
+    /// Writes a destination; only its page is copied, and only if a snapshot shares it.
+    pub(crate) fn set(&mut self, id: DestinationId, view: DestinationView) {
+        let at = id.0 as usize;
+        while self.0.len() <= at / PAGE {
+            self.0.push(Arc::new([DestinationView::UNUSED; PAGE]));
+        }
+        Arc::make_mut(&mut self.0[at / PAGE])[at % PAGE] = view;
+    }
+}

@@ -1,0 +1,43 @@
+//! The immutable view workers forward with: services, destinations, ports, routes, neighbours, timeouts.
+//!
+//! The control side builds a new one for each change and shares everything that did not change: [`Compiler`].
+
+mod compiler;
+mod destinations;
+mod network;
+mod services;
+
+pub use compiler::{CompileError, Compiler, DestinationStatus, ServiceStatus};
+pub(crate) use destinations::{DestinationView, Destinations};
+pub use network::{HopId, Neighbour, Network, Port, Route};
+pub(crate) use network::{Lookup, NetworkView};
+pub(crate) use services::{ServiceView, Services};
+
+use std::sync::Arc;
+
+use crate::proto::Timeouts;
+
+/// Number of a port.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct PortId(pub u16);
+
+/// Number of a destination. A number is used again when nothing refers to it any more; the generation tells the uses apart.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DestinationId(pub u32);
+
+/// What a worker needs to know to forward.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub(crate) services: Services,
+    pub(crate) destinations: Destinations,
+    pub(crate) network: Arc<NetworkView>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) secure_tcp: bool,
+}
+
+impl Snapshot {
+    /// How many ports there are.
+    pub fn ports(&self) -> usize {
+        self.network.ports.len()
+    }
+}

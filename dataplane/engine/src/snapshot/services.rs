@@ -1,0 +1,114 @@
+//! Services by address, port and protocol, in shards that snapshots share.
+
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashTable};
+use ulvs_model::{SchedulerKind, ServiceKey};
+use ulvs_wire::{Address, Family, FlowHasher};
+
+use crate::live::LiveConnections;
+use crate::sched::{self, Candidate, Cell, Weights};
+
+use super::DestinationId;
+
+const SHARDS: usize = 1024;
+
+/// A service as a worker sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceView {
+    pub(crate) key: ServiceKey,
+    pub(crate) scheduler: SchedulerKind,
+    /// Newest first.
+    pub(crate) candidates: Box<[Candidate]>,
+    pub(crate) weights: Weights,
+    /// The scheduler's memory, one for each worker; outlives the snapshot.
+    pub(crate) cells: Arc<[Cell]>,
+}
+
+impl ServiceView {
+    /// The destination that gets the next connection.
+    #[inline]
+    pub(crate) fn pick(&self, worker: usize, live: &LiveConnections) -> Option<DestinationId> {
+        let cell = self.cells.get(worker)?;
+        sched::pick(self.scheduler, &self.candidates, self.weights, cell, live).map(|at| self.candidates[at].id)
+    }
+}
+
+type Shard = HashTable<Arc<ServiceView>>;
+
+/// All services of a snapshot. One lookup, however many ports an address has.
+#[derive(Clone, Debug)]
+pub(crate) struct Services {
+    shards: Vec<Arc<Shard>>,
+    /// Virtual addresses, with how many services each has.
+    vips: Arc<HashMap<(Address, Family), u32>>,
+    hasher: FlowHasher,
+}
+
+impl Services {
+    pub(crate) fn new(hasher: FlowHasher) -> Self {
+        let empty = Arc::new(Shard::new());
+        Self { shards: vec![empty; SHARDS], vips: Arc::default(), hasher }
+    }
+
+    /// The service a packet to this address and port is for.
+    #[inline]
+    pub(crate) fn find(&self, to: Address, port: u16, protocol: u8, family: Family) -> Option<&ServiceView> {
+        let hash = self.hasher.service(to, port, protocol, family);
+        let shard = &self.shards[hash as usize % SHARDS];
+        let same = |service: &Arc<ServiceView>| is(&service.key, to, port, protocol, family);
+        shard.find(hash, same).map(|service| &**service)
+    }
+
+    /// Whether some service has this address.
+    pub(crate) fn has_vip(&self, address: Address, family: Family) -> bool {
+        self.vips.contains_key(&(address, family))
+    }
+
+    pub(crate) fn set(&mut self, service: Arc<ServiceView>) {
+        let key = service.key;
+        let (hash, shard) = self.shard_of(&key);
+        match shard.find_mut(hash, |other| other.key == key) {
+            Some(place) => *place = service,
+            None => {
+                let hasher = self.hasher;
+                Arc::make_mut(&mut self.shards[hash as usize % SHARDS])
+                    .insert_unique(hash, service, |other| hash_of(hasher, &other.key));
+                *Arc::make_mut(&mut self.vips).entry(vip(&key)).or_default() += 1;
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &ServiceKey) {
+        let (hash, shard) = self.shard_of(key);
+        if let Ok(found) = shard.find_entry(hash, |other| other.key == *key) {
+            found.remove();
+            let vips = Arc::make_mut(&mut self.vips);
+            if let Some(count) = vips.get_mut(&vip(key)) {
+                *count -= 1;
+                if *count == 0 {
+                    vips.remove(&vip(key));
+                }
+            }
+        }
+    }
+
+    fn shard_of(&mut self, key: &ServiceKey) -> (u64, &mut Shard) {
+        let hash = hash_of(self.hasher, key);
+        (hash, Arc::make_mut(&mut self.shards[hash as usize % SHARDS]))
+    }
+}
+
+fn vip(key: &ServiceKey) -> (Address, Family) {
+    (key.vip().into(), Family::of(key.vip()))
+}
+
+fn hash_of(hasher: FlowHasher, key: &ServiceKey) -> u64 {
+    let (address, family) = vip(key);
+    hasher.service(address, key.address.port(), key.protocol.number(), family)
+}
+
+#[inline]
+fn is(key: &ServiceKey, to: Address, port: u16, protocol: u8, family: Family) -> bool {
+    key.address.port() == port && key.protocol.number() == protocol && vip(key) == (to, family)
+}
