@@ -55,7 +55,8 @@ fn virtual_addresses(plan: &Plan, host: &Host, folder: &Path) -> Result<()> {
         Some(0) => Ok(()),
         Some(NO_TUNNELS) => {
             let log = folder.join("decap.log");
-            host.start(&this_program()?, &["lab", "decap"], &log)?;
+            // its name is for those who look for it with ps
+            host.start(&this_program()?, &["lab", "--name", &plan.name, "decap"], &log)?;
             Ok(())
         }
         _ => bail!("{} failed: {}", script.display(), String::from_utf8_lossy(&output.stderr).trim()),
@@ -109,24 +110,29 @@ http {{
 fn dns(host: &Host, name: &str, port: u16, folder: &Path) -> Result<Server> {
     let log = folder.join(format!("dns-{port}.log"));
     let program = machine::find("dnsmasq").ok_or_else(|| anyhow!("dnsmasq is missing"))?;
-    let arguments = [
-        "--keep-in-foreground",
-        "--conf-file=/dev/null",
-        "--pid-file=",
-        "--log-facility=-",
-        "--user=nobody",
-        "--group=nogroup",
-        "--no-hosts",
-        "--no-resolv",
-        "--cache-size=0",
-        "--local=/lab/",
-        // an option about interfaces, any, keeps it from answering local networks only
-        "--except-interface=none",
-        &format!("--port={port}"),
-        &format!("--txt-record=who.lab,{name}"),
-    ];
-    let child = host.start(&program, &arguments, &log)?;
+    let config = folder.join(format!("dns-{port}.conf"));
+    fs::write(&config, dns_conf(name, port))?;
+    let config = format!("--conf-file={}", config.display());
+    let child = host.start(&program, &["--keep-in-foreground", &config], &log)?;
     Ok(Server { child, log, ready: vec![("udp6", port)] })
+}
+
+fn dns_conf(name: &str, port: u16) -> String {
+    format!(
+        "port={port}
+txt-record=who.lab,{name}
+local=/lab/
+# an option about interfaces, any, keeps it from answering local networks only
+except-interface=none
+pid-file=
+log-facility=-
+user=nobody
+group=nogroup
+no-hosts
+no-resolv
+cache-size=0
+"
+    )
 }
 
 impl Server {

@@ -1,0 +1,129 @@
+# shellcheck shell=bash
+# Shared by scripts/demo, scripts/test and scripts/e2e: packages, builds, the lab and the director in it.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
+export ULVS_LAB=${ULVS_LAB:-ulvs}
+# shellcheck disable=SC2034 # for those who source this
+RUN=/run/ulvs-lab/$ULVS_LAB
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -- "$@"; fi; }
+lab() { "$TARGET/release/ulvs-xtask" lab "$@"; }
+client() { lab exec client "$@"; }
+director() { lab exec director "$@"; }
+
+# --- packages ---------------------------------------------------------------------------------------------------------
+
+# Prints the packages that are missing, of Debian 12 and 13 and Ubuntu 24.04.
+missing_packages() {
+    local pair
+    for pair in ip:iproute2 ethtool:ethtool nginx:nginx-light dnsmasq:dnsmasq-base wrk:wrk curl:curl dig:bind9-dnsutils \
+        ping:iputils-ping jq:jq git:git cc:gcc pkg-config:pkg-config; do
+        PATH=$PATH:/usr/sbin:/sbin command -v "${pair%:*}" >/dev/null || echo "${pair#*:}"
+    done
+    [ -e /usr/include/stdio.h ] || echo libc6-dev
+    { command -v pkg-config >/dev/null && pkg-config --exists libdpdk; } || echo libdpdk-dev
+    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || [ -n "${LIBCLANG_PATH:-}" ] || echo libclang-dev
+}
+
+install_missing() {
+    local missing policy=/usr/sbin/policy-rc.d
+    mapfile -t missing < <(missing_packages)
+    if [ ${#missing[@]} -gt 0 ]; then
+        command -v apt-get >/dev/null || die "missing: ${missing[*]} (names of Debian's packages); install them, then run this again"
+        say "installing ${missing[*]}"
+        # nginx is wanted as a program, not as a service of this machine
+        local nginx_service=0
+        if [[ " ${missing[*]} " == *" nginx-light "* ]] && [ ! -e $policy ]; then
+            nginx_service=1
+            printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod +x $policy
+        fi
+        as_root apt-get update -q >/dev/null || die "apt-get update failed: see its words above"
+        local status=0
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null || status=$?
+        if [ $nginx_service = 1 ]; then
+            as_root rm -f $policy
+            as_root systemctl disable nginx >/dev/null 2>&1 || true
+        fi
+        [ $status = 0 ] || die "apt-get could not install ${missing[*]}: see its words above"
+    fi
+    rust_is_there
+}
+
+rust_is_there() {
+    [ -x "$HOME/.cargo/bin/cargo" ] && PATH=$PATH:$HOME/.cargo/bin
+    local wanted have
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml")
+    command -v cargo >/dev/null || die "Rust is missing: install $wanted or newer from https://rustup.rs"
+    have=$(rustc --version | awk '{ print $2 }')
+    [ "$(printf '%s\n' "$wanted" "$have" | sort -V | head -n 1)" = "$wanted" ] \
+        || die "Rust $have is too old, $wanted is needed: rustup update (or install it from https://rustup.rs)"
+}
+
+build() {
+    [ -z "${ULVS_BUILT:-}" ] || return 0
+    (cd "$ROOT" && cargo build --quiet --release -p ulvs-daemon -p ulvs-ctl -p ulvs-xtask) \
+        || die "the build failed: see cargo's words above"
+}
+
+# --- the director in the lab ------------------------------------------------------------------------------------------
+
+ULVSD=
+
+# Comes back when ulvsd answers; its pid is in ULVSD, its words are in $RUN/ulvsd.log.
+start_ulvsd() {
+    local file log=$RUN/ulvsd.log deadline=$((SECONDS + 30))
+    file=$(jq -r --arg own "$RUN/ulvs.toml" '.plan.config // $own' "$RUN/lab.json")
+    # exec all the way: the pid is ulvsd's own; its own session: Ctrl-C here is not meant for it
+    setsid "$TARGET/release/ulvs-xtask" lab exec director ulvsd --config "$file" </dev/null >"$log" 2>&1 &
+    ULVSD=$!
+    until director ulvsctl status >/dev/null 2>&1; do
+        if ! kill -0 "$ULVSD" 2>/dev/null; then
+            tail -n 20 "$log" >&2
+            die "ulvsd ended at its start: its words are above"
+        fi
+        if [ $SECONDS -ge $deadline ]; then
+            tail -n 20 "$log" >&2
+            die "ulvsd does not answer 30 seconds after its start: its words are above"
+        fi
+        sleep 0.1
+    done
+    # what an operator does once at set-up: a one-armed director reaches the clients by the router
+    if [ "$(jq .plan.arms "$RUN/lab.json")" = 1 ]; then
+        director ip route replace default via 10.77.2.254
+        director ip -6 route replace default via fd00:77:2::254
+    fi
+}
+
+# Whether ulvsd ended by itself when asked to.
+stop_ulvsd() {
+    [ -n "$ULVSD" ] || return 0
+    local pid=$ULVSD deadline=$((SECONDS + 10)) status=0
+    ULVSD=
+    kill -TERM "$pid" 2>/dev/null
+    while kill -0 "$pid" 2>/dev/null; do
+        if [ $SECONDS -ge $deadline ]; then
+            kill -KILL "$pid"
+            say "ulvsd did not stop within 10 seconds" >&2
+            return 1
+        fi
+        sleep 0.05
+    done
+    wait "$pid" || status=$?
+    [ $status = 0 ] || say "ulvsd ended with status $status: $(tail -n 3 "$RUN/ulvsd.log")" >&2
+    return $status
+}
+
+# Every virtual address answers curl and dig with the name of a real server; says which one does not.
+check_answers() {
+    local vip host bad=0
+    for vip in $(jq -r '.plan.methods[] | {nat: 101, dr: 102, tun: 103}[.] | "10.77.0.\(.)", "fd00:77::\(.)"' "$RUN/lab.json"); do
+        host=$vip
+        [[ $vip != *:* ]] || host="[$vip]"
+        [[ $(client curl -sS --max-time 5 "http://$host/" 2>&1) =~ ^rs[0-9]+$ ]] || { say "no HTTP answer from $vip"; bad=1; }
+        [[ $(client dig +short +time=2 +tries=2 "@$vip" who.lab TXT 2>&1) =~ ^\"rs[0-9]+\"$ ]] || { say "no DNS answer from $vip"; bad=1; }
+    done
+    return $bad
+}
