@@ -10,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -28,8 +29,7 @@ use crate::tables;
 pub struct Options {
     /// Bytes the kernel may queue for the mirror before it drops notifications.
     pub receive_buffer: usize,
-    /// The least time between two snapshots. When making one costs more than a fraction of it, as with a full routing
-    /// table, the mirror takes longer.
+    /// The least time between two snapshots. A large routing table takes longer to follow, at most a fifth of a core.
     pub spacing: Duration,
     /// The least time between two readings of the kernel's tables.
     pub dump_spacing: Duration,
@@ -77,7 +77,9 @@ impl Mirror {
             state: KernelState::default(),
             publish_at: None,
             quiet_until: Instant::now(),
-            publish_cost: Duration::ZERO,
+            changed_routes: BTreeSet::new(),
+            routes_at: None,
+            routes_quiet_until: Instant::now(),
             dump: None,
             dump_after: Instant::now(),
         };
@@ -120,8 +122,10 @@ struct Follower {
     publish_at: Option<Instant>,
     /// No snapshot before this.
     quiet_until: Instant,
-    /// What the changes since the last snapshot cost.
-    publish_cost: Duration,
+    /// Prefixes whose routes in `state` differ from the `rib`, and when that is due to end.
+    changed_routes: BTreeSet<IpNet>,
+    routes_at: Option<Instant>,
+    routes_quiet_until: Instant,
     dump: Option<Dump>,
     dump_after: Instant,
 }
@@ -135,14 +139,13 @@ impl Follower {
                 biased;
                 () = publisher.closed() => return Ok(()),
                 () = at(self.publish_at) => self.publish(&publisher),
+                () = at(self.routes_at) => self.update_routes(),
                 () = at(dump_at) => self.read_again().await?,
                 result = self.events.next(&mut events) => {
                     result.map_err(MirrorError::Notifications)?;
-                    let started = Instant::now();
                     for event in events.drain(..) {
                         self.follow(event);
                     }
-                    self.publish_cost += started.elapsed();
                 }
             }
         }
@@ -150,7 +153,7 @@ impl Follower {
 
     fn publish(&mut self, publisher: &watch::Sender<Arc<KernelState>>) {
         self.publish_at = None;
-        let started = Instant::now();
+        self.quiet_until = Instant::now() + self.options.spacing;
         publisher.send_if_modified(|published| {
             let differs = **published != self.state;
             if differs {
@@ -158,9 +161,22 @@ impl Follower {
             }
             differs
         });
+    }
+
+    /// Brings the changed routes into the next snapshot. This copies the routing table, a large one for a tenth of a
+    /// second, and so has a pace of its own: neighbours must not wait for it.
+    fn update_routes(&mut self) {
+        let started = Instant::now();
+        self.routes_at = None;
+        let mut changed = false;
+        for prefix in std::mem::take(&mut self.changed_routes) {
+            changed |= set(&mut self.state.routes, prefix, self.rib.best(&prefix).cloned());
+        }
+        if changed {
+            self.changed();
+        }
         let now = Instant::now();
-        let cost = std::mem::take(&mut self.publish_cost) + (now - started);
-        self.quiet_until = now + self.options.spacing.max(cost * 4);
+        self.routes_quiet_until = now + (now - started) * 4;
     }
 
     fn changed(&mut self) {
@@ -215,8 +231,10 @@ impl Follower {
             Change::Route(entry, verb) => match self.rib.apply(&entry, verb) {
                 Applied::Nothing => false,
                 Applied::Changed => {
-                    let best = self.rib.best(&entry.prefix).cloned();
-                    set(&mut self.state.routes, entry.prefix, best)
+                    self.changed_routes.insert(entry.prefix);
+                    let now = Instant::now();
+                    self.routes_at.get_or_insert_with(|| now.max(self.routes_quiet_until));
+                    false
                 }
                 Applied::Uncertain => {
                     debug!(prefix = %entry.prefix, ?verb, "reading the routes again");
@@ -263,6 +281,8 @@ impl Follower {
 
     async fn read_routes(&mut self) -> Result<(), NetlinkError> {
         self.rib = Rib::from_dump(tables::read_routes(&self.netlink, &self.interfaces).await?);
+        self.changed_routes.clear();
+        self.routes_at = None;
         let routes = self.rib.all_best();
         if *self.state.routes != routes {
             self.state.routes = Arc::new(routes);
