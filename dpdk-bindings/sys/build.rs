@@ -50,9 +50,6 @@ const FUNCTIONS: &[&str] = &[
     "rte_version",
 ];
 
-const CONSTANTS: &[&str] =
-    &["DPDK_.*", "RTE_ETH_NAME_MAX_LEN", "RTE_MAX_ETHPORTS", "RTE_PKTMBUF_HEADROOM", "SOCKET_ID_ANY"];
-
 /// Types that Rust only holds pointers to; their fields differ between releases and are none of Rust's business.
 const OPAQUE: &[&str] = &["rte_mbuf", "rte_mempool", "rte_device"];
 
@@ -98,9 +95,9 @@ fn bind(cflags: &[String], to: &Path) -> Result<(), String> {
         .default_enum_style(bindgen::EnumVariation::ModuleConsts)
         .rust_edition(bindgen::RustEdition::Edition2024)
         .allowlist_type("rte_eth_rx_mq_mode")
+        .allowlist_var("DPDK_.*")
         .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()));
     builder = FUNCTIONS.iter().fold(builder, bindgen::Builder::allowlist_function);
-    builder = CONSTANTS.iter().fold(builder, bindgen::Builder::allowlist_var);
     builder = OPAQUE.iter().fold(builder, bindgen::Builder::opaque_type);
     // bindgen panics when there is no libclang to load; that is no more than a missing package.
     let bindings = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| builder.generate()))
@@ -127,10 +124,9 @@ fn select_libclang() {
     if env::var_os("LIBCLANG_PATH").is_some() {
         return;
     }
-    let complete = |lib: &PathBuf| holds(lib, "libclang.so") || holds(lib, "libclang-");
     let newest = entries(Path::new("/usr/lib"))
         .filter_map(|dir| Some((llvm_version(&dir)?, dir.join("lib"))))
-        .filter(|(_, lib)| complete(lib) && has_headers(lib))
+        .filter(|(_, lib)| has_library(lib) && has_headers(lib))
         .max_by_key(|(version, _)| *version);
     if let Some((_, lib)) = newest {
         #[expect(unsafe_code, reason = "bindgen takes the path from the environment only")]
@@ -145,8 +141,9 @@ fn llvm_version(dir: &Path) -> Option<u32> {
     dir.file_name()?.to_str()?.strip_prefix("llvm-")?.parse().ok()
 }
 
-fn holds(dir: &Path, prefix: &str) -> bool {
-    entries(dir).any(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix)))
+fn has_library(lib: &Path) -> bool {
+    let is_libclang = |name: &str| name.starts_with("libclang.so") || name.starts_with("libclang-");
+    entries(lib).any(|file| file.file_name().is_some_and(|name| is_libclang(&name.to_string_lossy())))
 }
 
 fn has_headers(lib: &Path) -> bool {

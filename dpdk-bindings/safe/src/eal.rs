@@ -28,7 +28,7 @@ pub use log::{LogHandler, LogLevel, set_log_handler};
 pub use thread::RegisteredThread;
 
 /// Ports an EAL can have.
-const MAX_PORTS: usize = sys::RTE_MAX_ETHPORTS as usize;
+const MAX_PORTS: usize = sys::DPDK_MAX_PORTS as usize;
 
 /// DPDK cannot be initialised again, not even after a cleanup.
 static USED: AtomicBool = AtomicBool::new(false);
@@ -141,7 +141,7 @@ fn next_port(from: u16) -> u16 {
 
 /// The name of a port's device.
 pub(crate) fn port_name(id: u16) -> Option<String> {
-    let mut name = [0 as c_char; sys::RTE_ETH_NAME_MAX_LEN as usize];
+    let mut name = [0 as c_char; sys::DPDK_PORT_NAME_SIZE];
     // SAFETY: the buffer is as long as a name can be.
     let returned = unsafe { sys::rte_eth_dev_get_name_by_port(id, name.as_mut_ptr()) };
     Errno::check(returned).ok()?;

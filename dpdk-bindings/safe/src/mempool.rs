@@ -20,11 +20,7 @@ use dpdk_sys as sys;
 use crate::{Eal, Errno};
 
 /// Room in front of a received packet's data, in bytes; what [`Mbuf::prepend`](crate::Mbuf::prepend) can use.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "128 unless DPDK was built otherwise; an mbuf counts it in 16 bits"
-)]
-pub const HEADROOM: u16 = sys::RTE_PKTMBUF_HEADROOM as u16;
+pub const HEADROOM: u16 = sys::DPDK_MBUF_HEADROOM;
 
 /// What a [`Mempool`] is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +103,7 @@ impl Mempool {
         let room = config.data_room.checked_add(HEADROOM).ok_or_else(|| refused(Errno::EINVAL))?;
         let socket = match config.socket {
             Some(socket) => i32::try_from(socket).map_err(|_| refused(Errno::EINVAL))?,
-            None => sys::SOCKET_ID_ANY,
+            None => sys::DPDK_ANY_SOCKET,
         };
         if config.count == 0 {
             return Err(refused(Errno::EINVAL));

@@ -13,6 +13,12 @@ use crate::{
 
 /// One hardware receive queue, used by one thread at a time: `&mut self` is the lock. Keeps its port started; dropping
 /// it lets it be taken again.
+///
+/// It may move to the worker that polls it, but two threads cannot share it:
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// shared::<dpdk::RxQueue>();
+/// ```
 pub struct RxQueue(Queue);
 
 /// One hardware transmit queue; otherwise as [`RxQueue`].
@@ -105,5 +111,28 @@ impl fmt::Debug for RxQueue {
 impl fmt::Debug for TxQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TxQueue({}.{})", self.0.port, self.0.index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mbuf, Mempool, StartedPort};
+
+    fn assert_send<T: Send>() {}
+
+    #[test]
+    fn what_workers_are_given_can_be_sent_to_them() {
+        assert_send::<RxQueue>();
+        assert_send::<TxQueue>();
+        assert_send::<Burst<64>>();
+        assert_send::<Mbuf>();
+        assert_send::<(Mempool, StartedPort)>();
+    }
+
+    #[test]
+    fn a_burst_is_an_array_of_pointers_and_a_length() {
+        assert_eq!(size_of::<Burst<64>>(), 65 * size_of::<usize>());
+        assert_eq!(size_of::<Option<Mbuf>>(), size_of::<usize>());
     }
 }

@@ -36,7 +36,12 @@ static const size_t DPDK_MBUF_HASH_RSS = offsetof(struct rte_mbuf, hash.rss);
 static const size_t DPDK_MBUF_NEXT = offsetof(struct rte_mbuf, next);
 static const size_t DPDK_MBUF_POOL = offsetof(struct rte_mbuf, pool);
 
-/* Macros with casts, which bindgen does not evaluate. */
+/* Macros, as typed constants: bindgen does not evaluate the ones with casts. */
+static const uint16_t DPDK_MAX_PORTS = RTE_MAX_ETHPORTS;
+static const size_t DPDK_PORT_NAME_SIZE = RTE_ETH_NAME_MAX_LEN;
+static const int DPDK_ANY_SOCKET = SOCKET_ID_ANY;
+
+static const uint16_t DPDK_MBUF_HEADROOM = RTE_PKTMBUF_HEADROOM;
 static const uint64_t DPDK_MBUF_F_RX_RSS_HASH = RTE_MBUF_F_RX_RSS_HASH;
 static const uint64_t DPDK_MBUF_F_RX_IP_CKSUM_MASK = RTE_MBUF_F_RX_IP_CKSUM_MASK;
 static const uint64_t DPDK_MBUF_F_RX_IP_CKSUM_BAD = RTE_MBUF_F_RX_IP_CKSUM_BAD;

@@ -13,6 +13,11 @@ use crate::Errno;
 /// same thread: it cannot be sent to another.
 ///
 /// A thread may take and free packets without it, but then goes to the pools' shared stores each time.
+///
+/// ```compile_fail,E0277
+/// fn sent<T: Send>() {}
+/// sent::<dpdk::RegisteredThread>();
+/// ```
 #[derive(Debug)]
 pub struct RegisteredThread {
     _eal: Eal,
