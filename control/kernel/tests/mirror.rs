@@ -254,6 +254,12 @@ fn recovers_from_an_overrun() {
         })
         .await;
         assert!(!state.routes.contains_key(&net("10.9.0.1/32")));
+        // What was queued from before must not come back.
+        ip("neigh add 10.0.255.2 lladdr 02:00:00:00:00:02 dev ulvs0");
+        let last = (tap.index(), addr("10.0.255.2"));
+        until(&mut mirror, "the last", |state| state.neighbours.contains_key(&last)).await;
+        let fresh = common::mirror(&[&tap]).await;
+        assert_eq!(*mirror.state.borrow(), *fresh.state.borrow());
     });
 }
 
