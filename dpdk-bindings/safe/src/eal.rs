@@ -92,7 +92,9 @@ impl Eal {
     }
 
     /// Initialises DPDK with these arguments, the program's name left out.
-    fn init(args: &[String]) -> Result<Self, EalError> {
+    ///
+    /// What it logs as errors while it succeeds is returned beside it.
+    fn init(args: &[String]) -> Result<(Self, Vec<String>), EalError> {
         let mut argv = Vec::with_capacity(args.len() + 2);
         for arg in std::iter::once("ulvs").chain(args.iter().map(String::as_str)) {
             let arg = CString::new(arg).map_err(|_| EalError::Argument { text: arg.to_owned() })?;
@@ -109,10 +111,8 @@ impl Eal {
         if returned < 0 {
             return Err(EalError::refused(Errno::last(), &errors));
         }
-        Ok(Self(Arc::new(Inner {
-            claimed: [const { AtomicBool::new(false) }; MAX_PORTS],
-            abandoned: AtomicUsize::new(0),
-        })))
+        let inner = Inner { claimed: [const { AtomicBool::new(false) }; MAX_PORTS], abandoned: AtomicUsize::new(0) };
+        Ok((Self(Arc::new(inner)), errors))
     }
 }
 

@@ -107,7 +107,18 @@ impl EalBuilder {
             Some(cpu) => return Err(EalError::MainCore { cpu, allowed: affinity.cpus() }),
             None => affinity.cpus(),
         };
-        Eal::init(&self.args(&cpus))
+        let (eal, errors) = Eal::init(&self.args(&cpus))?;
+        self.check_vdevs(&eal, &errors)?;
+        Ok(eal)
+    }
+
+    /// A device that fails does not stop DPDK from starting; without this, all that is left of it is a name that is not
+    /// found later.
+    fn check_vdevs(&self, eal: &Eal, errors: &[String]) -> Result<(), EalError> {
+        let ports = eal.ports();
+        let name = |vdev: &str| vdev.split(',').next().unwrap_or_default().to_owned();
+        let missing = self.vdevs.iter().find(|vdev| vdev.starts_with("net_") && !ports.contains(&name(vdev)));
+        missing.map_or(Ok(()), |vdev| Err(EalError::vdev(vdev, errors)))
     }
 
     /// DPDK's command line.

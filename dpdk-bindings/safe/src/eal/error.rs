@@ -45,6 +45,14 @@ pub enum EalError {
         /// What DPDK logged.
         detail: String,
     },
+    /// A virtual device was not made.
+    #[error("the device {vdev:?} was not made ({detail}): see that what it names exists and that this user may use it")]
+    Vdev {
+        /// The device asked for.
+        vdev: String,
+        /// What DPDK logged.
+        detail: String,
+    },
     /// Anything else.
     #[error("DPDK did not start: {errno} ({detail})")]
     Refused {
@@ -65,15 +73,24 @@ pub enum EalError {
 }
 
 impl EalError {
+    /// For a device that is missing after an initialisation that logged this.
+    pub(super) fn vdev(vdev: &str, log: &[String]) -> Self {
+        Self::Vdev { vdev: vdev.to_owned(), detail: detail(log) }
+    }
+
     /// From what a failed initialisation returned and logged.
     pub(super) fn refused(errno: Errno, log: &[String]) -> Self {
-        let detail = if log.is_empty() { "it logged no reason".to_owned() } else { log.join("; ") };
+        let detail = detail(log);
         // EPERM counts as EACCES; DPDK itself returns either, or neither and only logs it.
         if matches!(errno.number(), 1 | 13) || detail.contains("ermission denied") {
             return Self::Permission { detail };
         }
         Self::Refused { errno, detail }
     }
+}
+
+fn detail(log: &[String]) -> String {
+    if log.is_empty() { "no reason was logged".to_owned() } else { log.join("; ") }
 }
 
 #[cfg(test)]
