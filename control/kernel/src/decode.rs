@@ -185,7 +185,8 @@ fn decode_route(message: &RouteMessage, interfaces: &Interfaces) -> Option<Entry
         next_hops.retain(|hop| interfaces.contains(&hop.ifindex));
     }
     let route = (refused || !next_hops.is_empty()).then_some(Route { next_hops, preferred_source, metric, mtu });
-    Some(Entry { prefix, table, route, metric })
+    let origin = [header.kind.into(), header.protocol.into(), header.scope.into()];
+    Some(Entry { prefix, table, route, metric, origin })
 }
 
 /// The route's prefix. Those of link-local and multicast exist once for each interface and are of no use to forwarding.

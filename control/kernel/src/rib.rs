@@ -26,6 +26,9 @@ pub(crate) struct Entry {
     /// `None`: it leaves through interfaces that are not mirrored.
     pub(crate) route: Option<Route>,
     pub(crate) metric: u32,
+    /// What else tells routes with one key apart in the kernel: kind, protocol and scope. Without it the late news of a
+    /// removal, told after a dump, would take the twin that the dump found.
+    pub(crate) origin: [u8; 3],
 }
 
 /// What a notification says of an [`Entry`].
@@ -57,22 +60,29 @@ pub(crate) struct Rib {
 #[derive(Debug, Clone)]
 struct Stored {
     key: (Table, u32),
-    route: Route,
-    /// Another route with the same key stands behind this one.
+    /// As in [`Entry`].
+    route: Option<Route>,
+    origin: [u8; 3],
+    /// Another route with the same key may stand behind this one.
     shadows: bool,
 }
 
 impl Rib {
-    /// Builds the table from a dump. Of entries with one key, the first is in force.
+    /// Builds the table from a dump. Of entries with one key, the first that can be used is in force.
     pub(crate) fn from_dump(entries: impl IntoIterator<Item = Entry>) -> Self {
         let mut rib = Self::default();
-        for Entry { prefix, table, route, metric } in entries {
-            let Some(route) = route else { continue };
+        for Entry { prefix, table, route, metric, origin } in entries {
             let key = (table, metric);
             let routes = rib.prefixes.entry(prefix).or_default();
             match routes.binary_search_by_key(&key, |stored| stored.key) {
-                Ok(at) => routes[at].shadows = true,
-                Err(at) => routes.insert(at, Stored { key, route, shadows: false }),
+                Ok(at) => {
+                    routes[at].shadows = true;
+                    if routes[at].route.is_none() {
+                        routes[at].route = route;
+                        routes[at].origin = origin;
+                    }
+                }
+                Err(at) => routes.insert(at, Stored { key, route, origin, shadows: false }),
             }
         }
         rib
@@ -80,45 +90,49 @@ impl Rib {
 
     pub(crate) fn apply(&mut self, entry: &Entry, verb: Verb) -> Applied {
         let key = (entry.table, entry.metric);
-        let routes = self.prefixes.get_mut(&entry.prefix);
-        let found = routes.and_then(|routes| {
-            let at = routes.binary_search_by_key(&key, |stored| stored.key).ok()?;
-            Some((routes, at))
-        });
-        match (found, &entry.route, verb) {
-            (None, None, _) | (None, Some(_), Verb::Removed) | (Some(_), None, Verb::Removed) => Applied::Nothing,
-            (None, Some(route), _) => {
-                let routes = self.prefixes.entry(entry.prefix).or_default();
-                let at = routes.partition_point(|stored| stored.key < key);
-                routes.insert(at, Stored { key, route: route.clone(), shadows: false });
+        let routes = self.prefixes.entry(entry.prefix).or_default();
+        let applied = match (routes.binary_search_by_key(&key, |stored| stored.key), verb) {
+            (Err(_), Verb::Removed) => Applied::Nothing,
+            (Err(at), Verb::Added | Verb::Replaced) => {
+                routes.insert(at, Stored { key, route: entry.route.clone(), origin: entry.origin, shadows: false });
                 Applied::Changed
             }
-            (Some((routes, at)), _, _) if routes[at].shadows => Applied::Uncertain,
-            (Some((routes, at)), Some(route), Verb::Removed) if routes[at].route == *route => {
+            (Ok(at), _) if routes[at].shadows => Applied::Uncertain,
+            (Ok(at), Verb::Replaced) => {
+                routes[at].route.clone_from(&entry.route);
+                routes[at].origin = entry.origin;
+                Applied::Changed
+            }
+            (Ok(at), _) if routes[at].route != entry.route || routes[at].origin != entry.origin => Applied::Uncertain,
+            (Ok(at), Verb::Removed) => {
                 routes.remove(at);
-                if routes.is_empty() {
-                    self.prefixes.remove(&entry.prefix);
-                }
                 Applied::Changed
             }
-            (Some((routes, at)), Some(route), _) if routes[at].route == *route => Applied::Nothing,
-            (Some((routes, at)), Some(route), Verb::Replaced) => {
-                routes[at].route = route.clone();
-                Applied::Changed
+            // Told twice, or another one that differs in what is not kept, such as a window size.
+            (Ok(at), Verb::Added) => {
+                routes[at].shadows = true;
+                Applied::Nothing
             }
-            (Some(_), _, _) => Applied::Uncertain,
+        };
+        if routes.is_empty() {
+            self.prefixes.remove(&entry.prefix);
         }
+        applied
     }
 
     /// The route in force for exactly this prefix.
     pub(crate) fn best(&self, prefix: &IpNet) -> Option<&Route> {
-        self.prefixes.get(prefix)?.first().map(|stored| &stored.route)
+        best(self.prefixes.get(prefix)?)
     }
 
     /// The routes in force.
     pub(crate) fn all_best(&self) -> BTreeMap<IpNet, Route> {
-        self.prefixes.iter().filter_map(|(prefix, routes)| Some((*prefix, routes.first()?.route.clone()))).collect()
+        self.prefixes.iter().filter_map(|(prefix, routes)| Some((*prefix, best(routes)?.clone()))).collect()
     }
+}
+
+fn best(routes: &[Stored]) -> Option<&Route> {
+    routes.iter().find_map(|stored| stored.route.as_ref())
 }
 
 #[cfg(test)]
@@ -129,7 +143,13 @@ mod tests {
     fn entry(metric: u32, gateway: &str) -> Entry {
         let hop = NextHop { ifindex: 1, gateway: Some(gateway.parse().unwrap()), weight: 1 };
         let route = Route { next_hops: vec![hop], preferred_source: None, metric, mtu: None };
-        Entry { prefix: "0.0.0.0/0".parse().unwrap(), table: Table::Main, route: Some(route), metric }
+        Entry {
+            prefix: "0.0.0.0/0".parse().unwrap(),
+            table: Table::Main,
+            route: Some(route),
+            metric,
+            origin: [1, 4, 0],
+        }
     }
 
     fn gateway(rib: &Rib) -> Option<String> {
@@ -161,7 +181,6 @@ mod tests {
     #[test]
     fn replacement_is_certain_and_addition_beside_is_not() {
         let mut rib = Rib::from_dump([entry(0, "10.0.0.1")]);
-        assert_eq!(rib.apply(&entry(0, "10.0.0.1"), Verb::Added), Applied::Nothing);
         assert_eq!(rib.apply(&entry(0, "10.0.0.2"), Verb::Replaced), Applied::Changed);
         assert_eq!(gateway(&rib).as_deref(), Some("10.0.0.2"));
         assert_eq!(rib.apply(&entry(0, "10.0.0.3"), Verb::Added), Applied::Uncertain);
@@ -176,12 +195,32 @@ mod tests {
     }
 
     #[test]
-    fn a_route_replaced_by_one_elsewhere_is_read_again() {
+    fn a_route_told_twice_may_be_two() {
+        let mut rib = Rib::from_dump([entry(0, "10.0.0.1")]);
+        assert_eq!(rib.apply(&entry(0, "10.0.0.1"), Verb::Added), Applied::Nothing);
+        assert_eq!(rib.apply(&entry(0, "10.0.0.1"), Verb::Removed), Applied::Uncertain);
+    }
+
+    #[test]
+    fn the_late_removal_of_a_twin_takes_nothing() {
+        let mut twin = entry(0, "10.0.0.1");
+        twin.origin[1] = 12;
+        let mut rib = Rib::from_dump([entry(0, "10.0.0.1")]);
+        assert_eq!(rib.apply(&twin, Verb::Removed), Applied::Uncertain);
+        assert_eq!(gateway(&rib).as_deref(), Some("10.0.0.1"));
+    }
+
+    #[test]
+    fn routes_elsewhere_are_known_but_not_used() {
         let mut elsewhere = entry(0, "10.0.0.1");
         elsewhere.route = None;
-        let mut rib = Rib::from_dump([entry(0, "10.0.0.1")]);
-        assert_eq!(rib.apply(&elsewhere, Verb::Removed), Applied::Nothing);
-        assert_eq!(rib.apply(&elsewhere, Verb::Replaced), Applied::Uncertain);
-        assert_eq!(Rib::default().apply(&elsewhere, Verb::Replaced), Applied::Nothing);
+        let mut rib = Rib::from_dump([entry(0, "10.0.0.1"), entry(5, "10.0.0.5")]);
+        assert_eq!(rib.apply(&elsewhere, Verb::Removed), Applied::Uncertain);
+        assert_eq!(rib.apply(&elsewhere, Verb::Replaced), Applied::Changed);
+        assert_eq!(gateway(&rib).as_deref(), Some("10.0.0.5"));
+        assert_eq!(rib.apply(&entry(0, "10.0.0.2"), Verb::Replaced), Applied::Changed);
+        assert_eq!(gateway(&rib).as_deref(), Some("10.0.0.2"));
+        let both = Rib::from_dump([elsewhere, entry(0, "10.0.0.1")]);
+        assert_eq!(gateway(&both).as_deref(), Some("10.0.0.1"));
     }
 }

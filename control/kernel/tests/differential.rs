@@ -55,9 +55,9 @@ fn following_and_starting_agree() {
         ip("addr add 10.1.0.1/16 dev ulvs1");
         ip("addr add 2001:db8:0::1/64 dev ulvs0 nodad");
         ip("addr add 2001:db8:1::1/64 dev ulvs1 nodad");
-        let mut numbers = Numbers(20_261_120);
+        let mut numbers = Numbers(6);
         let mut mirror = mirror(&[&first, &second]).await;
-        for round in 0..200 {
+        for round in 0..400 {
             let mut batch = String::new();
             for _ in 0..=numbers.below(12) {
                 writeln!(batch, "{}", command(&mut numbers)).unwrap();
