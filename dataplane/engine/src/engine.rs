@@ -4,6 +4,8 @@ mod inbound;
 mod outbound;
 mod reject;
 mod schedule;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 use std::sync::Arc;
 
@@ -195,10 +197,7 @@ impl Engine {
             // Counters follow changes of state only (ipvs-facts B.3).
             let inactive = if state == control.state() { control.has(Control::INACTIVE) } else { !state.is_active() };
             let no_output = control.has(Control::NO_OUTPUT) && direction == Direction::In;
-            control
-                .with_state(state)
-                .with_flag(Control::INACTIVE, inactive)
-                .with_flag(Control::NO_OUTPUT, no_output)
+            control.with_state(state).with_flag(Control::INACTIVE, inactive).with_flag(Control::NO_OUTPUT, no_output)
         };
         let swapped = entry.swap_control(|control| control.is_live().then(|| changed(control)));
         if let Some(was) = swapped {

@@ -18,7 +18,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// IPVS's ActiveConn's complement.
+    /// IPVS's `InActConn`.
     pub const fn inactive(self) -> u32 {
         self.total.saturating_sub(self.active)
     }

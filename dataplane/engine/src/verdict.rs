@@ -114,6 +114,15 @@ reasons! {
     }
 }
 
+impl DropReason {
+    /// Whether the packet had a verdict before: it was to be forwarded or punted, and counted so, and then got lost.
+    ///
+    /// The packets received are the sum of those forwarded, punted, and dropped for other reasons than these.
+    pub const fn is_after_verdict(self) -> bool {
+        matches!(self, Self::PuntQueueFull | Self::NoTap | Self::TxFull)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

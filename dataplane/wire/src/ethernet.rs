@@ -6,11 +6,11 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 /// Bytes of an Ethernet header without tags.
 pub const HEADER_LEN: usize = 14;
 
-/// EtherType of IPv4.
+/// `EtherType` of IPv4.
 pub const TYPE_IPV4: u16 = 0x0800;
-/// EtherType of ARP.
+/// `EtherType` of ARP.
 pub const TYPE_ARP: u16 = 0x0806;
-/// EtherType of IPv6.
+/// `EtherType` of IPv6.
 pub const TYPE_IPV6: u16 = 0x86dd;
 
 /// A hardware address.

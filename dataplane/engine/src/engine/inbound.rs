@@ -12,7 +12,7 @@ use crate::frame::Frame;
 use crate::proto::State;
 use crate::snapshot::{DestinationId, DestinationView, Snapshot};
 use crate::time::Ticks;
-use crate::verdict::{DropReason, Verdict};
+use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::Engine;
 
@@ -32,6 +32,9 @@ impl Engine {
         let (id, generation) = self.shared.table.entry(hit.id).destination_id();
         let destination = snapshot.destinations.get(id);
         if !destination.serves(generation) {
+            if !snapshot.services.any_of(packet.key.family) {
+                return Verdict::Punt(PuntReason::NotAService);
+            }
             // Silently, and the timer runs on: the connection resumes if the destination comes back (B.5.6).
             return Verdict::Drop(DropReason::DestinationRemoved);
         }

@@ -24,6 +24,11 @@ impl Engine {
         packet: &Packet,
         hit: Hit,
     ) -> Verdict {
+        let (id, generation) = self.shared.table.entry(hit.id).destination_id();
+        let serves = snapshot.destinations.get(id).serves(generation);
+        if !serves && !snapshot.services.any_of(packet.key.family) {
+            return Verdict::Punt(PuntReason::NotAService);
+        }
         let hop = match self.reply_hop(snapshot, packet, hit) {
             Ok(hop) => hop,
             Err(Lookup::Unresolved { port, next }) => {
@@ -67,8 +72,7 @@ impl Engine {
         } else {
             dr::request(frame, packet, hop.ethernet);
         }
-        let (id, generation) = entry.destination_id();
-        if snapshot.destinations.get(id).serves(generation) {
+        if serves {
             let counters = self.counters().destination(id);
             counters.packets_out.add(1);
             counters.bytes_out.add(u64::from(packet.ip_len));

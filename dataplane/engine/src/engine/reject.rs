@@ -119,9 +119,7 @@ impl Engine {
 /// RFC 1122 section 3.2.2, RFC 4443 section 2.4: no errors to addresses that are not one host's.
 fn is_nobody(address: Address, family: Family) -> bool {
     match address.to_ip(family) {
-        std::net::IpAddr::V4(v4) => {
-            v4.is_broadcast() || v4.is_multicast() || v4.is_unspecified() || v4.is_loopback()
-        }
+        std::net::IpAddr::V4(v4) => v4.is_broadcast() || v4.is_multicast() || v4.is_unspecified() || v4.is_loopback(),
         std::net::IpAddr::V6(v6) => v6.is_multicast() || v6.is_unspecified() || v6.is_loopback(),
     }
 }

@@ -74,8 +74,7 @@ impl Engine {
         let method = destination.method;
         let nat = method == ForwardMethod::Nat;
         let path = if nat { Path::Input } else { Path::InputOnly };
-        let state =
-            proto::step(packet.key.protocol, snapshot.secure_tcp, path, State::None, packet.tcp_flags);
+        let state = proto::step(packet.key.protocol, snapshot.secure_tcp, path, State::None, packet.tcp_flags);
         let new = NewConnection {
             key: packet.key,
             method,

@@ -5,8 +5,8 @@ use ulvs_wire::icmp::{self, IcmpHeader};
 use ulvs_wire::ipv4::{self, Ipv4Header};
 use ulvs_wire::ipv6::{self, Ipv6Header};
 use ulvs_wire::{Address, Family, Packet, checksum};
-use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::FromBytes;
+use zerocopy::byteorder::network_endian::{U16, U32};
 
 use crate::frame::Frame;
 

@@ -4,8 +4,8 @@ use ulvs_wire::ethernet::{self, EthernetHeader};
 use ulvs_wire::ipv4::{self, Ipv4Header};
 use ulvs_wire::ipv6::{self, Ipv6Header};
 use ulvs_wire::{Address, Family, Packet};
-use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::FromBytes;
+use zerocopy::byteorder::network_endian::{U16, U32};
 
 use crate::frame::Frame;
 
@@ -31,6 +31,7 @@ pub(crate) struct Tunnel {
 
 /// Bytes a tunnel of this outer family adds.
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "20 and 40")]
 pub(crate) const fn overhead(outer: Family) -> u16 {
     match outer {
         Family::V4 => ipv4::HEADER_LEN as u16,

@@ -13,7 +13,6 @@ type Row = [State; 11];
 /// Rows for the events SYN, FIN, ACK, RST.
 type Events = [Row; 4];
 
-
 #[rustfmt::skip]
 const NORMAL: [Events; 3] = [
     // Input
@@ -50,7 +49,7 @@ const SECURE: [Events; 3] = [
     ],
     // Output
     [
-        [SS, ES, SS, SA, SS, SS, SS, SS, SS, LI, SR],
+        [SS, ES, SS, SA, SS, SS, SS, SS, SS, LI, SA],
         [TW, FW, SS, TW, FW, TW, CL, TW, LA, LI, TW],
         [ES, ES, SS, ES, FW, TW, CL, CW, LA, ES, ES],
         [CL, CL, SS, CL, CL, TW, CL, CL, CL, CL, CL],

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ulvs_model::{Destination, SchedulerKind, Service, ServiceKey};
+use ulvs_wire::Family;
 
 use crate::counters::Totals;
 use crate::live::Load;
@@ -16,7 +17,9 @@ use crate::proto::Timeouts;
 use crate::sched::{self, Candidate, Edit, Weights};
 use crate::shared::Shared;
 
-use super::{DestinationId, DestinationView, Destinations, Network, NetworkView, PortId, ServiceView, Services, Snapshot};
+use super::{
+    DestinationId, DestinationView, Destinations, Lookup, Network, NetworkView, PortId, ServiceView, Services, Snapshot,
+};
 
 /// Seconds a removed destination without connections is remembered (ipvs-facts B.8).
 const TRASH_SECONDS: u64 = 120;
@@ -111,12 +114,23 @@ pub struct ServiceStatus {
 pub struct DestinationStatus {
     /// Address, method, weight.
     pub destination: Destination,
-    /// Whether its next hop's hardware address is known.
-    pub resolved: bool,
+    /// Whether packets can be sent to it.
+    pub reach: Reach,
     /// Its connections.
     pub load: Load,
     /// Its counters.
     pub totals: Totals,
+}
+
+/// Whether packets can be sent to a destination.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reach {
+    /// Yes.
+    Resolved,
+    /// Not before its next hop's hardware address is known.
+    Unresolved,
+    /// No: there is no route, or no source address for a tunnel.
+    NoRoute,
 }
 
 impl Compiler {
@@ -179,17 +193,25 @@ impl Compiler {
     /// If the service exists or there are too many destinations.
     pub fn add_service(&mut self, service: &Service) -> Result<(), CompileError> {
         let key = service.key();
-        if self.records.contains_key(&key) {
-            return Err(CompileError::ServiceExists(key));
-        }
         self.room_for(service.destinations().len())?;
-        let cells = sched::bind(service.scheduler(), self.shared.capacity().workers, Weights::of(&[])).into();
-        let record =
-            Record { scheduler: service.scheduler(), cells, destinations: Vec::new(), removed: Totals::default() };
-        self.records.insert(key, record);
+        self.new_service(key, service.scheduler())?;
         for destination in service.destinations() {
             self.add(key, *destination)?;
         }
+        self.publish_service(key);
+        Ok(())
+    }
+
+    /// Adds a service without destinations.
+    ///
+    /// # Errors
+    /// If the service exists.
+    pub fn new_service(&mut self, key: ServiceKey, scheduler: SchedulerKind) -> Result<(), CompileError> {
+        if self.records.contains_key(&key) {
+            return Err(CompileError::ServiceExists(key));
+        }
+        let cells = sched::bind(scheduler, self.shared.capacity().workers, Weights::of(&[])).into();
+        self.records.insert(key, Record { scheduler, cells, destinations: Vec::new(), removed: Totals::default() });
         self.publish_service(key);
         Ok(())
     }
@@ -217,7 +239,7 @@ impl Compiler {
     pub fn remove_service(&mut self, key: ServiceKey) -> Result<(), CompileError> {
         let record = self.records.remove(&key).ok_or(CompileError::NoSuchService(key))?;
         for id in record.destinations {
-            self.to_trash(id);
+            self.retire(id);
         }
         self.services.remove(&key);
         Ok(())
@@ -265,7 +287,7 @@ impl Compiler {
         let at = record.destinations.iter().position(|&d| d == id).unwrap_or(0);
         record.destinations.remove(at);
         record.removed = record.removed.plus(totals);
-        self.to_trash(id);
+        self.retire(id);
         self.edited(key, Edit::Removed(at));
         self.publish_service(key);
         Ok(())
@@ -308,10 +330,20 @@ impl Compiler {
         let slot = self.slots[id.0 as usize].as_ref()?;
         Some(DestinationStatus {
             destination: slot.destination,
-            resolved: self.destinations.get(id).is_resolved(),
+            reach: self.reach(id, slot.destination.ip()),
             load: self.shared.load(id),
             totals: self.totals(id),
         })
+    }
+
+    fn reach(&self, id: DestinationId, ip: std::net::IpAddr) -> Reach {
+        if self.destinations.get(id).is_resolved() {
+            return Reach::Resolved;
+        }
+        match self.network.lookup(ip.into(), Family::of(ip)) {
+            Lookup::Unresolved { .. } => Reach::Unresolved,
+            Lookup::Local | Lookup::NoRoute | Lookup::Hop(_) => Reach::NoRoute,
+        }
     }
 
     fn totals(&self, id: DestinationId) -> Totals {
@@ -376,7 +408,7 @@ impl Compiler {
         Ok(id)
     }
 
-    fn to_trash(&mut self, id: DestinationId) {
+    fn retire(&mut self, id: DestinationId) {
         if let Some(slot) = self.slots[id.0 as usize].as_mut() {
             (slot.available, slot.idle_since) = (false, None);
             self.trash.insert((slot.service, slot.destination.address), id);

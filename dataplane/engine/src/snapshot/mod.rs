@@ -7,7 +7,7 @@ mod destinations;
 mod network;
 mod services;
 
-pub use compiler::{CompileError, Compiler, DestinationStatus, ServiceStatus};
+pub use compiler::{CompileError, Compiler, DestinationStatus, Reach, ServiceStatus};
 pub(crate) use destinations::{DestinationView, Destinations};
 pub use network::{HopId, Neighbour, Network, Port, Route};
 pub(crate) use network::{Lookup, NetworkView};

@@ -233,8 +233,11 @@ mod tests {
             source: None,
             mtu,
         };
-        let neighbour =
-            |port, address: &str, last| Neighbour { port: PortId(port), address: address.parse().unwrap(), mac: [2, 0, 0, 0, 0, last] };
+        let neighbour = |port, address: &str, last| Neighbour {
+            port: PortId(port),
+            address: address.parse().unwrap(),
+            mac: [2, 0, 0, 0, 0, last],
+        };
         Network {
             ports: vec![Port { mac: [1; 6], mtu: 1500 }, Port { mac: [3; 6], mtu: 1400 }],
             routes: vec![

@@ -42,20 +42,22 @@ pub(crate) struct Services {
     shards: Vec<Arc<Shard>>,
     /// Virtual addresses, with how many services each has.
     vips: Arc<HashMap<(Address, Family), u32>>,
+    /// How many services there are of IPv4 and of IPv6.
+    of_family: [u32; 2],
     hasher: FlowHasher,
 }
 
 impl Services {
     pub(crate) fn new(hasher: FlowHasher) -> Self {
         let empty = Arc::new(Shard::new());
-        Self { shards: vec![empty; SHARDS], vips: Arc::default(), hasher }
+        Self { shards: vec![empty; SHARDS], vips: Arc::default(), of_family: [0; 2], hasher }
     }
 
     /// The service a packet to this address and port is for.
     #[inline]
     pub(crate) fn find(&self, to: Address, port: u16, protocol: u8, family: Family) -> Option<&ServiceView> {
         let hash = self.hasher.service(to, port, protocol, family);
-        let shard = &self.shards[hash as usize % SHARDS];
+        let shard = &self.shards[shard_index(hash)];
         let same = |service: &Arc<ServiceView>| is(&service.key, to, port, protocol, family);
         shard.find(hash, same).map(|service| &**service)
     }
@@ -65,17 +67,21 @@ impl Services {
         self.vips.contains_key(&(address, family))
     }
 
+    /// Whether there is any service of this family. Without one, IPVS leaves the family's packets alone (ipvs-facts B.2).
+    pub(crate) const fn any_of(&self, family: Family) -> bool {
+        self.of_family[family_index(family)] > 0
+    }
+
     pub(crate) fn set(&mut self, service: Arc<ServiceView>) {
         let key = service.key;
+        let hasher = self.hasher;
         let (hash, shard) = self.shard_of(&key);
-        match shard.find_mut(hash, |other| other.key == key) {
-            Some(place) => *place = service,
-            None => {
-                let hasher = self.hasher;
-                Arc::make_mut(&mut self.shards[hash as usize % SHARDS])
-                    .insert_unique(hash, service, |other| hash_of(hasher, &other.key));
-                *Arc::make_mut(&mut self.vips).entry(vip(&key)).or_default() += 1;
-            }
+        if let Some(place) = shard.find_mut(hash, |other| other.key == key) {
+            *place = service;
+        } else {
+            shard.insert_unique(hash, service, |other| hash_of(hasher, &other.key));
+            *Arc::make_mut(&mut self.vips).entry(vip(&key)).or_default() += 1;
+            self.of_family[family_index(vip(&key).1)] += 1;
         }
     }
 
@@ -83,6 +89,7 @@ impl Services {
         let (hash, shard) = self.shard_of(key);
         if let Ok(found) = shard.find_entry(hash, |other| other.key == *key) {
             found.remove();
+            self.of_family[family_index(vip(key).1)] -= 1;
             let vips = Arc::make_mut(&mut self.vips);
             if let Some(count) = vips.get_mut(&vip(key)) {
                 *count -= 1;
@@ -95,7 +102,19 @@ impl Services {
 
     fn shard_of(&mut self, key: &ServiceKey) -> (u64, &mut Shard) {
         let hash = hash_of(self.hasher, key);
-        (hash, Arc::make_mut(&mut self.shards[hash as usize % SHARDS]))
+        (hash, Arc::make_mut(&mut self.shards[shard_index(hash)]))
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low bits choose")]
+const fn shard_index(hash: u64) -> usize {
+    hash as usize % SHARDS
+}
+
+const fn family_index(family: Family) -> usize {
+    match family {
+        Family::V4 => 0,
+        Family::V6 => 1,
     }
 }
 

@@ -1,0 +1,3 @@
+//! What needs a look inside the engine.
+
+mod tcp_states;

@@ -1,0 +1,192 @@
+//! What the kernel did around connections: nobody to send to, packets without connection, ports used again, destinations
+//! and services that go and come back, timers.
+
+use ulvs_engine::DropReason::{BadTransportHeader, DestinationRemoved, Fragment};
+use ulvs_engine::PuntReason::{NoConnection, NotAService, OtherProtocol};
+use ulvs_engine::Verdict;
+
+use crate::director::Director;
+use crate::ipvsadm::Unsupported;
+use crate::vectors::{self, Case, Listed, Section, Tally};
+
+/// How a case is compared.
+enum Compare {
+    /// What came out, and the listing if there is one.
+    Packets,
+    /// The kernel's own stack answered or kept silent: the engine says this.
+    Verdict(Verdict),
+    /// Not yet: the reason.
+    Skip(&'static str),
+}
+
+use Compare::{Packets, Skip};
+
+const fn punt(reason: ulvs_engine::PuntReason) -> Compare {
+    Compare::Verdict(Verdict::Punt(reason))
+}
+
+const fn dropped(reason: ulvs_engine::DropReason) -> Compare {
+    Compare::Verdict(Verdict::Drop(reason))
+}
+
+/// Set-up lines that ask for what is not there yet.
+fn is_known(refused: &Unsupported) -> bool {
+    match refused {
+        Unsupported::Option(option) => ["-p", "-o", "--sctp-service"].contains(&option.as_str()),
+        Unsupported::Scheduler(name) => name == "none",
+        Unsupported::Service(_) => true,
+    }
+}
+
+fn play(file: &str, compare: impl Fn(&str) -> Compare, commands: impl Fn(&str) -> &'static [&'static str]) -> Tally {
+    let mut tally = Tally::default();
+    for section in vectors::read::<Section>(file) {
+        let (mut director, refused) = Director::set_up(&section.setup);
+        assert!(refused.iter().all(is_known), "{refused:?}");
+        for case in &section.cases {
+            for command in commands(&case.case) {
+                director.ipvsadm(command);
+            }
+            match compare(&case.case) {
+                Skip(reason) => {
+                    tally.skip(reason);
+                    continue;
+                }
+                Compare::Verdict(verdict) => {
+                    let verdicts = case.verdicts(&mut director);
+                    assert!(verdicts.iter().all(|&v| v == verdict), "{}: {verdicts:?}", case.case);
+                }
+                Packets if case.case.starts_with("udp ") => timers(case, &mut director),
+                Packets => {
+                    case.play(&mut director);
+                    if let Some(want) = case.listed() {
+                        assert_eq!(listed(&director, case), want, "{}", case.case);
+                    }
+                }
+            }
+            tally.compared += 1;
+        }
+    }
+    tally
+}
+
+fn listed(director: &Director, case: &Case) -> Vec<Listed> {
+    let all = director.listed(case.client_port()).into_iter();
+    all.map(|(state, seconds, address, port)| (state.to_owned(), seconds, address, port)).collect()
+}
+
+/// Cases with several listings: before the packet, then two seconds on if there are three, and after the packet.
+fn timers(case: &Case, director: &mut Director) {
+    let listings: Vec<Vec<Listed>> =
+        case.conn.clone().map_or_else(Vec::new, |value| serde_json::from_value(value).unwrap());
+    for (at, want) in listings.iter().enumerate() {
+        if at + 1 == listings.len() {
+            case.play(director);
+        } else if at > 0 {
+            director.wait(2);
+        }
+        assert_eq!(&listed(director, case), want, "{} listing {at}", case.case);
+    }
+    if listings.is_empty() {
+        case.play(director);
+    }
+}
+
+fn of_connections(case: &str) -> Compare {
+    match case {
+        "scheduler none" => Skip("scheduler none"),
+        "source port 20 to port-0 persistent svc" | "port-0 svc tcp 999" => Skip("persistence"),
+        "source port 20 tcp" | "source port 20 udp" => punt(NoConnection),
+        "tcp RST no conn" | "tcp ACK no conn" | "tcp FIN no conn" | "tcp SYN+RST no conn" => punt(NoConnection),
+        "udp short header (4 bytes)" | "tcp short header (10 bytes)" => dropped(BadTransportHeader),
+        "proto 50 ESP no conn" | "proto 2 IGMP-like" => punt(OtherProtocol),
+        "nodest=0 ACK after delete" | "nodest=0 udp after delete" | "nodest=0 SYN after delete (same tuple)" => {
+            dropped(DestinationRemoved)
+        }
+        // The last service of the family: nothing of IPVS is left in the packet's way.
+        "svc deleted: ACK" => punt(NotAService),
+        _ if case.contains("sctp") => Skip("SCTP"),
+        _ if case.starts_with("sloppy_tcp") => Skip("sloppy_tcp"),
+        _ if case.starts_with("ops") => Skip("one-packet scheduling"),
+        _ if case.starts_with("nodest=1") => Skip("expire_nodest_conn=1"),
+        _ if case.starts_with("reuse mode 1 :82") => Skip("persistence"),
+        _ if case.starts_with("reuse mode") && !case.starts_with("reuse mode 1") => {
+            Skip("conn_reuse_mode other than 1")
+        }
+        _ => Packets,
+    }
+}
+
+fn around_connections(case: &str) -> &'static [&'static str] {
+    match case {
+        "nodest=0 ACK after delete" => {
+            &["ipvsadm -d -t 10.0.1.100:80 -r 10.0.2.11:80", "ipvsadm -d -u 10.0.1.100:80 -r 10.0.2.11:80"]
+        }
+        "nodest=0 ACK after re-add" => &[
+            "ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:80 -m -w 5",
+            "ipvsadm -a -u 10.0.1.100:80 -r 10.0.2.11:80 -m -w 5",
+        ],
+        "svc deleted: ACK" => &["ipvsadm -D -t 10.0.1.100:80"],
+        "svc recreated: ACK" => {
+            &["ipvsadm -A -t 10.0.1.100:80 -s rr", "ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:80 -m"]
+        }
+        _ => &[],
+    }
+}
+
+#[test]
+fn connections() {
+    let tally = play("conn-behaviour.json", of_connections, around_connections);
+    let skipped = [
+        ("SCTP", 7),
+        ("conn_reuse_mode other than 1", 57),
+        ("expire_nodest_conn=1", 10),
+        ("one-packet scheduling", 3),
+        ("persistence", 6),
+        ("scheduler none", 1),
+        ("sloppy_tcp", 4),
+    ];
+    tally.is("conn-behaviour", 41, &skipped);
+}
+
+#[test]
+fn methods_timers_and_extension_headers() {
+    let compare = |case: &str| match case {
+        "ESP from same client" | "AH from same client" | "ESP from the server" | "ESP other client" => {
+            Skip("AH and ESP")
+        }
+        "v6 lone non-first fragment" => dropped(Fragment),
+        "v6 atomic fragment" => Skip("fragments"),
+        // Two methods share one cached route there, and packets are lost.
+        "new conn after edit" => Skip("a quirk of the kernel"),
+        _ => Packets,
+    };
+    let commands = |case: &str| -> &'static [&'static str] {
+        match case {
+            "udp after --set 50" => &["ipvsadm --set 0 0 50"],
+            "existing conn after edit to DR" => &["ipvsadm -e -t 10.0.1.100:80 -r 10.0.2.11:80 -g"],
+            _ => &[],
+        }
+    };
+    let tally = play("misc2-behaviour.json", compare, commands);
+    tally.is("misc2-behaviour", 12, &[("AH and ESP", 4), ("a quirk of the kernel", 1), ("fragments", 1)]);
+}
+
+#[test]
+fn services_that_go() {
+    let compare = |case: &str| match case {
+        "svc deleted, other svc stays: ACK" | "svc deleted, other svc stays: SYN same tuple" => {
+            dropped(DestinationRemoved)
+        }
+        "last v4 svc deleted: ACK" | "last v4 svc deleted: server reply" => punt(NotAService),
+        _ => Packets,
+    };
+    let commands = |case: &str| -> &'static [&'static str] {
+        match case {
+            "svc deleted, other svc stays: ACK" => &["ipvsadm -D -t 10.0.1.100:80"],
+            "last v4 svc deleted: ACK" => &["ipvsadm -D -t 10.0.1.100:99"],
+            _ => &[],
+        }
+    };
+    play("svc-behaviour.json", compare, commands).is("svc-behaviour", 6, &[]);
+}

@@ -1,0 +1,126 @@
+//! IP packets made by etherparse, and their checksums verified by it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use etherparse::{IpHeaders, NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
+use ulvs_model::Protocol;
+
+pub(crate) const FIN: u8 = 1;
+pub(crate) const SYN: u8 = 2;
+pub(crate) const RST: u8 = 4;
+pub(crate) const ACK: u8 = 16;
+
+/// Who talks to whom.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Flow {
+    pub(crate) protocol: Protocol,
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+}
+
+impl Flow {
+    pub(crate) fn new(protocol: Protocol, source: &str, destination: &str) -> Self {
+        Self { protocol, source: source.parse().unwrap(), destination: destination.parse().unwrap() }
+    }
+
+    pub(crate) const fn reversed(self) -> Self {
+        Self { protocol: self.protocol, source: self.destination, destination: self.source }
+    }
+
+    /// A packet of the flow: TCP flags count for TCP.
+    pub(crate) fn packet(&self, flags: u8, payload: &[u8]) -> Vec<u8> {
+        match self.protocol {
+            Protocol::Tcp => tcp(self, flags, payload),
+            Protocol::Udp => udp(self, payload),
+        }
+    }
+}
+
+fn ip(flow: &Flow) -> IpHeaders {
+    match (flow.source.ip(), flow.destination.ip()) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let mut header =
+                etherparse::Ipv4Header::new(0, 64, 0.into(), source.octets(), destination.octets()).unwrap();
+            header.dont_fragment = true;
+            IpHeaders::Ipv4(header, etherparse::Ipv4Extensions::default())
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let (source, destination) = (source.octets(), destination.octets());
+            let header = etherparse::Ipv6Header { hop_limit: 64, source, destination, ..Default::default() };
+            IpHeaders::Ipv6(header, etherparse::Ipv6Extensions::default())
+        }
+        _ => panic!("both ends of a flow are of one family"),
+    }
+}
+
+/// A TCP packet.
+pub(crate) fn tcp(flow: &Flow, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut header = etherparse::TcpHeader::new(flow.source.port(), flow.destination.port(), 7, 1024);
+    header.fin = flags & FIN != 0;
+    header.syn = flags & SYN != 0;
+    header.rst = flags & RST != 0;
+    header.ack = flags & ACK != 0;
+    let mut packet = Vec::new();
+    PacketBuilder::ip(ip(flow)).tcp_header(header).write(&mut packet, payload).unwrap();
+    packet
+}
+
+/// A UDP packet.
+pub(crate) fn udp(flow: &Flow, payload: &[u8]) -> Vec<u8> {
+    let mut packet = Vec::new();
+    let (from, to) = (flow.source.port(), flow.destination.port());
+    PacketBuilder::ip(ip(flow)).udp(from, to).write(&mut packet, payload).unwrap();
+    packet
+}
+
+/// Whether all checksums of an IP packet verify, of the packet inside it too if it is a tunnel.
+pub(crate) fn verifies(packet: &[u8]) -> bool {
+    let Ok(sliced) = SlicedPacket::from_ip(packet) else { return false };
+    let (payload, protocol) = match &sliced.net {
+        Some(NetSlice::Ipv4(v4)) => {
+            let header = v4.header().to_header();
+            if header.calc_header_checksum() != header.header_checksum {
+                return false;
+            }
+            (v4.payload().payload, v4.payload().ip_number.0)
+        }
+        Some(NetSlice::Ipv6(v6)) => (v6.payload().payload, v6.payload().ip_number.0),
+        _ => return false,
+    };
+    match (&sliced.transport, protocol) {
+        (_, 4 | 41) => verifies(payload),
+        (Some(transport), _) => transport_verifies(&sliced, transport),
+        (None, _) => false,
+    }
+}
+
+fn transport_verifies(sliced: &SlicedPacket<'_>, transport: &TransportSlice<'_>) -> bool {
+    let zero_or = |stored: u16, computed: u16| stored == computed || (stored == 0xffff && computed == 0);
+    match (&sliced.net, transport) {
+        (Some(NetSlice::Ipv4(v4)), TransportSlice::Tcp(tcp)) => {
+            let header = v4.header();
+            let sum = tcp.to_header().calc_checksum_ipv4_raw(header.source(), header.destination(), tcp.payload());
+            zero_or(tcp.checksum(), sum.unwrap())
+        }
+        (Some(NetSlice::Ipv6(v6)), TransportSlice::Tcp(tcp)) => {
+            let header = v6.header();
+            let sum = tcp.to_header().calc_checksum_ipv6_raw(header.source(), header.destination(), tcp.payload());
+            zero_or(tcp.checksum(), sum.unwrap())
+        }
+        (Some(NetSlice::Ipv4(v4)), TransportSlice::Udp(udp)) => {
+            let header = v4.header();
+            let sum = udp.to_header().calc_checksum_ipv4_raw(header.source(), header.destination(), udp.payload());
+            udp.checksum() == 0 || udp.checksum() == sum.unwrap()
+        }
+        (Some(NetSlice::Ipv6(v6)), TransportSlice::Udp(udp)) => {
+            let header = v6.header();
+            let sum = udp.to_header().calc_checksum_ipv6_raw(header.source(), header.destination(), udp.payload());
+            udp.checksum() == sum.unwrap()
+        }
+        (Some(NetSlice::Ipv4(_)), TransportSlice::Icmpv4(icmp)) => ulvs_wire::checksum::of(icmp.slice()) == 0,
+        (Some(NetSlice::Ipv6(v6)), TransportSlice::Icmpv6(icmp)) => {
+            icmp.is_checksum_valid(v6.header().source(), v6.header().destination())
+        }
+        _ => false,
+    }
+}

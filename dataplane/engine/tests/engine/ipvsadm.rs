@@ -1,0 +1,66 @@
+//! The commands of the vectors' set-ups.
+
+use std::net::SocketAddr;
+
+use ulvs_engine::proto::Timeouts;
+use ulvs_engine::snapshot::Compiler;
+use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Weight};
+
+/// What a command asks for that the engine does not have.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Unsupported {
+    /// An option.
+    Option(String),
+    /// A scheduler.
+    Scheduler(String),
+    /// A service that was refused before.
+    Service(String),
+}
+
+/// Runs `ipvsadm …`. Panics at what is no command of the vectors.
+pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsupported> {
+    let mut words = command.split_whitespace();
+    assert_eq!(words.next(), Some("ipvsadm"), "{command}");
+    let action = words.next().unwrap();
+    if action == "--set" {
+        let [tcp, tcp_fin, udp] = std::array::from_fn(|_| words.next().unwrap().parse().unwrap());
+        compiler.set_timeouts(Timeouts::with(tcp, tcp_fin, udp));
+        return Ok(());
+    }
+    let (mut service, mut server, mut scheduler) = (None, None, SchedulerKind::default());
+    let (mut method, mut weight) = (ForwardMethod::Dr, Weight::default());
+    while let Some(option) = words.next() {
+        let mut value = || words.next().unwrap();
+        match option {
+            "-t" => service = Some((Protocol::Tcp, value())),
+            "-u" => service = Some((Protocol::Udp, value())),
+            "-r" => server = Some(value().parse().unwrap()),
+            "-s" => {
+                let name = value();
+                scheduler = name.parse().map_err(|_| Unsupported::Scheduler(name.to_owned()))?;
+            }
+            "-m" => method = ForwardMethod::Nat,
+            "-g" => method = ForwardMethod::Dr,
+            "-i" => method = ForwardMethod::Tun,
+            "-w" => weight = Weight::new(value().parse().unwrap()).unwrap(),
+            _ => return Err(Unsupported::Option(option.to_owned())),
+        }
+    }
+    let (protocol, address) = service.unwrap();
+    let key = ServiceKey::new(protocol, address.parse().unwrap());
+    let destination = |address: Option<SocketAddr>| Destination { address: address.unwrap(), method, weight };
+    if action != "-A" && compiler.service(key).is_none() {
+        return Err(Unsupported::Service(key.to_string()));
+    }
+    match action {
+        "-A" => compiler.add_service(&Service::new(key, scheduler).unwrap()),
+        "-E" => compiler.edit_service(key, scheduler),
+        "-D" => compiler.remove_service(key),
+        "-a" => compiler.add_destination(key, destination(server)),
+        "-e" => compiler.edit_destination(key, destination(server)),
+        "-d" => compiler.remove_destination(key, server.unwrap()),
+        _ => panic!("{command}"),
+    }
+    .unwrap();
+    Ok(())
+}

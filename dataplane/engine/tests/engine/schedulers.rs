@@ -1,0 +1,83 @@
+//! Every pick of rr, wrr, lc and wlc a running kernel made, with weights, edits, removals and returns between them.
+
+use serde::Deserialize;
+
+use crate::director::{Director, Sent};
+use crate::frames::{self, Flow};
+use crate::vectors;
+use ulvs_engine::{DropReason, Verdict};
+use ulvs_model::Protocol;
+
+#[derive(Debug, Deserialize)]
+struct Scenario {
+    scenario: String,
+    ipvsadm: Vec<String>,
+    packets: Vec<Step>,
+    /// The real server a packet went to, or `icmp3/3`.
+    chosen: Vec<Option<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Step {
+    Command { ipvsadm: String },
+    Packet { src: String, sport: u16, dst: String, dport: u16, proto: String },
+}
+
+/// Scenarios and picks compared in `file`.
+fn play(file: &str) -> (usize, usize) {
+    let scenarios: Vec<Scenario> = vectors::read(file);
+    let mut picks = 0;
+    for scenario in &scenarios {
+        let (mut director, refused) = Director::set_up(&scenario.ipvsadm);
+        assert_eq!(refused, [], "{}", scenario.scenario);
+        for (at, (step, chosen)) in scenario.packets.iter().zip(&scenario.chosen).enumerate() {
+            match step {
+                Step::Command { ipvsadm } => director.ipvsadm(ipvsadm),
+                Step::Packet { src, sport, dst, dport, proto } => {
+                    let got = pick(&mut director, &flow(src, *sport, dst, *dport, proto));
+                    assert_eq!(Some(&got), chosen.as_ref(), "{} packet {at}", scenario.scenario);
+                    picks += 1;
+                }
+            }
+        }
+        assert_eq!(scenario.packets.len(), scenario.chosen.len());
+    }
+    println!("{file}: {} scenarios, {picks} picks, 0 differences", scenarios.len());
+    (scenarios.len(), picks)
+}
+
+fn flow(src: &str, sport: u16, dst: &str, dport: u16, proto: &str) -> Flow {
+    let ip = |text: &str| -> std::net::IpAddr { text.parse().unwrap() };
+    let protocol = proto.parse().unwrap();
+    Flow { protocol, source: (ip(src), sport).into(), destination: (ip(dst), dport).into() }
+}
+
+fn pick(director: &mut Director, flow: &Flow) -> String {
+    let packet = match flow.protocol {
+        Protocol::Tcp => frames::tcp(flow, frames::SYN, b""),
+        Protocol::Udp => frames::udp(flow, b"x"),
+    };
+    match director.play(crate::director::Side::Client, &packet) {
+        (Verdict::Forward(_), Some(Sent { l3, .. })) => {
+            std::net::Ipv4Addr::from(*l3[16..].first_chunk::<4>().unwrap()).to_string()
+        }
+        (Verdict::Reject(_, DropReason::NoDestination), Some(Sent { l3, .. })) => format!("icmp{}/{}", l3[20], l3[21]),
+        (other, _) => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn rr() {
+    assert_eq!(play("sched-rr.json"), (7, 77));
+}
+
+#[test]
+fn wrr() {
+    assert_eq!(play("sched-wrr.json"), (11, 417));
+}
+
+#[test]
+fn lc_and_wlc() {
+    assert_eq!(play("sched-lc.json"), (4, 160));
+}
