@@ -15,6 +15,9 @@ function init(arguments)
 end
 
 function response(status, _, body)
+    if answered >= limit then
+        return -- of the same burst as the last
+    end
     answered = answered + 1
     local server = status == 200 and body:match("^[%w_-]+")
     if server then
