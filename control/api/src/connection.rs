@@ -33,10 +33,6 @@ pub struct Connection {
     pub real_server: SocketAddr,
     /// `nat`, `dr`, `tun`.
     pub method: Name,
-    /// Packets from the client.
-    pub packets_in: u64,
-    /// Packets to the client.
-    pub packets_out: u64,
 }
 
 /// The query of `GET /v1/conns`.

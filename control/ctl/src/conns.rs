@@ -5,9 +5,9 @@ use ulvs_api::{Client, Connection, ConnectionPage, ConnectionQuery};
 
 use crate::table::Align::{Left, Right};
 use crate::table::Table;
-use crate::units::{count, timer};
+use crate::units::timer;
 
-type Connections = Table<9>;
+type Connections = Table<7>;
 
 /// Prints at most `limit` connections (0: all), page by page: a full table has millions.
 pub(crate) fn walk(client: &Client, limit: usize, json: bool, out: &mut impl Write) -> Result<()> {
@@ -47,12 +47,10 @@ fn table() -> Connections {
         ("VIRTUAL", Left),
         ("REAL SERVER", Left),
         ("FORWARD", Left),
-        ("PACKETS IN", Right),
-        ("OUT", Right),
     ])
 }
 
-fn row(connection: &Connection) -> [String; 9] {
+fn row(connection: &Connection) -> [String; 7] {
     [
         connection.protocol.to_uppercase(),
         timer(connection.expires_seconds),
@@ -61,8 +59,6 @@ fn row(connection: &Connection) -> [String; 9] {
         connection.service.to_string(),
         connection.real_server.to_string(),
         connection.method.to_string(),
-        count(connection.packets_in),
-        count(connection.packets_out),
     ]
 }
 
@@ -80,8 +76,6 @@ mod tests {
             service: "192.0.2.100:80".parse().unwrap(),
             real_server: "10.0.0.11:8080".parse().unwrap(),
             method: "nat".into(),
-            packets_in: 6,
-            packets_out: 5,
         };
         let dns = Connection {
             protocol: "udp".into(),
@@ -96,9 +90,9 @@ mod tests {
         table.row(row(&web));
         table.row(row(&dns));
         let expected = "\
-PROT  EXPIRES  STATE        CLIENT               VIRTUAL             REAL SERVER     FORWARD  PACKETS IN  OUT
-TCP     14:59  ESTABLISHED  198.51.100.7:51234   192.0.2.100:80      10.0.0.11:8080  nat               6    5
-UDP     04:59  UDP          [2001:db8::7]:40000  [2001:db8::100]:53  10.0.0.11:8080  tun               6    5
+PROT  EXPIRES  STATE        CLIENT               VIRTUAL             REAL SERVER     FORWARD
+TCP     14:59  ESTABLISHED  198.51.100.7:51234   192.0.2.100:80      10.0.0.11:8080  nat
+UDP     04:59  UDP          [2001:db8::7]:40000  [2001:db8::100]:53  10.0.0.11:8080  tun
 ";
         assert_eq!(table.to_string(), expected);
     }

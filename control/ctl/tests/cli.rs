@@ -52,7 +52,7 @@ fn serve(mut stream: &UnixStream, answer: &impl Fn(&str) -> String) {
 fn endless_pages(target: &str) -> String {
     let cursor: u64 = target.split_once("cursor=").map_or(0, |(_, cursor)| cursor.parse().unwrap());
     let one = r#"{"protocol":"tcp","state":"ESTABLISHED","expires_seconds":9,"client":"198.51.100.7:1","virtual":"192.0.2.1:80",
-        "real_server":"10.0.0.1:80","method":"dr","packets_in":1,"packets_out":0}"#
+        "real_server":"10.0.0.1:80","method":"dr"}"#
         .replace('\n', "");
     format!(r#"{{"connections":[{one},{one}],"next_cursor":{}}}"#, cursor + 2)
 }

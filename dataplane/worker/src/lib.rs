@@ -1,1 +1,18 @@
-//! Being built.
+//! The poll loop: one pinned thread per core that receives, forwards, hands to the kernel and transmits.
+//!
+//! [`PacketIo`] is the seam: [`ports::DpdkIo`] is what a director runs on, [`memory::MemoryIo`] what tests run on. What goes
+//! to and comes from the kernel passes through an [`Exception`]; nothing in the loop waits for it.
+
+pub mod exception;
+mod io;
+pub mod memory;
+pub mod ports;
+mod run;
+mod waiting;
+mod worker;
+
+pub use exception::Exception;
+pub use io::{Burst, PacketIo};
+pub use run::{PollMode, StartError, Tsc, Wall, run, start};
+pub use waiting::Patience;
+pub use worker::Worker;

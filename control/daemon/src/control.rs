@@ -1,0 +1,241 @@
+//! The one task that changes what workers forward with: it owns the compiler and the publisher.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use ulvs_config::{Director, Plan, Step};
+use ulvs_engine::proto::Timeouts;
+use ulvs_engine::publish::Publisher;
+use ulvs_engine::snapshot::{CompileError, Compiler, Network, ServiceStatus, Snapshot};
+use ulvs_engine::{Shared, Unresolved};
+use ulvs_kernel::{KernelState, Resolver, resolve::Wanted};
+use ulvs_model::ServiceSet;
+
+use crate::devices::DirectorPort;
+use crate::network;
+
+/// How often requests of the workers are looked for.
+const TICK: Duration = Duration::from_millis(5);
+/// The same neighbour is not asked for more often than this.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// Neighbours remembered as asked for; a flood of addresses can't make it grow.
+const ASKED: usize = 4096;
+/// Neighbours asked for in one tick.
+const ASKED_AT_ONCE: usize = 64;
+/// How often removed real servers are looked through.
+const TRASH: Duration = Duration::from_secs(60);
+/// How long all workers may take to forward with a new snapshot.
+const ADOPTION: Duration = Duration::from_secs(2);
+
+/// What can be asked of the control task.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// All services with their counters.
+    Services(oneshot::Sender<Vec<ServiceStatus>>),
+    /// Follow the file; answered with what was changed when all workers forward with it.
+    Reload(Box<Director>, oneshot::Sender<Plan>),
+}
+
+/// The control side of the datapath.
+pub(crate) struct Control {
+    shared: Arc<Shared>,
+    compiler: Compiler,
+    publisher: Publisher<Snapshot>,
+    ports: Arc<[DirectorPort]>,
+    director: Director,
+    services: ServiceSet,
+    network: Network,
+    kernel: Option<watch::Receiver<Arc<KernelState>>>,
+    resolver: Option<Resolver>,
+    wanted: watch::Sender<Wanted>,
+    asked: HashMap<Unresolved, Instant>,
+    started: Instant,
+}
+
+impl Control {
+    /// Compiles the first snapshot.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        ports: Arc<[DirectorPort]>,
+        director: Director,
+        kernel: Option<(watch::Receiver<Arc<KernelState>>, Resolver)>,
+    ) -> Result<Self, CompileError> {
+        let mut compiler = Compiler::new(Arc::clone(&shared));
+        compiler.set_timeouts(timeouts(&director));
+        for service in director.services().iter() {
+            compiler.add_service(service)?;
+        }
+        let (kernel, resolver) = kernel.unzip();
+        let mut control = Self {
+            publisher: Publisher::new(compiler.snapshot()),
+            services: director.services().clone(),
+            wanted: watch::Sender::new(Wanted::default()),
+            network: Network::default(),
+            asked: HashMap::new(),
+            started: Instant::now(),
+            shared,
+            compiler,
+            ports,
+            director,
+            kernel,
+            resolver,
+        };
+        control.refresh_network();
+        Ok(control)
+    }
+
+    /// The publisher, for workers to read from.
+    pub(crate) const fn publisher(&self) -> &Publisher<Snapshot> {
+        &self.publisher
+    }
+
+    /// What the kernel should keep resolved, as it changes.
+    pub(crate) fn wanted(&self) -> watch::Receiver<Wanted> {
+        self.wanted.subscribe()
+    }
+
+    /// Serves requests and follows the kernel until nobody can ask any more.
+    pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut trash = tokio::time::interval(TRASH);
+        loop {
+            tokio::select! {
+                request = requests.recv() => match request {
+                    Some(request) => self.answer(request).await,
+                    None => return,
+                },
+                () = changed(&mut self.kernel) => self.refresh_network(),
+                _ = tick.tick() => self.ask_for_neighbours().await,
+                _ = trash.tick() => self.compiler.empty_trash(self.started.elapsed().as_secs()),
+            }
+        }
+    }
+
+    async fn answer(&mut self, request: Request) {
+        match request {
+            Request::Services(reply) => drop(reply.send(self.compiler.services())),
+            Request::Reload(director, reply) => {
+                let plan = self.reload(*director).await;
+                let _ = reply.send(plan);
+            }
+        }
+    }
+
+    async fn reload(&mut self, director: Director) -> Plan {
+        let plan = Plan::between(&self.services, director.services());
+        for step in plan.steps() {
+            if let Err(error) = apply(&mut self.compiler, step) {
+                tracing::error!("\"{step}\" can't be applied: {error}");
+            }
+        }
+        self.compiler.set_timeouts(timeouts(&director));
+        self.services = director.services().clone();
+        self.director = director;
+        self.network = self.compile_network();
+        self.compiler.set_network(&self.network);
+        self.publish();
+        self.adopted().await;
+        plan
+    }
+
+    fn compile_network(&self) -> Network {
+        let kernel = self.kernel.as_ref().map_or_else(Arc::default, |state| Arc::clone(&state.borrow()));
+        network::compile(&self.ports, self.director.static_routes(), self.director.static_neighbours(), &kernel)
+    }
+
+    /// Follows the kernel. Most of what it tells (timers, states) changes nothing for workers.
+    fn refresh_network(&mut self) {
+        let network = self.compile_network();
+        if network != self.network {
+            self.network = network;
+            self.compiler.set_network(&self.network);
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        let generation = self.publisher.publish(self.compiler.snapshot());
+        tracing::debug!("snapshot {generation} published");
+        if let Some(kernel) = &self.kernel {
+            let wanted = network::wanted(&self.ports, &kernel.borrow(), self.compiler.next_hops());
+            self.wanted.send_if_modified(|now| {
+                let changed = *now != wanted;
+                *now = wanted;
+                changed
+            });
+        }
+    }
+
+    /// Waits until all workers forward with the newest snapshot.
+    async fn adopted(&self) {
+        let newest = self.publisher.generation();
+        let deadline = Instant::now() + ADOPTION;
+        while self.shared.workers().iter().any(|worker| worker.generation.get() < newest) {
+            if Instant::now() > deadline {
+                tracing::error!("a worker has not taken the new snapshot within {} s", ADOPTION.as_secs());
+                return;
+            }
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+    }
+
+    /// Asks the kernel for neighbours that packets wait for, and frees snapshots no worker has any more.
+    async fn ask_for_neighbours(&mut self) {
+        self.publisher.reclaim();
+        for _ in 0..ASKED_AT_ONCE {
+            let Some(unresolved) = self.shared.next_unresolved() else { break };
+            let now = Instant::now();
+            if self.asked.len() >= ASKED {
+                self.asked.retain(|_, at| now.duration_since(*at) < ASK_AGAIN);
+            }
+            let lately = self.asked.get(&unresolved).is_some_and(|at| now.duration_since(*at) < ASK_AGAIN);
+            if lately || self.asked.len() >= ASKED {
+                continue;
+            }
+            self.asked.insert(unresolved, now);
+            let index = network::index_of(&self.ports, unresolved.port);
+            if let (Some(index), Some(resolver)) = (index, &self.resolver)
+                && let Err(error) = resolver.resolve(index, unresolved.address).await
+            {
+                tracing::debug!("{}: {error}", unresolved.address);
+            }
+        }
+    }
+}
+
+/// Waits for the kernel to tell something new; for ever if nothing is learned from it.
+async fn changed(kernel: &mut Option<watch::Receiver<Arc<KernelState>>>) {
+    match kernel {
+        Some(state) => {
+            if state.changed().await.is_err() {
+                tracing::error!("the kernel's routes and neighbours can't be followed any more: restart ulvsd");
+                *kernel = None;
+            }
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn timeouts(director: &Director) -> Timeouts {
+    let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    let connections = director.connections();
+    Timeouts::with(
+        seconds(connections.timeout_tcp),
+        seconds(connections.timeout_tcp_fin),
+        seconds(connections.timeout_udp),
+    )
+}
+
+fn apply(compiler: &mut Compiler, step: &Step) -> Result<(), CompileError> {
+    match *step {
+        Step::RemoveService(key) => compiler.remove_service(key),
+        Step::AddService(key, scheduler) => compiler.new_service(key, scheduler),
+        Step::SetScheduler { service, to, .. } => compiler.edit_service(service, to),
+        Step::Remove(key, destination) => compiler.remove_destination(key, destination.address),
+        Step::Add(key, destination) => compiler.add_destination(key, destination),
+        Step::Edit { service, to, .. } => compiler.edit_destination(service, to),
+    }
+}

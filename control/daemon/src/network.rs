@@ -1,0 +1,94 @@
+//! What is known of the network: from the kernel's TAP twins, and from the file for what it says.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ulvs_config::{StaticNeighbour, StaticRoute};
+use ulvs_engine::snapshot::{Neighbour, Network, Port, PortId, Route};
+use ulvs_kernel::{KernelState, resolve::Wanted};
+
+use crate::devices::DirectorPort;
+
+/// Puts the sources together. What the file says comes first and wins.
+pub(crate) fn compile(
+    ports: &[DirectorPort],
+    routes: &[StaticRoute],
+    neighbours: &[StaticNeighbour],
+    kernel: &KernelState,
+) -> Network {
+    let mut network = Network {
+        ports: ports.iter().map(|port| Port { mac: port.mac, mtu: port.settings.mtu }).collect(),
+        ..Network::default()
+    };
+    from_file(&mut network, ports, routes, neighbours);
+    from_kernel(&mut network, ports, kernel);
+    network
+}
+
+fn from_file(network: &mut Network, ports: &[DirectorPort], routes: &[StaticRoute], neighbours: &[StaticNeighbour]) {
+    for route in routes {
+        let route = Route { prefix: route.prefix, port: id(route.port), via: route.via, source: None, mtu: None };
+        network.routes.push(route);
+    }
+    for neighbour in neighbours {
+        let neighbour =
+            Neighbour { port: id(neighbour.port), address: neighbour.address, mac: neighbour.mac.octets() };
+        network.neighbours.push(neighbour);
+    }
+    // A port without a TAP has its addresses from the file alone.
+    for (at, port) in ports.iter().enumerate().filter(|(_, port)| port.tap.is_none()) {
+        for &address in &port.settings.addresses {
+            network.addresses.push((id(at), address));
+            let source = Some(address.addr());
+            network.routes.push(Route { prefix: address.trunc(), port: id(at), via: None, source, mtu: None });
+        }
+    }
+}
+
+fn from_kernel(network: &mut Network, ports: &[DirectorPort], kernel: &KernelState) {
+    for &(index, address) in kernel.addresses.iter() {
+        network.addresses.extend(port_of(ports, index).map(|port| (port, address)));
+    }
+    for (&prefix, route) in kernel.routes.iter() {
+        let hop = route.next_hops.iter().find(|hop| kernel.is_up(hop.ifindex));
+        if let Some((hop, port)) = hop.and_then(|hop| Some((hop, port_of(ports, hop.ifindex)?))) {
+            let mtu = route.mtu.and_then(|mtu| u16::try_from(mtu).ok());
+            network.routes.push(Route { prefix, port, via: hop.gateway, source: route.preferred_source, mtu });
+        }
+    }
+    for (&(index, address), neighbour) in kernel.neighbours.iter() {
+        if let (Some(port), Some(mac)) = (port_of(ports, index), neighbour.usable_mac()) {
+            network.neighbours.push(Neighbour { port, address, mac });
+        }
+    }
+}
+
+/// The neighbours the kernel should keep resolved: next hops of real servers, and gateways.
+pub(crate) fn wanted(
+    ports: &[DirectorPort],
+    kernel: &KernelState,
+    next_hops: impl Iterator<Item = (PortId, std::net::IpAddr)>,
+) -> Wanted {
+    let mut wanted: BTreeSet<_> =
+        next_hops.filter_map(|(port, address)| Some((index_of(ports, port)?, address))).collect();
+    for hop in kernel.routes.values().flat_map(|route| &route.next_hops) {
+        if let (Some(gateway), Some(_)) = (hop.gateway, port_of(ports, hop.ifindex)) {
+            wanted.insert((hop.ifindex, gateway));
+        }
+    }
+    Arc::new(wanted)
+}
+
+/// The kernel's number of a port's TAP twin.
+pub(crate) fn index_of(ports: &[DirectorPort], port: PortId) -> Option<u32> {
+    ports.get(usize::from(port.0))?.tap.as_ref().map(ulvs_kernel::Tap::index)
+}
+
+fn port_of(ports: &[DirectorPort], index: u32) -> Option<PortId> {
+    let is = |port: &DirectorPort| port.tap.as_ref().is_some_and(|tap| tap.index() == index);
+    ports.iter().position(is).map(id)
+}
+
+fn id(at: usize) -> PortId {
+    PortId(u16::try_from(at).unwrap_or(u16::MAX))
+}

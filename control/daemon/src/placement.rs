@@ -1,0 +1,23 @@
+//! Which processors the control side may use: those no worker has.
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+/// Keeps this thread, and those it starts, off the workers' cores. Where workers have all cores, they share.
+pub(crate) fn keep_off(workers: &[usize]) {
+    let Ok(allowed) = sched_getaffinity(Pid::from_raw(0)) else {
+        return;
+    };
+    let mut rest = CpuSet::new();
+    let mut any = false;
+    for core in (0..CpuSet::count()).filter(|core| allowed.is_set(*core).unwrap_or(false) && !workers.contains(core)) {
+        any |= rest.set(core).is_ok();
+    }
+    if !any {
+        tracing::info!("the workers have all cores this process may use: control threads share them");
+        return;
+    }
+    if let Err(error) = sched_setaffinity(Pid::from_raw(0), &rest) {
+        tracing::warn!("control threads can't be kept off the workers' cores ({error}): they may disturb the workers");
+    }
+}

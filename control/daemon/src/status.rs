@@ -1,0 +1,200 @@
+//! What the API and the metrics tell, gathered without disturbing a worker.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use dpdk::StartedPort;
+use tokio::sync::{mpsc, oneshot};
+use ulvs_api::{
+    Connection, ConnectionPage, ConnectionQuery, Counters, Neighbour, Occupancy, PortStatus, ReasonCount, RealServerStatus,
+    ServiceStatus, Status, WorkerStatus,
+};
+use ulvs_config::Director;
+use ulvs_engine::counters::{Totals, WorkerCounters};
+use ulvs_engine::snapshot::{DestinationStatus, Reach, ServiceStatus as EngineService};
+use ulvs_engine::{DropReason, PuntReason, Shared};
+use ulvs_model::Protocol;
+use ulvs_worker::{Tsc, Wall};
+
+use crate::clock::seconds_of;
+use crate::control::Request;
+use crate::devices::DirectorPort;
+
+/// Entries of the connection table looked at in one go, so that a listing never holds up the control side.
+const LOOKED_AT: u32 = 65_536;
+
+/// Where everything that is told comes from.
+pub(crate) struct Sources {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) ports: Arc<[DirectorPort]>,
+    pub(crate) started_ports: Arc<[StartedPort]>,
+    cores: Vec<usize>,
+    clock: Tsc,
+    control: mpsc::Sender<Request>,
+    since: Instant,
+}
+
+/// The control task is gone: ulvsd is stopping.
+#[derive(Debug)]
+pub(crate) struct Stopping;
+
+impl Sources {
+    pub(crate) fn new(
+        datapath: (&Arc<Shared>, &Arc<[DirectorPort]>, &Arc<[StartedPort]>),
+        director: &Director,
+        clock: Tsc,
+        control: mpsc::Sender<Request>,
+    ) -> Self {
+        let (shared, ports, started_ports) = datapath;
+        Self {
+            shared: Arc::clone(shared),
+            ports: Arc::clone(ports),
+            started_ports: Arc::clone(started_ports),
+            cores: director.workers().cores.clone(),
+            clock,
+            control,
+            since: Instant::now(),
+        }
+    }
+
+    /// All services, from the control task.
+    pub(crate) async fn engine_services(&self) -> Result<Vec<EngineService>, Stopping> {
+        let (reply, answer) = oneshot::channel();
+        self.control.send(Request::Services(reply)).await.map_err(|_| Stopping)?;
+        answer.await.map_err(|_| Stopping)
+    }
+
+    pub(crate) async fn services(&self) -> Result<Vec<ServiceStatus>, Stopping> {
+        Ok(self.engine_services().await?.iter().map(service).collect())
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let workers = self.shared.workers();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: self.since.elapsed().as_secs(),
+            generation: workers.iter().map(|worker| worker.generation.get()).min().unwrap_or(0),
+            workers: workers.iter().zip(&self.cores).enumerate().map(|(id, (w, core))| worker(id, *core, w)).collect(),
+            ports: self.ports.iter().zip(self.started_ports.iter()).map(|(port, started)| self::port(port, started)).collect(),
+            connections: Occupancy {
+                capacity: self.shared.table.capacity() as u64,
+                live: self.shared.connections(),
+            },
+            drops: DropReason::ALL.iter().map(|&r| count(r.label(), r.description(), self.shared.drops(r))).collect(),
+            punts: PuntReason::ALL.iter().map(|&r| count(r.label(), r.description(), self.shared.punts(r))).collect(),
+        }
+    }
+
+    /// A page of the connection table. The cursor is an entry's number.
+    pub(crate) async fn connections(&self, query: ConnectionQuery) -> ConnectionPage {
+        let limit = query.limit.unwrap_or(ConnectionQuery::PAGE).clamp(1, ConnectionQuery::PAGE);
+        let mut connections = Vec::new();
+        let mut from = query.cursor.map_or(0, |cursor| u32::try_from(cursor).unwrap_or(u32::MAX));
+        loop {
+            let room = u32::try_from(limit - connections.len()).unwrap_or(u32::MAX);
+            let count = if room < 64 { room } else { room.min(LOOKED_AT) };
+            let next =
+                self.shared.table.list(from, count, self.clock.now(), &mut |c| connections.push(connection(&c)));
+            match next {
+                Some(next) if connections.len() < limit => from = next,
+                next => return ConnectionPage { connections, next_cursor: next.map(u64::from) },
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn count(reason: &'static str, description: &'static str, count: u64) -> ReasonCount {
+    ReasonCount { reason: reason.into(), description: description.into(), count }
+}
+
+fn worker(id: usize, core: usize, counters: &WorkerCounters) -> WorkerStatus {
+    let before = |reason: &&DropReason| !reason.is_after_verdict();
+    let (loops, busy) = (counters.loops.get(), counters.busy_loops.get());
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+    let busy_ratio = if loops == 0 { 0.0 } else { busy as f64 / loops as f64 };
+    WorkerStatus {
+        id,
+        core,
+        generation: counters.generation.get(),
+        packets_in: counters.received.get(),
+        forwarded: counters.forwarded.get(),
+        punted: PuntReason::ALL.iter().map(|&reason| counters.punts(reason)).sum(),
+        dropped: DropReason::ALL.iter().filter(before).map(|&reason| counters.drops(reason)).sum(),
+        connections: counters.connections_made.get(),
+        loops,
+        busy_ratio,
+    }
+}
+
+fn port(port: &DirectorPort, started: &StartedPort) -> PortStatus {
+    let stats = started.stats().unwrap_or_default();
+    let link = started.link().ok();
+    PortStatus {
+        name: port.settings.name.clone(),
+        device: port.settings.device.to_string(),
+        driver: port.driver.clone(),
+        mac: ulvs_kernel::tap::Mac(port.mac).to_string(),
+        mtu: port.settings.mtu,
+        link_up: link.as_ref().is_some_and(|link| link.up),
+        speed_mbps: link.and_then(|link| link.mbps),
+        tap: port.tap.as_ref().map(|tap| tap.name().to_owned()),
+        rx_packets: stats.rx_packets,
+        rx_missed: stats.rx_missed,
+        rx_no_mbuf: stats.rx_no_mbuf,
+        tx_packets: stats.tx_packets,
+        tx_dropped: stats.tx_errors,
+    }
+}
+
+fn service(service: &EngineService) -> ServiceStatus {
+    ServiceStatus {
+        protocol: service.key.protocol.name().into(),
+        address: service.key.address,
+        scheduler: service.scheduler.name().into(),
+        counters: counters(service.totals),
+        real_servers: service.destinations.iter().map(real_server).collect(),
+    }
+}
+
+fn real_server(status: &DestinationStatus) -> RealServerStatus {
+    RealServerStatus {
+        address: status.destination.address,
+        method: status.destination.method.name().into(),
+        weight: status.destination.weight.get().unsigned_abs(),
+        active_connections: status.load.active.into(),
+        inactive_connections: status.load.inactive().into(),
+        neighbour: match status.reach {
+            Reach::Resolved => Neighbour::Resolved,
+            Reach::Unresolved => Neighbour::Unresolved,
+            Reach::NoRoute => Neighbour::NoRoute,
+        },
+        counters: counters(status.totals),
+    }
+}
+
+fn counters(totals: Totals) -> Counters {
+    Counters {
+        connections: totals.connections,
+        packets_in: totals.packets_in,
+        packets_out: totals.packets_out,
+        bytes_in: totals.bytes_in,
+        bytes_out: totals.bytes_out,
+    }
+}
+
+fn connection(connection: &ulvs_engine::conn::Connection) -> Connection {
+    let key = &connection.key;
+    let protocol = Protocol::from_number(key.protocol).map_or("ip", Protocol::name);
+    Connection {
+        protocol: protocol.into(),
+        state: connection.state.name().into(),
+        expires_seconds: seconds_of(connection.expires_in),
+        client: SocketAddr::new(key.source.to_ip(key.family), key.source_port),
+        service: SocketAddr::new(key.destination.to_ip(key.family), key.destination_port),
+        real_server: SocketAddr::new(connection.destination, connection.destination_port),
+        method: connection.method.name().into(),
+    }
+}

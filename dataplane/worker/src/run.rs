@@ -1,0 +1,136 @@
+//! A worker's thread: pinned to its core, registered with EAL, polling until it is told to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use dpdk::Eal;
+use ulvs_engine::{TICKS_PER_SECOND, Ticks};
+
+use crate::io::PacketIo;
+use crate::ports::DpdkIo;
+use crate::worker::Worker;
+
+/// What a worker does when nothing arrives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PollMode {
+    /// Polls on: for a dedicated director.
+    Busy,
+    /// Backs off to short sleeps: for laptops, labs and small machines.
+    Adaptive,
+}
+
+/// Passes without a packet before an adaptive worker sleeps.
+const PASSES_BEFORE_SLEEP: u32 = 256;
+const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
+const LONGEST_SLEEP: Duration = Duration::from_micros(500);
+
+/// A clock a worker may ask once per pass.
+pub trait Wall {
+    /// The moment it is.
+    fn now(&self) -> Ticks;
+}
+
+/// The processor's time-stamp counter.
+#[derive(Clone, Copy, Debug)]
+pub struct Tsc {
+    origin: u64,
+    /// Ticks per cycle, times 2^64.
+    scale: u64,
+}
+
+impl Tsc {
+    /// A clock that begins now; all workers and the control side share one.
+    pub fn new(eal: &Eal) -> Self {
+        let scale = (u128::from(TICKS_PER_SECOND) << 64) / u128::from(dpdk::clock::tsc_hz(eal).max(1_000_000));
+        Self { origin: dpdk::clock::tsc(), scale: u64::try_from(scale).unwrap_or(u64::MAX) }
+    }
+}
+
+impl Wall for Tsc {
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "ticks wrap")]
+    fn now(&self) -> Ticks {
+        let cycles = dpdk::clock::tsc().wrapping_sub(self.origin);
+        Ticks(((u128::from(cycles) * u128::from(self.scale)) >> 64) as u32)
+    }
+}
+
+/// Polls until `stop` is set.
+pub fn run<I: PacketIo>(worker: &mut Worker<I>, clock: &impl Wall, mode: PollMode, stop: &AtomicBool) {
+    let mut idle = 0u32;
+    while !stop.load(Ordering::Relaxed) {
+        if worker.pass(clock.now()) > 0 || mode == PollMode::Busy {
+            idle = 0;
+            continue;
+        }
+        idle = idle.saturating_add(1);
+        if idle > PASSES_BEFORE_SLEEP {
+            let doublings = ((idle - PASSES_BEFORE_SLEEP) / 16).min(5);
+            thread::sleep((SHORTEST_SLEEP * (1 << doublings)).min(LONGEST_SLEEP));
+        }
+    }
+}
+
+/// Why a worker can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system refused a thread.
+    #[error("the system refuses a thread for worker {0}: {1}")]
+    Thread(usize, std::io::Error),
+    /// The core does not exist or may not be used.
+    #[error(
+        "worker {worker} can't be pinned to core {core}: use a core this process may run on (see `taskset -p $$` and \
+         `[workers] cores`)"
+    )]
+    Pin {
+        /// The worker.
+        worker: usize,
+        /// Its core.
+        core: usize,
+    },
+    /// DPDK refused the thread.
+    #[error(transparent)]
+    Register(#[from] dpdk::EalError),
+}
+
+/// Starts worker `number` on a thread of its own, pinned to `core`.
+///
+/// Returns when it polls. When the thread ends, every packet the worker held is back in its pool.
+///
+/// # Errors
+/// If the thread can't be made, pinned, or registered with EAL.
+pub fn start(
+    mut worker: Worker<DpdkIo>,
+    (number, core): (usize, usize),
+    eal: &Eal,
+    clock: Tsc,
+    mode: PollMode,
+    stop: Arc<AtomicBool>,
+) -> Result<JoinHandle<()>, StartError> {
+    let (ready, started) = std::sync::mpsc::channel();
+    let eal = eal.clone();
+    let body = move || {
+        if !core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
+            let _ = ready.send(Err(StartError::Pin { worker: number, core }));
+            return;
+        }
+        let registered = match eal.register_thread() {
+            Ok(registered) => registered,
+            Err(error) => return drop(ready.send(Err(error.into()))),
+        };
+        let _ = ready.send(Ok(()));
+        run(&mut worker, &clock, mode, &stop);
+        // Packets first, then the thread's cache of mbufs.
+        drop(worker);
+        drop(registered);
+    };
+    let thread = thread::Builder::new().name(format!("worker-{number}"));
+    let handle = thread.spawn(body).map_err(|error| StartError::Thread(number, error))?;
+    match started.recv() {
+        Ok(Ok(())) => Ok(handle),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(StartError::Pin { worker: number, core }),
+    }
+}
