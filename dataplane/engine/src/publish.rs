@@ -97,7 +97,7 @@ impl<T> Reader<T> {
 }
 
 #[cfg(all(test, loom))]
-mod model {
+mod loom_model {
     use super::*;
     use loom::thread;
 

@@ -4,3 +4,13 @@
 pub(crate) use loom::sync::{Arc, Mutex, atomic};
 #[cfg(not(loom))]
 pub(crate) use std::sync::{Arc, Mutex, atomic};
+
+/// Between a `SeqCst` operation and the next: nothing, the language orders them.
+///
+/// Loom takes `SeqCst` loads, stores and exchanges for acquiring and releasing ones and knows the total order from fences
+/// only: it explores more than can happen. Here it is told.
+#[inline]
+pub(crate) fn in_total_order() {
+    #[cfg(loom)]
+    atomic::fence(atomic::Ordering::SeqCst);
+}

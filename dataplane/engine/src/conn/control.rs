@@ -14,8 +14,10 @@ pub(crate) enum Life {
     Live = 1,
     /// A connection whose time ran out, until it is sure that no worker saw a packet of it meanwhile.
     Expiring = 2,
+    /// A connection on its way into the index: packets may go by it, but only the worker that makes it changes it.
+    Joining = 3,
     /// Taken out of the index; free once no worker can still hold its number.
-    Dead = 3,
+    Dead = 4,
 }
 
 /// `incarnation:32 | flags:16 | state:8 | life:8`.
@@ -31,11 +33,11 @@ impl Control {
     pub(crate) const NO_OUTPUT: u16 = 0x0080;
     const METHOD: u16 = 0x0007;
 
-    /// A live connection in its first state.
+    /// A connection in its first state, on its way into the index.
     pub(crate) const fn new(incarnation: u32, method: ForwardMethod, state: State, inactive: bool) -> Self {
         let no_output = if matches!(method, ForwardMethod::Nat) { 0 } else { Self::NO_OUTPUT };
         let flags = method.code() as u16 | no_output | if inactive { Self::INACTIVE } else { 0 };
-        Self((incarnation as u64) << 32 | (flags as u64) << 16 | (state.number() as u64) << 8 | Life::Live as u64)
+        Self((incarnation as u64) << 32 | (flags as u64) << 16 | (state.number() as u64) << 8 | Life::Joining as u64)
     }
 
     #[inline]
@@ -44,14 +46,21 @@ impl Control {
             0 => Life::Free,
             1 => Life::Live,
             2 => Life::Expiring,
+            3 => Life::Joining,
             _ => Life::Dead,
         }
     }
 
-    /// Live or expiring.
+    /// Live or expiring: a connection that any worker may change or end.
     #[inline]
     pub(crate) const fn is_live(self) -> bool {
         matches!(self.life(), Life::Live | Life::Expiring)
+    }
+
+    /// A connection that packets can belong to.
+    #[inline]
+    pub(super) const fn has_packets(self) -> bool {
+        matches!(self.life(), Life::Live | Life::Expiring | Life::Joining)
     }
 
     #[must_use]

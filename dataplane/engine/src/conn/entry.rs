@@ -9,10 +9,14 @@ use ulvs_wire::{Address, Delta, Family, FlowKey};
 use crate::memory::Zeroed;
 use crate::proto::State;
 use crate::snapshot::DestinationId;
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+    fence,
+};
 use crate::time::Ticks;
 
-use super::control::{Control, Life};
+use super::control::Control;
 
 /// Number of a connection's entry in its table.
 pub type ConnId = u32;
@@ -48,9 +52,10 @@ pub(crate) struct Entry {
     deltas: AtomicU32,
     /// The hop replies leave by, and the generation of the routes it was looked up in. Written by any worker.
     reply_hop: AtomicU64,
-    /// The next free entry, while this one is free.
+    /// The next entry of its chain, while this one is free.
     pub(super) next_free: AtomicU32,
-    _reserved: AtomicU32,
+    /// The next chain, while this entry is free and the first of its chain.
+    pub(super) next_chain: AtomicU32,
     // Second line: IPv6.
     client_v6: [AtomicU64; 2],
     vip_v6: [AtomicU64; 2],
@@ -130,6 +135,8 @@ impl Tuple {
 impl Entry {
     /// Writes what identifies the connection. Only for an entry that is in no index.
     pub(super) fn describe(&self, new: &NewConnection, deltas: (Delta, Delta)) {
+        // Whoever lists the entry and sees one of these fields also sees that the last connection has ended.
+        fence(Release);
         self.tuple.store(Tuple::new(new).0, Relaxed);
         store(&self.client, &self.client_v6, new.key.source, new.key.family);
         store(&self.vip, &self.vip_v6, new.key.destination, new.key.family);
@@ -140,12 +147,12 @@ impl Entry {
         self.reply_hop.store(0, Relaxed);
     }
 
-    /// Whether the connection is live and `key` belongs to it, and which way the packet goes.
+    /// Whether the entry has a connection and `key` belongs to it, and which way the packet goes.
     #[inline]
     pub(super) fn matches(&self, key: &FlowKey) -> Option<(Direction, Control)> {
         let control = self.control();
         let tuple = Tuple(self.tuple.load(Relaxed));
-        if !control.is_live() || tuple.protocol() != key.protocol || tuple.family() != key.family {
+        if !control.has_packets() || tuple.protocol() != key.protocol || tuple.family() != key.family {
             return None;
         }
         let (client_port, vip_port, destination_port) = tuple.ports();
@@ -171,14 +178,13 @@ impl Entry {
 
     /// Changes the control word to what `change` makes of it; the word it had, or `None` if `change` refused.
     pub(crate) fn swap_control(&self, change: impl Fn(Control) -> Option<Control>) -> Option<Control> {
-        use crate::sync::atomic::Ordering::{AcqRel, Acquire};
         let swapped = self.control.fetch_update(AcqRel, Acquire, |word| change(Control(word)).map(|next| next.0));
         swapped.ok().map(Control)
     }
 
     #[inline]
     pub(crate) fn control(&self) -> Control {
-        Control(self.control.load(crate::sync::atomic::Ordering::Acquire))
+        Control(self.control.load(Acquire))
     }
 
     /// Number and generation of the destination.
@@ -265,7 +271,7 @@ impl Entry {
     /// The connection as a value, for listings; `None` if there is none or it changed hands meanwhile.
     pub(super) fn describe_to(&self, now: Ticks) -> Option<Connection> {
         let before = self.control();
-        if !matches!(before.life(), Life::Live | Life::Expiring) {
+        if !before.is_live() {
             return None;
         }
         let tuple = Tuple(self.tuple.load(Relaxed));
@@ -278,8 +284,11 @@ impl Entry {
             destination_port: port,
             expires_in: self.expires_in(now).unwrap_or(0),
         };
-        // The fields are of one connection only if it is still the same one.
-        (self.control().incarnation() == before.incarnation()).then_some(connection)
+        // The fields are of one connection only if it is still there: the next one's are written before its control word,
+        // but after this one's end. The fence pairs with the one in `describe`.
+        fence(Acquire);
+        let after = Control(self.control.load(Relaxed));
+        (after.is_live() && after.incarnation() == before.incarnation()).then_some(connection)
     }
 }
 

@@ -1,17 +1,24 @@
 //! One worker's part of the table: its free entries, what it retired, and how far its sweep is.
 
-use std::collections::VecDeque;
-
 use crate::sync::atomic::Ordering;
-use crate::time::Ticks;
+use crate::time::{TICKS_PER_SECOND, Ticks};
 
 use super::control::{Control, Life};
 use super::entry::ConnId;
+use super::limbo::Limbo;
 use super::pool::FreeList;
 use super::table::Table;
 
 /// Entries of one worker in a row; the next ones are the next worker's.
 const STRIDE: u32 = 4096;
+/// Sweeps of the whole table in a second.
+const SWEEPS_PER_SECOND: u32 = 1;
+/// Entries looked at in one go: about 2 us of reading in order.
+const LOOKS_AT_ONCE: u32 = 256;
+/// Connections ended in one go: each costs some lines of the index.
+const ENDS_AT_ONCE: usize = 64;
+/// Entries freed in one go: more than a burst and a sweep end.
+const FREES_AT_ONCE: usize = 256;
 
 /// Owned by one worker; nothing in it allocates after it was made.
 #[derive(Debug)]
@@ -19,11 +26,10 @@ pub(crate) struct Local {
     worker: usize,
     workers: usize,
     pub(super) free: FreeList,
-    /// Dead entries, with the token after which they are free.
-    retired: VecDeque<(u64, ConnId)>,
-    /// Entries marked as expiring, with the token after which it is sure whether a packet came.
-    expiring: VecDeque<(u64, ConnId)>,
-    room: usize,
+    /// Dead entries, until they are free.
+    retired: Limbo,
+    /// Entries marked as expiring, until it is sure whether a packet came.
+    expiring: Limbo,
     /// How many of this worker's entries the current sweep has seen.
     swept: u32,
     tick: Ticks,
@@ -31,56 +37,59 @@ pub(crate) struct Local {
     due: u32,
 }
 
-/// Sweeps of the whole table in a second.
-const SWEEPS_PER_SECOND: u32 = 1;
-/// Entries looked at in one go: about 2 us of reading in order.
-const MOST_AT_ONCE: u32 = 256;
-
 impl Local {
     pub(super) fn new(worker: usize, workers: usize, free: FreeList, capacity: usize) -> Self {
-        let room = (capacity / workers.max(1)).clamp(64, 16_384);
+        let room = Self::room(capacity, workers);
         Self {
             worker,
             workers,
             free,
-            retired: VecDeque::with_capacity(room),
-            expiring: VecDeque::with_capacity(room),
-            room,
+            retired: Limbo::new(room),
+            expiring: Limbo::new(room),
             swept: 0,
             tick: Ticks(0),
             due: 0,
         }
     }
 
-    /// Whether another connection may be ended now. Else the other workers must begin a new burst first.
+    /// How many entries may wait at a time: all workers' together are a thirty-second of the table.
+    fn room(capacity: usize, workers: usize) -> usize {
+        (capacity / (workers.max(1) * 32)).clamp(128, 16_384)
+    }
+
+    /// Bytes each worker of a table keeps for waiting entries.
+    pub(super) fn bytes(capacity: usize, workers: usize) -> usize {
+        2 * Limbo::bytes(Self::room(capacity, workers))
+    }
+
+    /// Whether another connection may be made or ended now. Else the other workers must begin a new burst first.
     #[inline]
     pub(crate) fn can_retire(&self) -> bool {
-        self.retired.len() < self.room - 1
+        self.retired.has_room()
     }
 
-    pub(super) fn retire(&mut self, table: &Table, id: ConnId) {
-        let token = table.quiescence.draw();
-        // `can_retire` keeps one place for an insert that failed; past that the entry is lost rather than memory allocated.
-        if self.retired.len() < self.room {
-            self.retired.push_back((token, id));
-        }
+    /// Keeps a dead entry until no worker can hold its number. Only if [`can_retire`](Self::can_retire).
+    pub(super) fn retire(&mut self, id: ConnId, incarnation: u32) {
+        self.retired.push(id, incarnation);
     }
 
-    /// Between two bursts: says that this worker holds no entry, and frees what nobody holds.
+    /// Between two bursts: says that this worker holds no entry, and frees what nobody holds, a bounded part at each call.
     #[inline]
     pub(crate) fn quiesce(&mut self, table: &Table) {
+        self.retired.date(&table.quiescence);
+        self.expiring.date(&table.quiescence);
         table.quiescence.pass(self.worker);
-        if !self.retired.is_empty() || !self.expiring.is_empty() {
+        if !self.retired.is_empty() {
             self.free_retired(table);
         }
     }
 
     fn free_retired(&mut self, table: &Table) {
         let safe = table.quiescence.safe();
-        while let Some(&(token, id)) = self.retired.front()
-            && token <= safe
-        {
-            self.retired.pop_front();
+        for _ in 0..FREES_AT_ONCE {
+            let Some((id, _)) = self.retired.next(safe) else {
+                return;
+            };
             let entry = &table.entries[id as usize];
             entry.control.store(entry.control().with_life(Life::Free).0, Ordering::Release);
             table.pool.give(&mut self.free, &table.entries, id);
@@ -96,65 +105,75 @@ impl Local {
         if used == 0 {
             return;
         }
-        let elapsed = now.since(self.tick);
+        // Not `since`: this worker's clock never goes back, and the first call may be at any moment.
+        let elapsed = now.0.wrapping_sub(self.tick.0);
         if elapsed > 0 {
             self.tick = now;
-            let per_tick = self.own(used).div_ceil(crate::time::TICKS_PER_SECOND / SWEEPS_PER_SECOND);
-            self.due = self.due.saturating_add(per_tick.saturating_mul(elapsed)).min(self.own(used));
+            let own = self.own(used);
+            let per_tick = own.div_ceil(TICKS_PER_SECOND / SWEEPS_PER_SECOND);
+            self.due = self.due.saturating_add(per_tick.saturating_mul(elapsed)).min(own);
         }
-        let count = self.due.min(MOST_AT_ONCE);
-        self.due -= count;
-        for _ in 0..count {
-            let id = self.next(used);
-            if id < used {
+        for _ in 0..self.due.min(LOOKS_AT_ONCE) {
+            // No entry is marked twice for one decision: all marks of a sweep are decided before the next sweep begins.
+            if self.swept == 0 && !self.expiring.is_empty() {
+                return;
+            }
+            self.due -= 1;
+            if let Some(id) = self.next(used) {
                 self.look_at(table, id, now);
             }
         }
     }
 
-    /// About as many of the first `used` entries as are this worker's: whole strides, so none is missed.
+    /// At least as many steps as a sweep of the first `used` entries takes this worker, the one back to the start included.
     #[expect(clippy::cast_possible_truncation, reason = "workers are few")]
     fn own(&self, used: u32) -> u32 {
-        used.div_ceil(STRIDE).div_ceil(self.workers as u32) * STRIDE.min(used.max(1))
+        let strides = used.div_ceil(STRIDE).div_ceil(self.workers as u32);
+        strides.saturating_mul(STRIDE.min(used)).saturating_add(1)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "workers are few")]
-    fn next(&mut self, used: u32) -> ConnId {
-        let (stride, within) = (self.swept / STRIDE, self.swept % STRIDE);
-        let id = (stride * self.workers as u32 + self.worker as u32) * STRIDE + within;
-        self.swept = if id >= used { 0 } else { self.swept + 1 };
+    /// The next of this worker's entries, or back to the first.
+    fn next(&mut self, used: u32) -> Option<ConnId> {
+        let (stride, within) = (u64::from(self.swept / STRIDE), u64::from(self.swept % STRIDE));
+        let id = (stride * self.workers as u64 + self.worker as u64) * u64::from(STRIDE) + within;
+        let id = u32::try_from(id).ok().filter(|id| *id < used);
+        self.swept = if id.is_some() { self.swept + 1 } else { 0 };
         id
     }
 
     fn look_at(&mut self, table: &Table, id: ConnId, now: Ticks) {
         let entry = &table.entries[id as usize];
-        if entry.control().life() != Life::Live || entry.expires_in(now).is_some() || self.expiring.len() >= self.room {
+        if entry.control().life() != Life::Live || entry.expires_in(now).is_some() || !self.expiring.has_room() {
             return;
         }
-        if table.swap_life(entry, |c| c.life() == Life::Live, Life::Expiring).is_some() {
-            self.expiring.push_back((table.quiescence.draw(), id));
+        if let Some(was) = table.swap_life(entry, |c| c.life() == Life::Live, Life::Expiring) {
+            self.expiring.push(id, was.incarnation());
         }
     }
 
     /// A worker may have stored a packet's time without seeing the mark: so look again when all have begun a new burst.
+    /// From then on whoever has a packet of it sees the mark and takes it off before it goes on ([`Table::search`]).
     fn end_expiring(&mut self, table: &Table, now: Ticks, ended: &mut impl FnMut(ConnId, Control)) {
         if self.expiring.is_empty() {
             return;
         }
         let safe = table.quiescence.safe();
-        while let Some(&(token, id)) = self.expiring.front()
-            && token <= safe
-            && self.can_retire()
-        {
-            self.expiring.pop_front();
+        for _ in 0..ENDS_AT_ONCE {
+            if !self.can_retire() {
+                return;
+            }
+            let Some((id, incarnation)) = self.expiring.next(safe) else {
+                return;
+            };
             let entry = &table.entries[id as usize];
-            let expiring = |c: Control| c.life() == Life::Expiring;
+            // Another worker may have ended it for a packet, and the entry may be another connection's by now.
+            let is_it = |c: Control| c.life() == Life::Expiring && c.incarnation() == incarnation;
             if entry.expires_in(now).is_some() {
-                table.swap_life(entry, expiring, Life::Live);
-            } else if let Some(was) = table.swap_life(entry, expiring, Life::Dead) {
+                table.swap_life(entry, is_it, Life::Live);
+            } else if let Some(was) = table.swap_life(entry, is_it, Life::Dead) {
                 table.take_out(entry, id, was);
                 ended(id, was);
-                self.retire(table, id);
+                self.retire(id, incarnation);
             }
         }
     }

@@ -6,11 +6,14 @@
 mod control;
 mod entry;
 mod index;
+mod limbo;
 mod local;
+#[cfg(all(test, loom))]
+mod loom_model;
 mod pool;
 mod quiescence;
 mod table;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 pub(crate) use control::Control;

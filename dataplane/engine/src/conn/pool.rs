@@ -41,7 +41,7 @@ impl Pool {
     /// A worker's list. Small tables keep little in each, so that one worker can use nearly all of them.
     pub(super) fn list(&self, workers: usize) -> FreeList {
         let share = self.capacity as usize / (workers.max(1) * 32);
-        let most = share.clamp(1, 8 * BATCH);
+        let most = share.min(8 * BATCH);
         FreeList { ids: Vec::with_capacity(most + BATCH + 1), most }
     }
 
@@ -82,7 +82,7 @@ impl Pool {
             }
             return list.ids.pop();
         }
-        let batch = u32::try_from(BATCH.min(list.most)).unwrap_or(1);
+        let batch = u32::try_from(BATCH.min(list.most)).unwrap_or(1).max(1);
         let first = self
             .fresh
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
@@ -93,12 +93,11 @@ impl Pool {
         list.ids.pop()
     }
 
-    // Entries of a chain are linked by `next_free`, chains by the `timeout` of their first entry: nobody reads either
-    // while the entry is free.
-    fn push(&self, entries: &Region<Entry>, first: ConnId) {
+    // Entries of a chain are linked by `next_free`, chains by the `next_chain` of their first entry.
+    pub(super) fn push(&self, entries: &Region<Entry>, first: ConnId) {
         let mut top = self.stack.load(Ordering::Acquire);
         loop {
-            entries[first as usize].timeout.store(chain(top), Ordering::Relaxed);
+            entries[first as usize].next_chain.store(chain(top), Ordering::Relaxed);
             let next = changed(top, first);
             match self.stack.compare_exchange_weak(top, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return,
@@ -107,7 +106,7 @@ impl Pool {
         }
     }
 
-    fn pop(&self, entries: &Region<Entry>) -> Option<ConnId> {
+    pub(super) fn pop(&self, entries: &Region<Entry>) -> Option<ConnId> {
         let mut top = self.stack.load(Ordering::Acquire);
         loop {
             let first = chain(top);
@@ -115,7 +114,7 @@ impl Pool {
                 return None;
             }
             // Stale if another worker takes the chain at this moment: then the count has changed and the swap fails.
-            let below = entries[first as usize].timeout.load(Ordering::Relaxed);
+            let below = entries[first as usize].next_chain.load(Ordering::Relaxed);
             match self.stack.compare_exchange_weak(top, changed(top, below), Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Some(first),
                 Err(now) => top = now,
@@ -151,40 +150,5 @@ mod tests {
         }
         let again: HashSet<_> = std::iter::from_fn(|| pool.take(&mut b, &entries)).collect();
         assert!(again.len() >= 1000 - a.most, "{}", again.len());
-    }
-}
-
-#[cfg(all(test, loom))]
-mod model {
-    use super::*;
-    use crate::sync::Arc;
-
-    /// Two workers take and give back at the same time: no entry is in two hands.
-    #[test]
-    fn no_entry_is_in_two_hands() {
-        loom::model(|| {
-            let shared = Arc::new((Pool::new(2), Region::<Entry>::new(2).unwrap()));
-            let work = |shared: Arc<(Pool, Region<Entry>)>| {
-                move || {
-                    let (pool, entries) = &*shared;
-                    let mut list = FreeList { ids: Vec::new(), most: 0 };
-                    let id = pool.pop(entries);
-                    if let Some(id) = id {
-                        // In this hand only: the mark must still be there.
-                        entries[id as usize].last_seen.fetch_add(1, Ordering::Relaxed);
-                        assert_eq!(entries[id as usize].last_seen.load(Ordering::Relaxed), 1);
-                        entries[id as usize].last_seen.store(0, Ordering::Relaxed);
-                        pool.give(&mut list, entries, id);
-                    }
-                }
-            };
-            for id in 0..2 {
-                let mut list = FreeList { ids: Vec::new(), most: 0 };
-                shared.0.give(&mut list, &shared.1, id);
-            }
-            let other = loom::thread::spawn(work(Arc::clone(&shared)));
-            work(Arc::clone(&shared))();
-            other.join().unwrap();
-        });
     }
 }

@@ -1,7 +1,15 @@
 //! When a number taken out of the index can be used again: after every worker has begun a new burst.
 //!
-//! Whoever retires something draws a token. A worker that passes between two bursts shows the newest token it saw; from then
-//! on it holds nothing that was retired before that token was drawn.
+//! Whoever took something out of the index draws a token afterwards. A worker that passes between two bursts shows the
+//! newest token it saw; from then on it holds nothing that was taken out before that token was drawn:
+//!
+//! - What it reads from the index later can't be what was taken out: the removal comes before the token is drawn, which
+//!   comes before the worker sees the token (release and acquire on `drawn`, all of whose changes are one release
+//!   sequence), which comes before its next look into the index.
+//! - What it did with such numbers before is done: it comes before it shows the token, and whoever sees the token shown
+//!   (release and acquire on `shown`) comes after.
+//!
+//! No step stores here and then loads there, so nothing needs a total order, and passing costs two loads and a plain store.
 
 use crossbeam::utils::CachePadded;
 
@@ -23,23 +31,23 @@ impl Quiescence {
         }
     }
 
-    /// A token for what was just retired.
+    /// A token for what was just taken out.
     pub(crate) fn draw(&self) -> u64 {
-        self.drawn.fetch_add(1, Ordering::SeqCst) + 1
+        self.drawn.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     /// Called by `worker` when it holds no number of an entry.
     #[inline]
     pub(crate) fn pass(&self, worker: usize) {
-        let newest = self.drawn.load(Ordering::SeqCst);
+        let newest = self.drawn.load(Ordering::Acquire);
         let shown = &self.shown[worker];
         if shown.load(Ordering::Relaxed) != newest {
-            shown.store(newest, Ordering::SeqCst);
+            shown.store(newest, Ordering::Release);
         }
     }
 
-    /// The token up to which everything retired is in nobody's hands.
+    /// The token up to which everything taken out is in nobody's hands.
     pub(crate) fn safe(&self) -> u64 {
-        self.shown.iter().map(|s| s.load(Ordering::SeqCst)).min().unwrap_or(u64::MAX)
+        self.shown.iter().map(|s| s.load(Ordering::Acquire)).min().unwrap_or(0)
     }
 }

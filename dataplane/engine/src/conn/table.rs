@@ -30,7 +30,7 @@ pub(super) const fn index_slots(capacity: usize) -> usize {
 #[derive(Debug)]
 pub struct Table {
     pub(super) entries: Region<Entry>,
-    index: Index,
+    pub(super) index: Index,
     pub(super) pool: Pool,
     pub(super) quiescence: Quiescence,
     hasher: FlowHasher,
@@ -77,9 +77,10 @@ impl Table {
         self.entries.len()
     }
 
-    /// Bytes of index and of entries used so far.
+    /// Bytes of the index, of entries used so far and of what workers keep beside them.
     pub fn bytes(&self) -> usize {
-        self.index.bytes() + self.pool.used() as usize * size_of::<Entry>()
+        let entries = self.pool.used() as usize * size_of::<Entry>();
+        self.index.bytes() + entries + self.workers * Local::bytes(self.capacity(), self.workers)
     }
 
     /// The worker's part of the table. Each worker of the table has one.
@@ -110,6 +111,7 @@ impl Table {
     pub(crate) fn find(&self, home: Home, guess: Option<ConnId>, key: &FlowKey) -> Option<Hit> {
         if let Some(id) = guess
             && let Some((direction, control)) = self.entries[id as usize].matches(key)
+            && control.life() == Life::Live
         {
             return Some(Hit { id, direction, control });
         }
@@ -120,10 +122,27 @@ impl Table {
     pub(crate) fn search(&self, home: Home, key: &FlowKey) -> Option<Hit> {
         let mut hit = None;
         self.index.find(home, |id| {
-            hit = self.entries[id as usize].matches(key).map(|(direction, control)| Hit { id, direction, control });
+            let entry = &self.entries[id as usize];
+            hit = entry
+                .matches(key)
+                .and_then(|(direction, control)| Some(Hit { id, direction, control: Self::keep(entry, control)? }));
             hit.is_some()
         });
         hit
+    }
+
+    /// Takes the mark off a connection that was about to expire: the sweep that made it then ends nothing, and what the
+    /// packet stores in the entry is not lost. `None` if the connection ended before.
+    #[inline]
+    fn keep(entry: &Entry, mut control: Control) -> Option<Control> {
+        while control.life() == Life::Expiring {
+            let expiring = |c: Control| (c.life() == Life::Expiring).then(|| c.with_life(Life::Live));
+            if let Some(was) = entry.swap_control(expiring) {
+                return Some(was.with_life(Life::Live));
+            }
+            control = entry.control();
+        }
+        control.has_packets().then_some(control)
     }
 
     #[inline]
@@ -140,6 +159,9 @@ impl Table {
         now: Ticks,
         timeout: u32,
     ) -> Result<ConnId, Refused> {
+        if !local.can_retire() {
+            return Err(Refused::Full);
+        }
         let id = self.pool.take(&mut local.free, &self.entries).ok_or(Refused::Full)?;
         let entry = &self.entries[id as usize];
         entry.describe(new, deltas(new));
@@ -148,11 +170,13 @@ impl Table {
         let incarnation = entry.control().incarnation().wrapping_add(1);
         let control = Control::new(incarnation, new.method, state, !state.is_active());
         entry.control.store(control.0, Ordering::Release);
+        // Until it is live nobody else changes the control word, so that storing is enough.
         let outcome = self.put_into_index(id, entry, new.method);
+        let life = if outcome.is_ok() { Life::Live } else { Life::Dead };
+        entry.control.store(control.with_life(life).0, Ordering::Release);
         if outcome.is_err() {
             // It was in the index for a moment: another worker may have its number.
-            entry.control.store(control.with_life(Life::Dead).0, Ordering::Release);
-            local.retire(self, id);
+            local.retire(id, incarnation);
         }
         outcome.map(|()| id)
     }
@@ -160,9 +184,7 @@ impl Table {
     fn put_into_index(&self, id: ConnId, entry: &Entry, method: ForwardMethod) -> Result<(), Refused> {
         let key = entry.key();
         let home = self.home(&key);
-        let same = |other: ConnId| {
-            matches!(self.entries[other as usize].matches(&key), Some((Direction::In, _)))
-        };
+        let same = |other: ConnId| matches!(self.entries[other as usize].matches(&key), Some((Direction::In, _)));
         match self.index.insert(home, id, 0, same) {
             Inserted::Yes => {}
             Inserted::Exists(_) => return Err(Refused::Exists),
@@ -172,24 +194,31 @@ impl Table {
             return Ok(());
         }
         let reply = entry.reply_key().reversed();
-        let same = |other: ConnId| {
-            matches!(self.entries[other as usize].matches(&reply), Some((Direction::Out, _)))
-        };
-        let refused = match self.index.insert(self.home(&reply), id, SAME_REPLIES - 1, same) {
-            Inserted::Yes => return Ok(()),
-            Inserted::Exists(_) => Refused::ReplyTuple,
-            Inserted::Full => Refused::Full,
+        let same = |other: ConnId| matches!(self.entries[other as usize].matches(&reply), Some((Direction::Out, _)));
+        let reply_home = self.home(&reply);
+        let refused = if self.index.can_confuse(home, reply_home) {
+            Refused::ReplyTuple
+        } else {
+            match self.index.insert(reply_home, id, SAME_REPLIES - 1, same) {
+                Inserted::Yes => return Ok(()),
+                Inserted::Exists(_) => Refused::ReplyTuple,
+                Inserted::Full => Refused::Full,
+            }
         };
         self.index.remove(home, id);
         Err(refused)
     }
 
-    /// Ends a connection. Only one caller ends it: `Some` is the control word it had.
+    /// Ends a connection. Only one caller ends it: `Some` is the control word it had. `None` also if the worker
+    /// [can't end](Local::can_retire) another one now.
     pub(crate) fn kill(&self, local: &mut Local, id: ConnId) -> Option<Control> {
+        if !local.can_retire() {
+            return None;
+        }
         let entry = &self.entries[id as usize];
         let was = self.swap_life(entry, Control::is_live, Life::Dead)?;
         self.take_out(entry, id, was);
-        local.retire(self, id);
+        local.retire(id, was.incarnation());
         Some(was)
     }
 
