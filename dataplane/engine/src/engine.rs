@@ -4,7 +4,7 @@ mod inbound;
 mod outbound;
 mod reject;
 mod schedule;
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

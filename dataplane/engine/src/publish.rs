@@ -159,7 +159,9 @@ mod tests {
             publisher.reclaim();
         }
         stop.store(true, Ordering::SeqCst);
-        workers.into_iter().for_each(|w| w.join().unwrap());
+        for worker in workers {
+            worker.join().unwrap();
+        }
         assert_eq!(publisher.reclaim(), 0);
         assert!(!wrong.load(Ordering::SeqCst));
     }

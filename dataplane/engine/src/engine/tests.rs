@@ -1,3 +1,4 @@
 //! What needs a look inside the engine.
+#![cfg(not(loom))]
 
 mod tcp_states;

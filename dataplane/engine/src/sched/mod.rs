@@ -49,14 +49,13 @@ struct Memory {
 }
 
 impl Memory {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "two halves of a word")]
+    #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
     const fn from_word(word: u64) -> Self {
         Self { place: (word >> 32) as u32, weight: word as i32 }
     }
 
-    #[expect(clippy::cast_sign_loss, reason = "two halves of a word")]
     const fn to_word(self) -> u64 {
-        (self.place as u64) << 32 | (self.weight as u32) as u64
+        (self.place as u64) << 32 | self.weight.cast_unsigned() as u64
     }
 }
 

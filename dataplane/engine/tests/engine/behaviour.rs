@@ -44,23 +44,23 @@ fn play(file: &str, compare: impl Fn(&str) -> Compare, commands: impl Fn(&str) -
         let (mut director, refused) = Director::set_up(&section.setup);
         assert!(refused.iter().all(is_known), "{refused:?}");
         for case in &section.cases {
-            for command in commands(&case.case) {
+            for command in commands(&case.name) {
                 director.ipvsadm(command);
             }
-            match compare(&case.case) {
+            match compare(&case.name) {
                 Skip(reason) => {
                     tally.skip(reason);
                     continue;
                 }
                 Compare::Verdict(verdict) => {
                     let verdicts = case.verdicts(&mut director);
-                    assert!(verdicts.iter().all(|&v| v == verdict), "{}: {verdicts:?}", case.case);
+                    assert!(verdicts.iter().all(|&v| v == verdict), "{}: {verdicts:?}", case.name);
                 }
-                Packets if case.case.starts_with("udp ") => timers(case, &mut director),
+                Packets if case.name.starts_with("udp ") => timers(case, &mut director),
                 Packets => {
                     case.play(&mut director);
                     if let Some(want) = case.listed() {
-                        assert_eq!(listed(&director, case), want, "{}", case.case);
+                        assert_eq!(listed(&director, case), want, "{}", case.name);
                     }
                 }
             }
@@ -85,7 +85,7 @@ fn timers(case: &Case, director: &mut Director) {
         } else if at > 0 {
             director.wait(2);
         }
-        assert_eq!(&listed(director, case), want, "{} listing {at}", case.case);
+        assert_eq!(&listed(director, case), want, "{} listing {at}", case.name);
     }
     if listings.is_empty() {
         case.play(director);
@@ -96,8 +96,12 @@ fn of_connections(case: &str) -> Compare {
     match case {
         "scheduler none" => Skip("scheduler none"),
         "source port 20 to port-0 persistent svc" | "port-0 svc tcp 999" => Skip("persistence"),
-        "source port 20 tcp" | "source port 20 udp" => punt(NoConnection),
-        "tcp RST no conn" | "tcp ACK no conn" | "tcp FIN no conn" | "tcp SYN+RST no conn" => punt(NoConnection),
+        "source port 20 tcp"
+        | "source port 20 udp"
+        | "tcp RST no conn"
+        | "tcp ACK no conn"
+        | "tcp FIN no conn"
+        | "tcp SYN+RST no conn" => punt(NoConnection),
         "udp short header (4 bytes)" | "tcp short header (10 bytes)" => dropped(BadTransportHeader),
         "proto 50 ESP no conn" | "proto 2 IGMP-like" => punt(OtherProtocol),
         "nodest=0 ACK after delete" | "nodest=0 udp after delete" | "nodest=0 SYN after delete (same tuple)" => {

@@ -46,7 +46,8 @@ pub(crate) struct Director {
     pub(crate) shared: Arc<Shared>,
     pub(crate) compiler: Compiler,
     pub(crate) now: Ticks,
-    snapshot: Snapshot,
+    /// `None` after a change, until the next packet.
+    snapshot: Option<Snapshot>,
     engines: Vec<Engine>,
 }
 
@@ -61,7 +62,7 @@ impl Director {
         let mut compiler = Compiler::new(Arc::clone(&shared));
         compiler.set_network(&network(1500));
         let engines = (0..capacity.workers).map(|worker| Engine::new(Arc::clone(&shared), worker)).collect();
-        Self { snapshot: compiler.snapshot(), shared, compiler, now: Ticks::from_seconds(1000), engines }
+        Self { snapshot: None, shared, compiler, now: Ticks::from_seconds(1000), engines }
     }
 
     /// A director after these commands, and those of them that ask for what the engine does not have.
@@ -77,20 +78,14 @@ impl Director {
     }
 
     pub(crate) fn try_ipvsadm(&mut self, command: &str) -> Result<(), Unsupported> {
-        let outcome = ipvsadm::run(&mut self.compiler, command);
-        self.publish();
-        outcome
+        self.snapshot = None;
+        ipvsadm::run(&mut self.compiler, command)
     }
 
     /// Sets the MTU of the server side.
     pub(crate) fn set_server_mtu(&mut self, mtu: u16) {
         self.compiler.set_network(&network(mtu));
-        self.publish();
-    }
-
-    /// Makes what the compiler has the workers' view.
-    pub(crate) fn publish(&mut self) {
-        self.snapshot = self.compiler.snapshot();
+        self.snapshot = None;
     }
 
     /// A frame with this IP packet, as it comes in on `side`.
@@ -119,7 +114,8 @@ impl Director {
         let mut verdicts = vec![Verdict::Drop(DropReason::NoTap); frames.len()];
         let engine = &mut self.engines[worker];
         engine.housekeeping(self.now);
-        engine.process(&self.snapshot, self.now, side.port(), frames, &mut verdicts);
+        let snapshot = self.snapshot.get_or_insert_with(|| self.compiler.snapshot());
+        engine.process(snapshot, self.now, side.port(), frames, &mut verdicts);
         verdicts
     }
 

@@ -31,9 +31,9 @@ fn as_the_kernel_forwards() {
         let (mut director, refused) = Director::set_up(&section.setup);
         assert_eq!(refused, []);
         for case in &section.cases {
-            director.set_server_mtu(server_mtu(&case.case));
-            if let Some(verdict) = without_fragments(&case.case) {
-                assert!(case.verdicts(&mut director).iter().all(|&v| v == verdict), "{}", case.case);
+            director.set_server_mtu(server_mtu(&case.name));
+            if let Some(verdict) = without_fragments(&case.name) {
+                assert!(case.verdicts(&mut director).iter().all(|&v| v == verdict), "{}", case.name);
                 tally.skip("fragments");
             } else {
                 case.play(&mut director);

@@ -1,5 +1,7 @@
 //! The engine against what a running Linux IPVS did, against properties, and through whole lives of connections.
 
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
 mod behaviour;
 mod counters;
 mod director;

@@ -10,7 +10,8 @@ use ulvs_model::Protocol;
 
 #[derive(Debug, Deserialize)]
 struct Scenario {
-    scenario: String,
+    #[serde(rename = "scenario")]
+    name: String,
     ipvsadm: Vec<String>,
     packets: Vec<Step>,
     /// The real server a packet went to, or `icmp3/3`.
@@ -30,13 +31,13 @@ fn play(file: &str) -> (usize, usize) {
     let mut picks = 0;
     for scenario in &scenarios {
         let (mut director, refused) = Director::set_up(&scenario.ipvsadm);
-        assert_eq!(refused, [], "{}", scenario.scenario);
+        assert_eq!(refused, [], "{}", scenario.name);
         for (at, (step, chosen)) in scenario.packets.iter().zip(&scenario.chosen).enumerate() {
             match step {
                 Step::Command { ipvsadm } => director.ipvsadm(ipvsadm),
                 Step::Packet { src, sport, dst, dport, proto } => {
                     let got = pick(&mut director, &flow(src, *sport, dst, *dport, proto));
-                    assert_eq!(Some(&got), chosen.as_ref(), "{} packet {at}", scenario.scenario);
+                    assert_eq!(Some(&got), chosen.as_ref(), "{} packet {at}", scenario.name);
                     picks += 1;
                 }
             }

@@ -19,7 +19,8 @@ pub(crate) struct Section {
 /// Packets in, packets out.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Case {
-    pub(crate) case: String,
+    #[serde(rename = "case")]
+    pub(crate) name: String,
     pub(crate) input: Vec<Input>,
     pub(crate) output: Vec<Output>,
     /// Listings of the client port's connections: one, or several as time passed.
@@ -54,7 +55,7 @@ impl Case {
         let played: Vec<_> = self.input.iter().map(|packet| director.play(packet.side, &packet.l3)).collect();
         let got: Vec<_> = played.iter().filter_map(|(_, sent)| sent.clone()).map(comparable).collect();
         let want: Vec<_> = self.output.iter().map(Output::sent).map(comparable).collect();
-        assert_eq!(hex_of(&got), hex_of(&want), "{}: {played:?}", self.case);
+        assert_eq!(hex_of(&got), hex_of(&want), "{}: {played:?}", self.name);
         played.into_iter().map(|(verdict, _)| verdict).collect()
     }
 
@@ -83,7 +84,7 @@ impl Output {
 }
 
 fn hex_of(all: &[Sent]) -> Vec<String> {
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<Vec<_>>().concat();
     all.iter().map(|s| format!("{:?} {} {}", s.side, hex(&s.to), hex(&s.l3))).collect()
 }
 
