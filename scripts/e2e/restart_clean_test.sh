@@ -2,13 +2,14 @@
 # kill -9 leaves nothing behind after the next start: no TAP, namespace, process, huge page or file.
 . "$(dirname "$0")/_init.sh"
 
-free_pages() { cat /sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages 2>/dev/null || echo none; }
+# files of DPDK on every hugetlbfs there is; memory without a file is gone with its process
+huge_page_files() { awk '$3 == "hugetlbfs" { print $2 }' /proc/mounts | xargs -rI{} find {} -type f; }
 traces() {
     ip netns list | grep "^$ULVS_LAB-" || true
-    ls -d "$RUN" /dev/hugepages/*ulvs* /dev/hugepages/rtemap* 2>/dev/null || true
+    ls -d "$RUN" 2>/dev/null || true
 }
 lab down >/dev/null
-before=$(free_pages)
+before=$(huge_page_files)
 interfaces=$(ip -br link | awk '{ print $1 }')
 
 # ulvsd killed: its TAP twins go with it, the next one starts in the same lab
@@ -34,5 +35,5 @@ rm -f "${TMPDIR:-/tmp}/$ULVS_LAB-demo.log"
 
 equal "what is left" "$(traces)" ""
 equal "processes left" "$(pgrep -af -- "(/ulvs-lab/|--name )$ULVS_LAB( |/|\$)" || true)" ""
-equal "free huge pages" "$(free_pages)" "$before"
+equal "huge page files" "$(huge_page_files)" "$before"
 equal "the machine's interfaces" "$(ip -br link | awk '{ print $1 }')" "$interfaces"

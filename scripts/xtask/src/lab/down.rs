@@ -33,9 +33,7 @@ pub(super) fn remove(name: &str) -> Result<bool> {
     for host in &hosts {
         host.delete()?;
     }
-    if let Some(before) = state.and_then(|state| state.huge_pages_before) {
-        machine::give_back(before);
-    }
+    machine::give_back(state.map_or(0, |state| state.huge_pages_added));
     let directory = directory(name);
     if directory.exists() {
         fs::remove_dir_all(&directory).with_context(|| format!("cannot remove {}", directory.display()))?;

@@ -59,25 +59,36 @@ fn core_list(text: &str) -> Vec<usize> {
     text.trim().split(',').filter_map(range).flatten().collect()
 }
 
-/// Huge pages for the director: there already, or reserved now (then with the number to put back).
-pub(super) fn take_huge_pages() -> (bool, Option<u64>) {
-    let number = |file: &str| fs::read_to_string(format!("{POOL}/{file}")).ok()?.trim().parse::<u64>().ok();
-    let (Some(reserved), Some(free)) = (number("nr_hugepages"), number("free_hugepages")) else {
-        return (false, None);
+/// Whether the director can have huge pages, and how many were reserved for that now, to be given back.
+pub(super) fn take_huge_pages() -> (bool, u64) {
+    let (Some(reserved), Some(free)) = (pages("nr_hugepages"), pages("free_hugepages")) else {
+        return (false, 0);
     };
     if free >= PAGES {
-        return (true, None);
+        return (true, 0);
     }
-    give_back(reserved + PAGES - free);
-    if number("free_hugepages").is_some_and(|free| free >= PAGES) {
-        return (true, Some(reserved));
+    reserve(reserved + PAGES - free);
+    let added = pages("nr_hugepages").unwrap_or(reserved).saturating_sub(reserved);
+    if pages("free_hugepages").is_some_and(|free| free >= PAGES) {
+        return (true, added);
     }
-    give_back(reserved);
-    (false, None)
+    give_back(added);
+    (false, 0)
 }
 
-/// Has the kernel reserve this many pages; it may give fewer, and a container may give none.
-pub(super) fn give_back(pages: u64) {
+/// By how many, not to what number: others may have changed it since.
+pub(super) fn give_back(added: u64) {
+    if let Some(reserved) = pages("nr_hugepages").filter(|_| added > 0) {
+        reserve(reserved.saturating_sub(added));
+    }
+}
+
+fn pages(file: &str) -> Option<u64> {
+    fs::read_to_string(format!("{POOL}/{file}")).ok()?.trim().parse().ok()
+}
+
+/// The kernel may give fewer, and a container may not be allowed to ask.
+fn reserve(pages: u64) {
     let _ = fs::write(format!("{POOL}/nr_hugepages"), pages.to_string());
 }
 

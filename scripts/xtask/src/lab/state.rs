@@ -13,8 +13,8 @@ pub(crate) struct State {
     pub(crate) plan: Plan,
     /// False while it is being made: a lab found like that is half of one.
     pub(crate) complete: bool,
-    /// The machine's huge pages before the lab took some, to be put back.
-    pub(crate) huge_pages_before: Option<u64>,
+    /// Huge pages that were reserved for the lab, to be given back.
+    pub(crate) huge_pages_added: u64,
 }
 
 /// The run directory of the lab `name`.

@@ -68,14 +68,14 @@ pub(super) fn run(name: String, arguments: Arguments) -> Result<ExitCode> {
 }
 
 fn make(plan: Plan, wish: HugePages, cores: &[usize]) -> Result<ExitCode> {
-    let mut state = State { plan, complete: false, huge_pages_before: None };
+    let mut state = State { plan, complete: false, huge_pages_added: 0 };
     state.save()?;
     let huge_pages = match wish {
         HugePages::On => true,
         HugePages::Off => false,
         HugePages::Auto => {
-            let (have, before) = machine::take_huge_pages();
-            state.huge_pages_before = before;
+            let (have, added) = machine::take_huge_pages();
+            state.huge_pages_added = added;
             state.save()?;
             have
         }
