@@ -48,6 +48,14 @@ impl Frame for MbufFrame {
 #[derive(Default)]
 pub struct MbufBurst(dpdk::Burst<BURST>);
 
+impl MbufBurst {
+    /// The burst as DPDK's queues take it.
+    #[inline]
+    pub fn mbufs(&mut self) -> &mut dpdk::Burst<BURST> {
+        &mut self.0
+    }
+}
+
 impl Burst for MbufBurst {
     type Packet = MbufFrame;
 

@@ -1,0 +1,83 @@
+//! A port that makes its packets itself, in the worker's thread, as `net_pcap` does: allocate, write, hand over; and free
+//! what is sent.
+
+use dpdk::Mempool;
+use ulvs_engine::BURST;
+use ulvs_engine::snapshot::PortId;
+use ulvs_worker::PacketIo;
+use ulvs_worker::ports::MbufBurst;
+
+use crate::flows::Frames;
+
+/// The order in which flows come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Order {
+    /// One after the other: as they are made.
+    Ascending,
+    /// By a large odd stride: neighbours in time are far apart in memory.
+    Scattered,
+}
+
+const STRIDE: u64 = 0x9e37_79b1;
+
+/// The generator.
+#[derive(Debug)]
+pub(crate) struct Generator {
+    pool: Mempool,
+    frames: Vec<Frames>,
+    flows: u64,
+    order: Order,
+    /// Packets made so far.
+    pub(crate) made: u64,
+    /// Packets sent so far.
+    pub(crate) sent: u64,
+    /// Packets to make before the port falls silent.
+    pub(crate) until: u64,
+}
+
+impl Generator {
+    /// Packets of these kinds in turn, of `flows` flows.
+    pub(crate) fn new(pool: &Mempool, frames: Vec<Frames>, flows: u64, order: Order) -> Self {
+        Self { pool: pool.clone(), frames, flows, order, made: 0, sent: 0, until: u64::MAX }
+    }
+
+    pub(crate) fn set_order(&mut self, order: Order) {
+        self.order = order;
+    }
+
+    #[inline]
+    fn flow(&self, number: u64) -> u64 {
+        match self.order {
+            Order::Ascending => number & (self.flows - 1),
+            Order::Scattered => number.wrapping_mul(STRIDE) & (self.flows - 1),
+        }
+    }
+}
+
+impl PacketIo for Generator {
+    type Burst = MbufBurst;
+
+    #[inline]
+    fn receive(&mut self, _: PortId, burst: &mut MbufBurst) {
+        let count = usize::try_from(self.until - self.made).unwrap_or(BURST).min(BURST);
+        let mbufs = burst.mbufs();
+        if !mbufs.alloc(&self.pool, count) {
+            return;
+        }
+        let kinds = self.frames.len() as u64;
+        for mbuf in mbufs.as_mut_slice() {
+            let frames = &self.frames[usize::try_from(self.made % kinds).unwrap_or(0)];
+            let flow = self.flow(self.made / kinds);
+            if let Some(frame) = u16::try_from(frames.len()).ok().and_then(|len| mbuf.append(len)) {
+                frames.write(flow, frame);
+            }
+            self.made += 1;
+        }
+    }
+
+    #[inline]
+    fn send(&mut self, _: PortId, burst: &mut MbufBurst) {
+        self.sent += burst.mbufs().len() as u64;
+        burst.mbufs().clear();
+    }
+}

@@ -1,0 +1,190 @@
+//! The scenarios, by name.
+
+use anyhow::{Result, ensure};
+use dpdk::Mempool;
+use ulvs_model::{ForwardMethod, Protocol, SchedulerKind};
+use ulvs_wire::{parse, tcp};
+
+use crate::director::{Director, Setup};
+use crate::flows::{Frames, Traffic, Way};
+use crate::generator::{Generator, Order};
+use crate::measure::{self, PacketClock};
+use crate::report::Measured;
+
+/// Packets of each repeat.
+const PACKETS: u64 = 4 << 20;
+
+/// What kind of packets a scenario is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    /// Packets of connections that exist.
+    Existing,
+    /// The first packets of new connections.
+    New,
+}
+
+/// A scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    kind: Kind,
+    setup: Setup,
+    traffic: Traffic,
+    both: bool,
+}
+
+impl Scenario {
+    /// Every scenario.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for ipv6 in [false, true] {
+            for (word, method, both) in [
+                ("dr", ForwardMethod::Dr, false),
+                ("tun", ForwardMethod::Tun, false),
+                ("nat", ForwardMethod::Nat, false),
+                ("nat-both", ForwardMethod::Nat, true),
+            ] {
+                for (size, bits) in [("1k", 10), ("64k", 16), ("1m", 20), ("8m", 23)] {
+                    let name = format!("{word}-{size}{}", if ipv6 { "-v6" } else { "" });
+                    all.push(Self::existing(name, method, both, 1 << bits, ipv6));
+                }
+            }
+        }
+        all.push(Self::new_connections("syn", parse::TCP, SchedulerKind::Wlc, 10));
+        all.push(Self::new_connections("udp-first", parse::UDP, SchedulerKind::Wlc, 10));
+        for (word, ports) in [("1", 1), ("1k", 1000), ("10k", 10_000)] {
+            let mut scenario = Self::new_connections(&format!("syn-ports-{word}"), parse::TCP, SchedulerKind::Rr, 2);
+            (scenario.setup.ports, scenario.traffic.ports) = (ports, u64::from(ports));
+            all.push(scenario);
+        }
+        let mut vips = Self::new_connections("syn-vips-10k", parse::TCP, SchedulerKind::Rr, 2);
+        (vips.setup.vips, vips.traffic.vips) = (10_000, 10_000);
+        all.push(vips);
+        for scheduler in SchedulerKind::ALL {
+            for (word, count) in [("2", 2), ("100", 100), ("1k", 1000)] {
+                all.push(Self::new_connections(&format!("sched-{scheduler}-{word}"), parse::TCP, scheduler, count));
+            }
+        }
+        all
+    }
+
+    fn existing(name: String, method: ForwardMethod, both: bool, flows: u64, ipv6: bool) -> Self {
+        let capacity = u32::try_from(flows + flows / 4).unwrap_or(u32::MAX).max(4096);
+        let setup = Setup {
+            method,
+            scheduler: SchedulerKind::Rr,
+            protocol: Protocol::Tcp,
+            ipv6,
+            real_servers: 1,
+            ports: 1,
+            vips: 1,
+            capacity,
+        };
+        let way = Way::Requests;
+        let traffic = Traffic { flows, ports: 1, vips: 1, ipv6, protocol: parse::TCP, tcp_flags: tcp::ACK, way };
+        Self { name, kind: Kind::Existing, setup, traffic, both }
+    }
+
+    fn new_connections(name: &str, protocol: u8, scheduler: SchedulerKind, real_servers: u32) -> Self {
+        let setup = Setup {
+            method: ForwardMethod::Dr,
+            scheduler,
+            protocol: if protocol == parse::TCP { Protocol::Tcp } else { Protocol::Udp },
+            ipv6: false,
+            real_servers,
+            ports: 1,
+            vips: 1,
+            capacity: 10 << 20,
+        };
+        let (flows, way) = (8 << 20, Way::Requests);
+        let traffic = Traffic { flows, ports: 1, vips: 1, ipv6: false, protocol, tcp_flags: tcp::SYN, way };
+        Self { name: name.to_owned(), kind: Kind::New, setup, traffic, both: false }
+    }
+
+    /// Measures it, alternating with the null forwarder.
+    pub(crate) fn run(&self, pool: &Mempool, repeats: usize) -> Result<Measured> {
+        match self.kind {
+            Kind::Existing => self.run_existing(pool, repeats),
+            Kind::New => self.run_new(pool, repeats),
+        }
+    }
+
+    fn frames(&self) -> Vec<Frames> {
+        let mut frames = vec![Frames::new(self.traffic)];
+        if self.both {
+            frames.push(Frames::new(Traffic { way: Way::Replies, ..self.traffic }));
+        }
+        frames
+    }
+
+    fn run_existing(&self, pool: &Mempool, repeats: usize) -> Result<Measured> {
+        let flows = self.traffic.flows;
+        let open = Frames::new(Traffic { tcp_flags: tcp::SYN, ..self.traffic });
+        let mut director = Director::new(&self.setup, Generator::new(pool, vec![open], flows, Order::Ascending))?;
+        let mut clock = PacketClock::default();
+        measure::worker(&mut director.worker, &mut clock, flows.max(64));
+        ensure!(director.shared.connections() == flows, "{} connections were made", director.shared.connections());
+        *director.worker.io() = Generator::new(pool, self.frames(), flows, Order::Scattered);
+        let warm = flows * if self.both { 2 } else { 1 };
+        measure::worker(&mut director.worker, &mut clock, warm.max(1 << 16));
+        let mut source = Generator::new(pool, self.frames(), flows, Order::Scattered);
+        let (mut times, mut limits) = (Vec::new(), Vec::new());
+        let before = director.worker.engine().counters().forwarded.get();
+        let made = director.worker.io().made;
+        for _ in 0..repeats {
+            limits.push(measure::null(&mut source, PACKETS));
+            times.push(measure::worker(&mut director.worker, &mut clock, PACKETS));
+        }
+        let forwarded = director.worker.engine().counters().forwarded.get() - before;
+        ensure!(forwarded == director.worker.io().made - made, "only {forwarded} packets were forwarded");
+        Ok(self.measured(times, limits, &director))
+    }
+
+    fn run_new(&self, pool: &Mempool, repeats: usize) -> Result<Measured> {
+        let flows = self.traffic.flows;
+        let generator = Generator::new(pool, self.frames(), flows, Order::Ascending);
+        let mut director = Director::new(&self.setup, generator)?;
+        let mut source = Generator::new(pool, self.frames(), flows, Order::Ascending);
+        let mut clock = PacketClock::default();
+        let (mut times, mut limits) = (Vec::new(), Vec::new());
+        // The first round touches memory never used before.
+        for round in 0..=repeats {
+            limits.push(measure::null(&mut source, PACKETS));
+            times.push(measure::worker(&mut director.worker, &mut clock, PACKETS));
+            if round == 0 {
+                (times, limits) = (Vec::new(), Vec::new());
+            }
+            let live = director.shared.connections();
+            ensure!(live >= PACKETS, "{live} connections were made of {PACKETS} packets");
+            self.expire(&mut director, &mut clock);
+        }
+        Ok(self.measured(times, limits, &director))
+    }
+
+    /// Lets all connections end.
+    fn expire(&self, director: &mut Director, clock: &mut PacketClock) {
+        clock.skip(1000);
+        let made = director.worker.io().made;
+        director.worker.io().until = made;
+        while director.shared.connections() > 0 {
+            director.worker.pass(clock.next());
+        }
+        director.worker.io().until = u64::MAX;
+    }
+
+    fn measured(&self, mut times: Vec<f64>, mut limits: Vec<f64>, director: &Director) -> Measured {
+        times.sort_by(f64::total_cmp);
+        limits.sort_by(f64::total_cmp);
+        let live = director.shared.connections();
+        #[expect(clippy::cast_precision_loss, reason = "a quotient for people")]
+        let bytes = (live > 0).then(|| director.shared.table.bytes() as f64 / live as f64);
+        Measured {
+            scenario: self.name.clone(),
+            ns_per_packet: times[times.len() / 2],
+            source_ns_per_packet: limits[limits.len() / 2],
+            repeats: times.len(),
+            spread: [times[0], times[times.len() - 1]],
+            bytes_per_connection: bytes,
+        }
+    }
+}
