@@ -93,6 +93,9 @@ fn full_udp_checksum(network: &[u8], segment: &[u8], family: Family) -> u16 {
     let (Some(source), Some(destination)) = (source, destination) else {
         return 0;
     };
-    let sum = checksum::pseudo(source, destination, parse::UDP, segment.len());
-    !checksum::fold(checksum::add(sum, segment))
+    // The receiver sums what the UDP header says, which may be less than the IP packet holds.
+    let length = segment.get(4..6).map_or(0, |field| usize::from(u16::from_be_bytes([field[0], field[1]])));
+    let datagram = segment.get(..length).unwrap_or(segment);
+    let sum = checksum::pseudo(source, destination, parse::UDP, datagram.len());
+    !checksum::fold(checksum::add(sum, datagram))
 }

@@ -84,7 +84,11 @@ impl Director {
 
     /// Sets the MTU of the server side.
     pub(crate) fn set_server_mtu(&mut self, mtu: u16) {
-        self.compiler.set_network(&network(mtu));
+        self.set_network(&network(mtu));
+    }
+
+    pub(crate) fn set_network(&mut self, network: &Network) {
+        self.compiler.set_network(network);
         self.snapshot = None;
     }
 
@@ -168,7 +172,7 @@ pub(crate) fn sent(verdict: Verdict, frame: &MemoryFrame) -> Option<Sent> {
 }
 
 /// The network the vectors were recorded in.
-fn network(server_mtu: u16) -> Network {
+pub(crate) fn network(server_mtu: u16) -> Network {
     let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
     let route = |prefix: &str, side: Side, via: Option<&str>| Route {
         prefix: prefix.parse().unwrap(),

@@ -224,6 +224,21 @@ proptest! {
     }
 }
 
+/// A UDP datagram without checksum that is shorter than its IP packet gets one that its receiver accepts.
+#[test]
+fn a_datagram_before_other_bytes_gets_its_checksum() {
+    let mut director = director();
+    let mut l3 = Flow::new(Protocol::Udp, "10.9.3.1:7000", "10.0.1.100:80").packet(0, b"datagram and more");
+    let whole = l3.len();
+    l3[24..26].copy_from_slice(&u16::to_be_bytes(8 + 8));
+    l3[26..28].fill(0);
+    let (_, sent) = director.play(Side::Client, &l3);
+    let sent = sent.unwrap().l3;
+    assert_eq!(sent.len(), whole);
+    assert_ne!(sent[26..28], [0, 0]);
+    assert!(frames::verifies(&sent));
+}
+
 /// The packet with another TTL or hop limit.
 fn with_ttl(mut l3: Vec<u8>, ttl: u8) -> Vec<u8> {
     if l3[0] >> 4 == 6 {
