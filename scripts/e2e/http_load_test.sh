@@ -9,8 +9,11 @@ equal "the number of rows" "$(wc -l <<<"$rows")" 6
 uneven=$(jq -c 'select([.report.shares[]] | length != 3 or (max - min) * 100 > add)' <<<"$rows")
 equal "the rows with shares more than 1 % apart" "$uneven" ""
 
-# the director counted the same connections, evenly too
+# The director's own counters are even too. In DR and TUN they count fewer connections than there were requests: wrk takes
+# a port again while the director, which never sees the server's FIN, still has the connection, as IPVS would.
 services=$(director ulvsctl services --json)
 uneven=$(jq -c '.[] | select(.protocol == "tcp") | [.real_servers[].counters.connections]
-    | select(length != 3 or add < 50000 or (max - min) * 100 > add)' <<<"$services")
+    | select(length != 3 or add == 0 or (max - min) * 100 > add)' <<<"$services")
 equal "the services with connections more than 1 % apart" "$uneven" ""
+nat=$(jq '[.[] | select(.protocol == "tcp") | .real_servers[] | select(.method == "nat").counters.connections] | add' <<<"$services")
+[ "$nat" -ge 100000 ] || fail "the director counted $nat NAT connections, must be 100000 or more"

@@ -42,6 +42,12 @@ const TIERS: &[Tier] = &[
         ],
     },
     Tier { name: "ulvs-ctl", folder: "control/ctl", may_use: &["ulvs-api"] },
+    // measures the datapath, and is used by nothing
+    Tier {
+        name: "ulvs-bench",
+        folder: "bench",
+        may_use: &["dpdk", "ulvs-engine", "ulvs-model", "ulvs-wire", "ulvs-worker"],
+    },
     Tier { name: "ulvs-xtask", folder: "scripts/xtask", may_use: &[] },
 ];
 
