@@ -98,7 +98,6 @@ impl Control {
 
     #[inline]
     pub(crate) const fn method(self) -> ForwardMethod {
-        #[expect(clippy::cast_possible_truncation, reason = "three bits")]
         match ForwardMethod::from_code((self.flags() & Self::METHOD) as u8) {
             Some(method) => method,
             // Unreachable: control words are made by `new` only. DR changes nothing in a packet.

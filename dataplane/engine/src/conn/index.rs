@@ -79,7 +79,6 @@ impl Index {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "the product's high half is below the number of buckets")]
     pub(crate) fn home(&self, hash: u64) -> Home {
         let bucket = ((hash & 0xffff_ffff) * self.buckets.len() as u64) >> 32;
         Home { bucket: bucket as usize, tag: hash & !0xffff_ffff }
@@ -237,7 +236,7 @@ mod tests {
             let index = Index::new(slots).unwrap();
             let mut model = HashMap::<u64, ConnId>::new();
             // Few distinct hashes: chains overflow and tags collide.
-            let home = |key: u64| index.home((key % 3) << 33 | (key % 5) * 0x1999_9999);
+            let home = |key: u64| index.home(((key % 3) << 33) | ((key % 5) * 0x1999_9999));
             for (insert, key) in operations {
                 let id = u32::try_from(key).unwrap() + 100;
                 if insert {
@@ -266,8 +265,8 @@ mod tests {
     /// The contract: no insert fails below 90 % of the connections a table is made for, with two slots each.
     #[test]
     fn nine_tenths_of_a_table_always_fit() {
-        let connections = 100_000u64;
-        let index = Index::new(super::super::table::index_slots(connections as usize)).unwrap();
+        let connections = 100_000;
+        let index = Index::new(super::super::table::index_slots(connections)).unwrap();
         let mut hash = 1u64;
         for id in 0..connections * 9 / 10 * 2 {
             hash = hash.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -146,7 +146,7 @@ impl Local {
         if entry.control().life() != Life::Live || entry.expires_in(now).is_some() || !self.expiring.has_room() {
             return;
         }
-        if let Some(was) = table.swap_life(entry, |c| c.life() == Life::Live, Life::Expiring) {
+        if let Some(was) = Table::swap_life(entry, |c| c.life() == Life::Live, Life::Expiring) {
             self.expiring.push(id, was.incarnation());
         }
     }
@@ -169,8 +169,8 @@ impl Local {
             // Another worker may have ended it for a packet, and the entry may be another connection's by now.
             let is_it = |c: Control| c.life() == Life::Expiring && c.incarnation() == incarnation;
             if entry.expires_in(now).is_some() {
-                table.swap_life(entry, is_it, Life::Live);
-            } else if let Some(was) = table.swap_life(entry, is_it, Life::Dead) {
+                Table::swap_life(entry, is_it, Life::Live);
+            } else if let Some(was) = Table::swap_life(entry, is_it, Life::Dead) {
                 table.take_out(entry, id, was);
                 ended(id, was);
                 self.retire(id, incarnation);

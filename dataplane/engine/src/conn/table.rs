@@ -216,7 +216,7 @@ impl Table {
             return None;
         }
         let entry = &self.entries[id as usize];
-        let was = self.swap_life(entry, Control::is_live, Life::Dead)?;
+        let was = Self::swap_life(entry, Control::is_live, Life::Dead)?;
         self.take_out(entry, id, was);
         local.retire(id, was.incarnation());
         Some(was)
@@ -230,7 +230,7 @@ impl Table {
     }
 
     /// Changes the life of an entry for which `when` holds; the control word it had.
-    pub(super) fn swap_life(&self, entry: &Entry, when: impl Fn(Control) -> bool, to: Life) -> Option<Control> {
+    pub(super) fn swap_life(entry: &Entry, when: impl Fn(Control) -> bool, to: Life) -> Option<Control> {
         entry.swap_control(|control| when(control).then(|| control.with_life(to)))
     }
 

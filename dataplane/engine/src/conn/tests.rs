@@ -1,1 +1,83 @@
+//! The table as its workers use it, on one thread and on several.
 
+mod capacity;
+mod model;
+mod stress;
+mod sweep;
+
+use ulvs_model::ForwardMethod;
+use ulvs_wire::{Address, Family, FlowHasher, FlowKey};
+
+use super::{ConnId, Hit, Local, NewConnection, Refused, Table};
+use crate::proto::State;
+use crate::snapshot::DestinationId;
+use crate::time::Ticks;
+
+/// Ticks a connection of these tests lives without packets.
+const TIMEOUT: u32 = 1000;
+
+fn table(capacity: u32, workers: usize) -> (Table, Vec<Local>) {
+    let table = Table::new(capacity, workers, FlowHasher::new([0x51_7cc1_b727, 0x2545_f491_4f6c, 0x9e37_79b9_7f4a]))
+        .expect("memory");
+    let locals = (0..workers).map(|worker| table.local(worker)).collect();
+    (table, locals)
+}
+
+/// The `number`-th connection. Everything in it follows from its client, so that a torn one is told from a whole one.
+fn connection(number: u32) -> NewConnection {
+    let method = [ForwardMethod::Nat, ForwardMethod::Dr, ForwardMethod::Tun][number as usize % 3];
+    with_method(number, method)
+}
+
+fn with_method(number: u32, method: ForwardMethod) -> NewConnection {
+    let family = if number.is_multiple_of(5) { Family::V6 } else { Family::V4 };
+    let address = |low: u32| match family {
+        Family::V4 => Address::v4(low),
+        Family::V6 => Address(u128::from(low) << 64 | u128::from(number)),
+    };
+    let key = FlowKey {
+        source: address(0x0a00_0000 + (number >> 8)),
+        destination: address(0xc000_0201),
+        source_port: (number & 0xff) as u16 + 1024,
+        destination_port: 80,
+        protocol: if number.is_multiple_of(2) { 6 } else { 17 },
+        family,
+    };
+    let port = if method == ForwardMethod::Nat { 8080 + (number % 7) as u16 } else { 80 };
+    NewConnection {
+        key,
+        method,
+        destination: DestinationId(number % 10),
+        generation: 0,
+        address: address(0xac10_0000 + number % 10),
+        family,
+        port,
+    }
+}
+
+/// What the client's peer sends: from the real server in NAT, from the virtual address else.
+fn reply(new: &NewConnection) -> FlowKey {
+    if new.method == ForwardMethod::Nat {
+        FlowKey { destination: new.address, destination_port: new.port, ..new.key }.reversed()
+    } else {
+        new.key.reversed()
+    }
+}
+
+fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: Ticks) -> Result<ConnId, Refused> {
+    table.insert(local, new, State::SynRecv, now, TIMEOUT)
+}
+
+fn find(table: &Table, key: &FlowKey) -> Option<Hit> {
+    let home = table.home(key);
+    table.find(home, table.prefetch_entry(home), key)
+}
+
+/// All workers pass, twice: what was retired before is free.
+fn pass(table: &Table, locals: &mut [Local]) {
+    for _ in 0..2 {
+        for local in &mut *locals {
+            local.quiesce(table);
+        }
+    }
+}
