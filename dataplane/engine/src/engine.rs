@@ -40,8 +40,10 @@ pub struct Engine {
     shared: Arc<Shared>,
     local: Local,
     icmp: IcmpLimit,
-    /// Identification of the IPv4 headers the director makes.
+    /// Identification of the IPv4 headers the director makes: each worker has its own, in steps of their number, for
+    /// two workers may send to one real server (RFC 6864).
     next_ip_id: u16,
+    ip_id_step: u16,
     /// Scratch, lent to the stages for a burst.
     staged: Vec<Staged>,
 }
@@ -51,7 +53,9 @@ impl Engine {
     pub fn new(shared: Arc<Shared>, worker: usize) -> Self {
         let local = shared.table.local(worker);
         let staged = vec![Staged::Done(Verdict::Drop(DropReason::Truncated)); BURST];
-        Self { worker, shared, local, icmp: IcmpLimit::new(), next_ip_id: 1, staged }
+        let index = |number: usize| u16::try_from(number).unwrap_or(1);
+        let (next_ip_id, ip_id_step) = (index(worker), index(shared.capacity().workers));
+        Self { worker, shared, local, icmp: IcmpLimit::new(), next_ip_id, ip_id_step, staged }
     }
 
     /// Decides the fate of up to [`BURST`] frames that came in by port `ingress`, and rewrites those to be forwarded.

@@ -95,7 +95,7 @@ impl Engine {
 
     #[inline]
     pub(super) fn ip_id(&mut self) -> u16 {
-        self.next_ip_id = self.next_ip_id.wrapping_add(1);
+        self.next_ip_id = self.next_ip_id.wrapping_add(self.ip_id_step);
         self.next_ip_id
     }
 }

@@ -4,7 +4,6 @@
 //! scheduler's memory along as the kernel does.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -12,48 +11,17 @@ use ulvs_model::{Destination, SchedulerKind, Service, ServiceKey};
 use ulvs_wire::Family;
 
 use crate::counters::Totals;
-use crate::live::Load;
 use crate::proto::Timeouts;
 use crate::sched::{self, Candidate, Edit, Weights};
 use crate::shared::Shared;
 
 use super::{
-    DestinationId, DestinationView, Destinations, Lookup, Network, NetworkView, PortId, ServiceView, Services, Snapshot,
+    CompileError, DestinationId, DestinationStatus, DestinationView, Destinations, Lookup, Network, NetworkView,
+    PortId, Reach, ServiceStatus, ServiceView, Services, Snapshot,
 };
 
 /// Seconds a removed destination without connections is remembered (ipvs-facts B.8).
 const TRASH_SECONDS: u64 = 120;
-
-/// Why a change can't be made. Nothing was changed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum CompileError {
-    /// The service is there already.
-    ServiceExists(ServiceKey),
-    /// There is no such service.
-    NoSuchService(ServiceKey),
-    /// The destination is there already.
-    DestinationExists(ServiceKey, SocketAddr),
-    /// There is no such destination.
-    NoSuchDestination(ServiceKey, SocketAddr),
-    /// Every destination number is in use.
-    TooManyDestinations(u32),
-}
-
-impl fmt::Display for CompileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ServiceExists(key) => write!(f, "service {key} exists already"),
-            Self::NoSuchService(key) => write!(f, "there is no service {key}"),
-            Self::DestinationExists(key, at) => write!(f, "service {key} has the real server {at} already"),
-            Self::NoSuchDestination(key, at) => write!(f, "service {key} has no real server {at}"),
-            Self::TooManyDestinations(most) => {
-                write!(f, "all {most} real servers are in use: raise `capacity` in [destinations]")
-            }
-        }
-    }
-}
-
-impl std::error::Error for CompileError {}
 
 /// A service as the compiler keeps it.
 #[derive(Debug)]
@@ -94,43 +62,6 @@ pub struct Compiler {
     network: Arc<NetworkView>,
     timeouts: Timeouts,
     secure_tcp: bool,
-}
-
-/// A service with its counters, for listings.
-#[derive(Clone, Debug)]
-pub struct ServiceStatus {
-    /// What identifies it.
-    pub key: ServiceKey,
-    /// Its scheduler.
-    pub scheduler: SchedulerKind,
-    /// All its destinations' counters, removed ones included.
-    pub totals: Totals,
-    /// Its destinations, in the order they were added.
-    pub destinations: Vec<DestinationStatus>,
-}
-
-/// A destination with its counters, for listings.
-#[derive(Clone, Debug)]
-pub struct DestinationStatus {
-    /// Address, method, weight.
-    pub destination: Destination,
-    /// Whether packets can be sent to it.
-    pub reach: Reach,
-    /// Its connections.
-    pub load: Load,
-    /// Its counters.
-    pub totals: Totals,
-}
-
-/// Whether packets can be sent to a destination.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Reach {
-    /// Yes.
-    Resolved,
-    /// Not before its next hop's hardware address is known.
-    Unresolved,
-    /// No: there is no route, or no source address for a tunnel.
-    NoRoute,
 }
 
 impl Compiler {

@@ -4,14 +4,18 @@
 
 mod compiler;
 mod destinations;
+mod error;
 mod network;
 mod services;
+mod status;
 
-pub use compiler::{CompileError, Compiler, DestinationStatus, Reach, ServiceStatus};
+pub use compiler::Compiler;
 pub(crate) use destinations::{DestinationView, Destinations};
+pub use error::CompileError;
 pub use network::{HopId, Neighbour, Network, Port, Route};
 pub(crate) use network::{Lookup, NetworkView};
 pub(crate) use services::{ServiceView, Services};
+pub use status::{DestinationStatus, Reach, ServiceStatus};
 
 use std::sync::Arc;
 

@@ -40,7 +40,7 @@ fn socket(ip: &str, port: u16) -> String {
 /// A packet of one of a few flows, mostly to services, of any flags and contents.
 fn packets() -> impl Strategy<Value = (Side, Vec<u8>)> {
     let flags = prop::sample::select(vec![SYN, SYN, SYN | ACK, ACK, FIN | ACK, RST, 0]);
-    let payload = prop::collection::vec(any::<u8>(), 0..300);
+    let payload = prop::collection::vec(any::<u8>(), 0..100);
     (any::<bool>(), any::<bool>(), any::<bool>(), 80u16..86, 0u16..6, flags, payload).prop_map(
         |(v6, tcp, from_server, port, client, flags, payload)| {
             let protocol = if tcp { Protocol::Tcp } else { Protocol::Udp };

@@ -181,6 +181,26 @@ fn two_workers_share_a_table() {
     }
 }
 
+/// Outer headers without DF may be fragmented on their way: packets close to each other have different identifications,
+/// whichever workers they come from.
+#[test]
+fn tunnels_of_two_workers_have_identifications_of_their_own() {
+    let mut director = director("-i", 2, 64);
+    let mut seen = std::collections::HashSet::new();
+    for n in 0..1000 {
+        let mut packet = client(Protocol::Udp, 1).packet(0, b"");
+        // Without DF.
+        packet[6] = 0;
+        packet[10..12].fill(0);
+        let sum = ulvs_wire::checksum::of(&packet[..20]);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+        let (_, sent) = director.play_on(n % 2, Side::Client, &packet);
+        let l3 = sent.unwrap().l3;
+        assert_eq!(l3[6] & 0x40, 0);
+        assert!(seen.insert([l3[4], l3[5]]), "packet {n}");
+    }
+}
+
 /// What each packet of a connection counts, and nothing else.
 #[test]
 fn counters() {

@@ -1,0 +1,43 @@
+//! What listings show.
+
+use ulvs_model::{Destination, SchedulerKind, ServiceKey};
+
+use crate::counters::Totals;
+use crate::live::Load;
+
+/// A service with its counters, for listings.
+#[derive(Clone, Debug)]
+pub struct ServiceStatus {
+    /// What identifies it.
+    pub key: ServiceKey,
+    /// Its scheduler.
+    pub scheduler: SchedulerKind,
+    /// All its destinations' counters, removed ones included.
+    pub totals: Totals,
+    /// Its destinations, in the order they were added.
+    pub destinations: Vec<DestinationStatus>,
+}
+
+/// A destination with its counters, for listings.
+#[derive(Clone, Debug)]
+pub struct DestinationStatus {
+    /// Address, method, weight.
+    pub destination: Destination,
+    /// Whether packets can be sent to it.
+    pub reach: Reach,
+    /// Its connections.
+    pub load: Load,
+    /// Its counters.
+    pub totals: Totals,
+}
+
+/// Whether packets can be sent to a destination.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reach {
+    /// Yes.
+    Resolved,
+    /// Not before its next hop's hardware address is known.
+    Unresolved,
+    /// No: there is no route, or no source address for a tunnel.
+    NoRoute,
+}
