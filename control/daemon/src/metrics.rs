@@ -1,5 +1,8 @@
 //! `/metrics` for Prometheus. Everything is read when it is scraped; nothing is kept for it.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,12 +10,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use dpdk::port::PortStats;
 use prometheus::core::{Collector, GenericCounterVec, GenericGaugeVec};
 use prometheus::{Encoder, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use ulvs_engine::counters::Totals;
 use ulvs_engine::snapshot::{DestinationStatus, ServiceStatus};
-use ulvs_engine::{DropReason, PuntReason};
+use ulvs_engine::{DropReason, PuntReason, Shared};
 
 use crate::status::Sources;
 
@@ -41,14 +45,28 @@ async fn scrape(State(sources): State<Arc<Sources>>) -> Response {
 /// The metrics page.
 fn page(sources: &Sources, services: &[ServiceStatus]) -> prometheus::Result<Vec<u8>> {
     let registry = Registry::new();
-    director(&registry, sources)?;
-    workers(&registry, sources)?;
-    ports(&registry, sources)?;
-    self::services(&registry, services)?;
-    real_servers(&registry, services)?;
+    let ports = sources.ports.iter().zip(sources.started_ports.iter()).map(|(port, started)| {
+        let up = started.link().is_ok_and(|link| link.up);
+        (port.settings.name.as_str(), started.stats().unwrap_or_default(), up)
+    });
+    gather(&registry, &sources.shared, ports, services)?;
     let mut page = Vec::new();
     TextEncoder::new().encode(&registry.gather(), &mut page)?;
     Ok(page)
+}
+
+/// Puts every metric there is into `registry`. `ports` are names, counters, and whether there is a link.
+fn gather<'a>(
+    registry: &Registry,
+    shared: &Shared,
+    ports: impl Iterator<Item = (&'a str, PortStats, bool)>,
+    services: &[ServiceStatus],
+) -> prometheus::Result<()> {
+    director(registry, shared)?;
+    workers(registry, shared)?;
+    self::ports(registry, ports)?;
+    self::services(registry, services)?;
+    real_servers(registry, services)
 }
 
 fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> prometheus::Result<C> {
@@ -69,8 +87,7 @@ fn gauge(registry: &Registry, name: &str, help: &str, value: u64) -> prometheus:
     Ok(())
 }
 
-fn director(registry: &Registry, sources: &Sources) -> prometheus::Result<()> {
-    let shared = &sources.shared;
+fn director(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
     let info = gauges(registry, "ulvs_build_info", "Version of ulvsd; always 1.", &["version"])?;
     info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     gauge(registry, "ulvs_connections", "Connections in the table.", shared.connections())?;
@@ -79,7 +96,7 @@ fn director(registry: &Registry, sources: &Sources) -> prometheus::Result<()> {
     gauge(registry, "ulvs_connection_table_bytes", "Memory of the connection table.", shared.table.bytes() as u64)
 }
 
-fn workers(registry: &Registry, sources: &Sources) -> prometheus::Result<()> {
+fn workers(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
     let of_worker = |name: &str, help: &str| counters(registry, name, help, &["worker"]);
     let received = of_worker("ulvs_worker_packets_received_total", "Packets received from ports.")?;
     let forwarded = of_worker("ulvs_worker_packets_forwarded_total", "Packets sent on to a real server or client.")?;
@@ -102,7 +119,7 @@ fn workers(registry: &Registry, sources: &Sources) -> prometheus::Result<()> {
     )?;
     let generations =
         gauges(registry, "ulvs_worker_snapshot_generation", "Generation of the snapshot in use.", &["worker"])?;
-    for (id, worker) in sources.shared.workers().iter().enumerate() {
+    for (id, worker) in shared.workers().iter().enumerate() {
         let id = id.to_string();
         let id = id.as_str();
         received.with_label_values(&[id]).inc_by(worker.received.get());
@@ -123,21 +140,20 @@ fn workers(registry: &Registry, sources: &Sources) -> prometheus::Result<()> {
     Ok(())
 }
 
-fn ports(registry: &Registry, sources: &Sources) -> prometheus::Result<()> {
+fn ports<'a>(registry: &Registry, ports: impl Iterator<Item = (&'a str, PortStats, bool)>) -> prometheus::Result<()> {
     let of_port = |name: &str, help: &str| counters(registry, name, help, &["port"]);
     let received = of_port("ulvs_port_packets_received_total", "Packets the port received.")?;
     let sent = of_port("ulvs_port_packets_sent_total", "Packets the port sent.")?;
     let missed = of_port("ulvs_port_packets_missed_total", "Packets lost because the port's queues were full.")?;
     let no_mbuf = of_port("ulvs_port_no_buffer_total", "Packets lost for want of a packet buffer.")?;
     let up = gauges(registry, "ulvs_port_up", "1 while the port has a link.", &["port"])?;
-    for (port, started) in sources.ports.iter().zip(sources.started_ports.iter()) {
-        let labels = [port.settings.name.as_str()];
-        let stats = started.stats().unwrap_or_default();
+    for (name, stats, has_link) in ports {
+        let labels = [name];
         received.with_label_values(&labels).inc_by(stats.rx_packets);
         sent.with_label_values(&labels).inc_by(stats.tx_packets);
         missed.with_label_values(&labels).inc_by(stats.rx_missed);
         no_mbuf.with_label_values(&labels).inc_by(stats.rx_no_mbuf);
-        up.with_label_values(&labels).set(i64::from(started.link().is_ok_and(|link| link.up)));
+        up.with_label_values(&labels).set(i64::from(has_link));
     }
     Ok(())
 }
