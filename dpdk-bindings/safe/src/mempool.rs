@@ -112,7 +112,8 @@ impl Mempool {
         let raw = unsafe { sys::rte_pktmbuf_pool_create(c_name.as_ptr(), config.count, config.cache, 0, room, socket) };
         let Some(raw) = NonNull::new(raw) else {
             return Err(match Errno::last() {
-                Errno::ENOMEM => MempoolError::Memory {
+                // ENOBUFS (105): there is memory, but not in pieces that objects fit in.
+                errno if errno == Errno::ENOMEM || errno.number() == 105 => MempoolError::Memory {
                     name: name.to_owned(),
                     count: config.count,
                     mib: config.memory_bytes().div_ceil(1 << 20),
