@@ -6,12 +6,13 @@
 pub mod exception;
 mod io;
 pub mod memory;
+mod outlet;
 pub mod ports;
 mod run;
 mod waiting;
 mod worker;
 
-pub use exception::Exception;
+pub use exception::{Exception, TapCounters};
 pub use io::{Burst, PacketIo};
 pub use run::{PollMode, StartError, Tsc, Wall, run, start};
 pub use waiting::Patience;

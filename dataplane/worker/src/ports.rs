@@ -95,7 +95,9 @@ pub struct DpdkIo {
 
 /// A worker needs a transmit queue on every port.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("port {port} has no transmit queue for worker {worker}: give the device a queue for each worker, or have fewer workers")]
+#[error(
+    "port {port} has no transmit queue for worker {worker}: give the device a queue for each worker, or have fewer workers"
+)]
 pub struct NoTxQueue {
     /// The port.
     pub port: usize,
@@ -109,7 +111,8 @@ impl DpdkIo {
     /// # Errors
     /// If a port lacks a transmit queue for it, or it is taken.
     pub fn new(ports: &[StartedPort], worker: u16) -> Result<Self, NoTxQueue> {
-        let tx = |(port, started): (usize, &StartedPort)| started.take_tx_queue(worker).ok_or(NoTxQueue { port, worker });
+        let tx =
+            |(port, started): (usize, &StartedPort)| started.take_tx_queue(worker).ok_or(NoTxQueue { port, worker });
         Ok(Self {
             rx: ports.iter().map(|port| port.take_rx_queue(worker)).collect(),
             tx: ports.iter().enumerate().map(tx).collect::<Result<_, _>>()?,

@@ -24,7 +24,7 @@ pub enum PollMode {
 /// Passes without a packet before an adaptive worker sleeps.
 const PASSES_BEFORE_SLEEP: u32 = 256;
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
-const LONGEST_SLEEP: Duration = Duration::from_micros(500);
+const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 
 /// A clock a worker may ask once per pass.
 pub trait Wall {
@@ -67,7 +67,7 @@ pub fn run<I: PacketIo>(worker: &mut Worker<I>, clock: &impl Wall, mode: PollMod
         }
         idle = idle.saturating_add(1);
         if idle > PASSES_BEFORE_SLEEP {
-            let doublings = ((idle - PASSES_BEFORE_SLEEP) / 16).min(5);
+            let doublings = ((idle - PASSES_BEFORE_SLEEP) / 16).min(6);
             thread::sleep((SHORTEST_SLEEP * (1 << doublings)).min(LONGEST_SLEEP));
         }
     }

@@ -19,17 +19,11 @@ pub struct Patience {
 pub(crate) struct Waiting<P> {
     packets: VecDeque<(Ticks, PortId, P)>,
     patience: Patience,
-    /// The snapshot they were last tried with.
-    tried: u64,
 }
 
 impl<P> Waiting<P> {
     pub(crate) fn new(patience: Patience) -> Self {
-        Self { packets: VecDeque::with_capacity(patience.packets), patience, tried: 0 }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.packets.is_empty()
+        Self { packets: VecDeque::with_capacity(patience.packets), patience }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -57,10 +51,5 @@ impl<P> Waiting<P> {
             return None;
         }
         self.packets.pop_front().map(|(.., packet)| packet)
-    }
-
-    /// Whether the snapshot has changed since they were last tried; asking counts as trying.
-    pub(crate) fn is_new(&mut self, generation: u64) -> bool {
-        std::mem::replace(&mut self.tried, generation) != generation
     }
 }

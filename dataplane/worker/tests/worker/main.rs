@@ -1,0 +1,11 @@
+//! Workers over ports in memory, in virtual time.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+mod distribution;
+mod frames;
+mod kernel;
+mod lab;
+mod sum;
+mod two_workers;
+mod waiting;
