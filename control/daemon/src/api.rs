@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{self, UnixStream};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -17,30 +19,39 @@ use tokio::net::{TcpListener, UnixListener};
 use ulvs_api::{ConnectionQuery, Failure, path};
 use ulvs_config::Director;
 
+use crate::http;
 use crate::status::{Sources, Stopping};
 
 /// Who may connect: the socket's owner and group.
 const MODE: u32 = 0o660;
 
-/// The sockets that answer questions.
+/// The sockets that answer questions. Until they are served, questions wait.
 pub(crate) struct Sockets {
     pub(crate) api: UnixListener,
     pub(crate) metrics: Option<TcpListener>,
+    /// Removes the API's socket when the director ends, however far it came.
+    pub(crate) file: SocketFile,
 }
 
-/// Binds them, before anything forwards: a second director must not start.
-pub(crate) async fn bind(director: &Director) -> Result<Sockets> {
-    let api = bind_unix(&director.api().socket)?;
+/// Binds them before anything else is touched: a second director must not start.
+pub(crate) fn bind(director: &Director) -> Result<Sockets> {
+    let (api, file) = bind_unix(&director.api().socket)?;
     let metrics = match director.metrics().listen {
-        Some(address) => Some(TcpListener::bind(address).await.with_context(|| {
+        Some(address) => Some(bind_tcp(address).with_context(|| {
             format!("metrics can't be served on {address}: choose another `listen` in [metrics], or \"off\"")
         })?),
         None => None,
     };
-    Ok(Sockets { api, metrics })
+    Ok(Sockets { api, metrics, file })
 }
 
-fn bind_unix(socket: &Path) -> Result<UnixListener> {
+fn bind_tcp(address: SocketAddr) -> Result<TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(listener)?)
+}
+
+fn bind_unix(socket: &Path) -> Result<(UnixListener, SocketFile)> {
     let shown = socket.display();
     if let Some(folder) = socket.parent() {
         fs::create_dir_all(folder)
@@ -49,15 +60,31 @@ fn bind_unix(socket: &Path) -> Result<UnixListener> {
     match UnixStream::connect(socket) {
         Ok(_) => bail!("another ulvsd answers on {shown}: stop it, or choose another `socket` in [api]"),
         // Left behind by a director that was killed.
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(socket) => {
             fs::remove_file(socket).with_context(|| format!("{shown} is left over and can't be removed"))?;
         }
         Err(_) => {}
     }
-    let listener = UnixListener::bind(socket)
+    let listener = net::UnixListener::bind(socket)
         .with_context(|| format!("the API can't be served on {shown}: choose another `socket` in [api]"))?;
+    let file = SocketFile(socket.to_owned());
     fs::set_permissions(socket, fs::Permissions::from_mode(MODE)).with_context(|| format!("permissions of {shown}"))?;
-    Ok(listener)
+    listener.set_nonblocking(true)?;
+    Ok((UnixListener::from_std(listener)?, file))
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
+}
+
+/// The file of a unix socket that is being served.
+pub(crate) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Somebody else may have removed it.
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// Answers until it is aborted.
@@ -68,9 +95,7 @@ pub(crate) async fn serve(listener: UnixListener, sources: Arc<Sources>) {
         .route(path::CONNECTIONS, get(connections))
         .fallback(unknown)
         .with_state(sources);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!("the API is not served any more: {error}");
-    }
+    http::serve(listener, router).await;
 }
 
 async fn status(State(sources): State<Arc<Sources>>) -> Response {
@@ -84,8 +109,14 @@ async fn services(State(sources): State<Arc<Sources>>) -> Response {
     }
 }
 
-async fn connections(State(sources): State<Arc<Sources>>, Query(query): Query<ConnectionQuery>) -> Response {
-    Json(sources.connections(query).await).into_response()
+async fn connections(
+    State(sources): State<Arc<Sources>>,
+    query: Result<Query<ConnectionQuery>, QueryRejection>,
+) -> Response {
+    match query {
+        Ok(Query(query)) => Json(sources.connections(query).await).into_response(),
+        Err(error) => failure(error.status(), error.body_text()),
+    }
 }
 
 async fn unknown() -> Response {

@@ -31,16 +31,22 @@ pub(crate) fn report(file: &Path) -> ExitCode {
 pub(crate) fn read(file: &Path) -> Result<Director, String> {
     let text = fs::read_to_string(file).map_err(|error| {
         let remedy = match error.kind() {
-            std::io::ErrorKind::NotFound => "write one (docs/ulvs.example.toml shows every key), or name it with --config",
+            std::io::ErrorKind::NotFound => {
+                "write one (docs/ulvs.example.toml shows every key), or name it with --config"
+            }
             std::io::ErrorKind::InvalidData => "it must be text in UTF-8",
+            std::io::ErrorKind::IsADirectory => "name the file in it",
             _ => "make it readable for this user",
         };
+        // Without the number that Rust adds to the system's words.
+        let error = error.to_string();
+        let error = error.split(" (os error").next().unwrap_or_default();
         format!("{}: can't be read ({error}): {remedy}\n", file.display())
     })?;
     Director::parse(&text).map_err(|diagnostics| {
-        let mut report: String = diagnostics.iter().map(|diagnostic| diagnostic.render(file.display())).collect();
+        let report: String = diagnostics.iter().map(|diagnostic| diagnostic.render(file.display())).collect();
         let count = diagnostics.len();
-        report.push_str(&format!("{}: {count} error{}\n", file.display(), if count == 1 { "" } else { "s" }));
-        report
+        let plural = if count == 1 { "" } else { "s" };
+        report + &format!("{}: {count} error{plural}\n", file.display())
     })
 }

@@ -11,7 +11,7 @@ use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{CompileError, Compiler, Network, ServiceStatus, Snapshot};
 use ulvs_engine::{Shared, Unresolved};
 use ulvs_kernel::{KernelState, Resolver, resolve::Wanted};
-use ulvs_model::ServiceSet;
+use ulvs_model::{Service, ServiceSet};
 
 use crate::devices::DirectorPort;
 use crate::network;
@@ -35,7 +35,16 @@ pub(crate) enum Request {
     /// All services with their counters.
     Services(oneshot::Sender<Vec<ServiceStatus>>),
     /// Follow the file; answered with what was changed when all workers forward with it.
-    Reload(Box<Director>, oneshot::Sender<Plan>),
+    Reload(Box<Director>, oneshot::Sender<Reloaded>),
+}
+
+/// What came of a reload.
+#[derive(Debug)]
+pub(crate) struct Reloaded {
+    /// What was to be changed.
+    pub(crate) plan: Plan,
+    /// How many of these changes could not be made; each was logged.
+    pub(crate) refused: usize,
 }
 
 /// The control side of the datapath.
@@ -118,32 +127,35 @@ impl Control {
         match request {
             Request::Services(reply) => drop(reply.send(self.compiler.services())),
             Request::Reload(director, reply) => {
-                let plan = self.reload(*director).await;
-                let _ = reply.send(plan);
+                let reloaded = self.reload(*director).await;
+                let _ = reply.send(reloaded);
             }
         }
     }
 
-    async fn reload(&mut self, director: Director) -> Plan {
+    async fn reload(&mut self, director: Director) -> Reloaded {
         let plan = Plan::between(&self.services, director.services());
+        let mut refused = 0;
         for step in plan.steps() {
             if let Err(error) = apply(&mut self.compiler, step) {
                 tracing::error!("\"{step}\" can't be applied: {error}");
+                refused += 1;
             }
         }
         self.compiler.set_timeouts(timeouts(&director));
-        self.services = director.services().clone();
+        // What was refused is planned again at the next reload.
+        self.services = if refused == 0 { director.services().clone() } else { forwarded(&self.compiler) };
         self.director = director;
         self.network = self.compile_network();
         self.compiler.set_network(&self.network);
         self.publish();
         self.adopted().await;
-        plan
+        Reloaded { plan, refused }
     }
 
     fn compile_network(&self) -> Network {
         let kernel = self.kernel.as_ref().map_or_else(Arc::default, |state| Arc::clone(&state.borrow()));
-        network::compile(&self.ports, self.director.static_routes(), self.director.static_neighbours(), &kernel)
+        network::compile(&self.ports, &self.director, &kernel)
     }
 
     /// Follows the kernel. Most of what it tells (timers, states) changes nothing for workers.
@@ -238,4 +250,17 @@ fn apply(compiler: &mut Compiler, step: &Step) -> Result<(), CompileError> {
         Step::Add(key, destination) => compiler.add_destination(key, destination),
         Step::Edit { service, to, .. } => compiler.edit_destination(service, to),
     }
+}
+
+/// The services there really are.
+fn forwarded(compiler: &Compiler) -> ServiceSet {
+    let mut services = ServiceSet::new();
+    for status in compiler.services() {
+        if let Ok(mut service) = Service::new(status.key, status.scheduler) {
+            // Each was valid when it was added.
+            let _ = status.destinations.iter().try_for_each(|d| service.add(d.destination));
+            let _ = services.add(service);
+        }
+    }
+    services
 }

@@ -4,13 +4,13 @@ use anyhow::{Context, Result, bail};
 use dpdk::{Eal, LogLevel, Mempool, MempoolConfig, Port, PortConfig, StartedPort};
 use ulvs_config::{Device, Director, Port as PortSettings};
 use ulvs_kernel::Tap;
+use ulvs_worker::Exception;
+use ulvs_worker::ports::MbufFrame;
 
 /// Descriptors of each queue.
 const DESCRIPTORS: u16 = 1024;
 /// Mbufs each worker keeps at hand.
 const CACHE: u32 = 256;
-/// Packets that may be under way between workers and kernel.
-const EXCEPTIONS: u32 = 4096;
 
 /// A port of the director and its twin in the kernel.
 #[derive(Debug)]
@@ -50,14 +50,17 @@ pub(crate) fn pool(eal: &Eal, director: &Director) -> Result<Mempool> {
     let workers = u32::try_from(director.workers().cores.len()).unwrap_or(u32::MAX);
     let waiting = u32::try_from(director.neighbours().queue).unwrap_or(u32::MAX);
     let at_hand = workers.saturating_mul(2 * CACHE + 512 + waiting);
-    let count = needed.saturating_add(at_hand).saturating_add(EXCEPTIONS);
+    // Under way between workers and kernel.
+    let exceptions = u32::try_from(Exception::<MbufFrame>::capacity(director.ports().len())).unwrap_or(u32::MAX);
+    let count = needed.saturating_add(at_hand).saturating_add(exceptions);
     // One less than a power of two fills the pool's ring.
     let count = director.dpdk().packets.unwrap_or_else(|| count.checked_next_power_of_two().unwrap_or(count) - 1);
     let longest = director.ports().iter().map(|port| port.mtu).max().unwrap_or(1500);
     // Ethernet header and one VLAN tag beside the IP packet.
     let data_room = 2048.max(longest + 18);
     let config = MempoolConfig { count, cache: CACHE, data_room, socket: None };
-    Ok(Mempool::new(eal, "packets", &config)?)
+    let given = || format!("`memory` of [dpdk] is {} MiB", director.dpdk().memory_mib);
+    Mempool::new(eal, "packets", &config).with_context(given)
 }
 
 /// Finds, configures and starts every port, and makes its TAP twin.
@@ -70,7 +73,7 @@ pub(crate) fn start(eal: &Eal, pool: &Mempool, director: &Director) -> Result<(V
         let mac = port.mac()?;
         let driver = port.info()?.driver;
         let tap = match &settings.tap {
-            Some(name) => Some(Tap::create(name, mac, settings.mtu.into())?),
+            Some(name) => Some(Tap::create(name, mac, settings.mtu)?),
             None => None,
         };
         tracing::info!(
@@ -97,7 +100,7 @@ fn start_port(eal: &Eal, pool: &Mempool, settings: &PortSettings, workers: u16) 
         rx_desc: DESCRIPTORS,
         tx_desc: DESCRIPTORS,
         mtu: Some(settings.mtu),
-        mac: settings.mac.map(|mac| mac.octets()),
+        mac: settings.mac.map(ulvs_config::Mac::octets),
         promiscuous: settings.promiscuous,
         ..PortConfig::default()
     };

@@ -2,24 +2,29 @@
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use dpdk::{Eal, Mbuf, Mempool};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ulvs_engine::Frame;
 use ulvs_engine::snapshot::PortId;
-use ulvs_kernel::Tap;
-use ulvs_worker::Exception;
 use ulvs_worker::ports::MbufFrame;
+use ulvs_worker::{Exception, PollMode};
 
 use crate::devices::DirectorPort;
+use crate::twin::Twin;
 
-/// Frames moved in one go in each direction, so that neither starves the other.
+/// Frames of each TAP moved in one go, so that neither direction starves the other.
 const AT_ONCE: usize = 256;
 /// How long a punted packet may lie while nothing comes from the kernel, in milliseconds.
 const LATENCY: u8 = 1;
+/// The same when nothing has come for a while and workers sleep as well.
+const LATENCY_IDLE: u8 = 5;
+/// Waits without a frame before that.
+const WAITS_BEFORE_IDLE: u32 = 100;
 /// The longest frame of a TAP.
 const LONGEST: usize = 65_535;
 
@@ -29,6 +34,7 @@ pub(crate) fn start(
     pool: Mempool,
     ports: Arc<[DirectorPort]>,
     exception: Arc<Exception<MbufFrame>>,
+    mode: PollMode,
     stop: Arc<AtomicBool>,
 ) -> Result<JoinHandle<()>> {
     let eal = eal.clone();
@@ -37,61 +43,68 @@ pub(crate) fn start(
         if let Err(error) = &registered {
             tracing::warn!("the exception path works without a packet cache: {error}");
         }
+        let mut twins: Vec<_> = ports.iter().map(|port| port.tap.as_ref().map(Twin::new)).collect();
         let mut buffer = vec![0; LONGEST];
+        let mut idle = 0u32;
         while !stop.load(Ordering::Relaxed) {
-            let moved = to_kernel(&ports, &exception) + from_kernel(&ports, &pool, &exception, &mut buffer);
-            if moved == 0 {
-                wait(&ports);
+            let moved = to_kernel(&mut twins, &exception) + from_kernel(&mut twins, &pool, &exception, &mut buffer);
+            idle = if moved > 0 { 0 } else { idle.saturating_add(1) };
+            if idle > 0 {
+                let long = mode == PollMode::Adaptive && idle > WAITS_BEFORE_IDLE;
+                wait(&twins, if long { LATENCY_IDLE } else { LATENCY });
             }
         }
-        while exception.next_for_kernel().is_some() {}
     };
     thread::Builder::new().name("exception".to_owned()).spawn(body).context("the system refuses a thread")
 }
 
-fn taps(ports: &[DirectorPort]) -> impl Iterator<Item = (PortId, &Tap)> {
-    let numbered = ports.iter().zip(0..);
-    numbered.filter_map(|(port, at)| port.tap.as_ref().map(|tap| (PortId(at), tap)))
-}
-
-fn to_kernel(ports: &[DirectorPort], exception: &Exception<MbufFrame>) -> usize {
-    let mut moved = 0;
-    while moved < AT_ONCE
-        && let Some((port, packet)) = exception.next_for_kernel()
-    {
-        moved += 1;
-        let tap = ports.get(usize::from(port.0)).and_then(|port| port.tap.as_ref());
-        if let Some(tap) = tap
-            && let Err(error) = tap.send(packet.bytes())
-        {
-            tracing::debug!("the kernel refuses a frame on {}: {error}", tap.name());
+fn to_kernel(twins: &mut [Option<Twin<'_>>], exception: &Exception<MbufFrame>) -> usize {
+    exception.deliver(|port, packet| {
+        let twin = twins.get_mut(usize::from(port.0)).and_then(Option::as_mut);
+        if let (Some(twin), Some(counters)) = (twin, exception.counters(port)) {
+            let taken = twin.send(packet.bytes());
+            count(if taken { &counters.to_kernel } else { &counters.refused });
         }
-    }
-    moved
+    })
 }
 
 fn from_kernel(
-    ports: &[DirectorPort],
+    twins: &mut [Option<Twin<'_>>],
     pool: &Mempool,
     exception: &Exception<MbufFrame>,
     buffer: &mut [u8],
 ) -> usize {
     let mut moved = 0;
-    for (port, tap) in taps(ports) {
+    for (twin, port) in twins.iter_mut().zip(0..) {
+        let (Some(twin), port) = (twin, PortId(port)) else { continue };
+        let Some(counters) = exception.counters(port) else { continue };
         for _ in 0..AT_ONCE {
-            let Ok(Some(len)) = tap.recv(buffer) else { break };
+            let Some(len) = twin.recv(buffer) else { break };
             moved += 1;
+            count(&counters.from_kernel);
+            let sent = Mbuf::copy_from(pool, &buffer[..len]).and_then(|mbuf| exception.inject(port, mbuf.into()).ok());
             // Without a free mbuf, or with a full queue, the frame is lost as on a full wire.
-            if let Some(mbuf) = Mbuf::copy_from(pool, &buffer[..len]) {
-                let _ = exception.inject(port, mbuf.into());
+            if sent.is_none() {
+                count(&counters.lost);
             }
         }
     }
     moved
 }
 
+/// This thread is the only one that writes.
+fn count(counter: &AtomicU64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+}
+
 /// Sleeps until the kernel has a frame, at most the latency punted packets may have.
-fn wait(ports: &[DirectorPort]) {
-    let mut fds: Vec<_> = taps(ports).map(|(_, tap)| PollFd::new(tap.as_fd(), PollFlags::POLLIN)).collect();
-    let _ = poll(&mut fds, PollTimeout::from(LATENCY));
+fn wait(twins: &[Option<Twin<'_>>], latency: u8) {
+    let there = twins.iter().flatten().filter(|twin| !twin.is_gone());
+    let mut fds: Vec<_> = there.map(|twin| PollFd::new(twin.as_fd(), PollFlags::POLLIN)).collect();
+    let woken = poll(&mut fds, PollTimeout::from(latency));
+    let readable = fds.iter().any(|fd| fd.revents().is_some_and(|events| events.contains(PollFlags::POLLIN)));
+    // A descriptor in trouble reports it again and again, at once.
+    if woken != Ok(0) && !readable {
+        thread::sleep(Duration::from_millis(latency.into()));
+    }
 }

@@ -6,7 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts logging at level info, or what `ULVS_LOG` says (such as `debug` or `ulvsd=debug,dpdk=info`).
 pub(crate) fn start() {
-    let filter = EnvFilter::builder().with_env_var("ULVS_LOG").try_from_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::builder().with_env_var("ULVS_LOG").try_from_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -13,12 +13,16 @@ mod control;
 mod devices;
 mod director;
 mod exception;
+mod http;
 mod logging;
 mod metrics;
 mod network;
 mod placement;
 mod reload;
+mod signals;
 mod status;
+mod threads;
+mod twin;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -4,6 +4,7 @@
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use axum::Router;
 use axum::extract::State;
@@ -15,17 +16,17 @@ use prometheus::core::{Collector, GenericCounterVec, GenericGaugeVec};
 use prometheus::{Encoder, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use ulvs_engine::counters::Totals;
-use ulvs_engine::snapshot::{DestinationStatus, ServiceStatus};
+use ulvs_engine::snapshot::{DestinationStatus, PortId, ServiceStatus};
 use ulvs_engine::{DropReason, PuntReason, Shared};
+use ulvs_worker::TapCounters;
 
+use crate::http;
 use crate::status::Sources;
 
 /// Answers until it is aborted.
 pub(crate) async fn serve(listener: TcpListener, sources: Arc<Sources>) {
     let router = Router::new().route("/metrics", get(scrape)).route("/", get(index)).with_state(sources);
-    if let Err(error) = axum::serve(listener, router).await {
-        tracing::error!("metrics are not served any more: {error}");
-    }
+    http::serve(listener, router).await;
 }
 
 async fn index() -> &'static str {
@@ -49,22 +50,28 @@ fn page(sources: &Sources, services: &[ServiceStatus]) -> prometheus::Result<Vec
         let up = started.link().is_ok_and(|link| link.up);
         (port.settings.name.as_str(), started.stats().unwrap_or_default(), up)
     });
-    gather(&registry, &sources.shared, ports, services)?;
+    let taps = sources.ports.iter().zip(0..).filter(|(port, _)| port.tap.is_some());
+    let taps =
+        taps.filter_map(|(port, id)| Some((port.settings.name.as_str(), sources.exception.counters(PortId(id))?)));
+    gather(&registry, &sources.shared, ports, taps, services)?;
     let mut page = Vec::new();
     TextEncoder::new().encode(&registry.gather(), &mut page)?;
     Ok(page)
 }
 
-/// Puts every metric there is into `registry`. `ports` are names, counters, and whether there is a link.
+/// Puts every metric there is into `registry`. `ports` are names, counters, and whether there is a link; `taps` are
+/// names of ports, and counters.
 fn gather<'a>(
     registry: &Registry,
     shared: &Shared,
     ports: impl Iterator<Item = (&'a str, PortStats, bool)>,
+    taps: impl Iterator<Item = (&'a str, &'a TapCounters)>,
     services: &[ServiceStatus],
 ) -> prometheus::Result<()> {
     director(registry, shared)?;
     workers(registry, shared)?;
     self::ports(registry, ports)?;
+    self::taps(registry, taps)?;
     self::services(registry, services)?;
     real_servers(registry, services)
 }
@@ -105,12 +112,8 @@ fn workers(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
     let ended = of_worker("ulvs_worker_connections_ended_total", "Connections ended.")?;
     let loops = of_worker("ulvs_worker_loops_total", "Passes of the poll loop.")?;
     let busy = of_worker("ulvs_worker_busy_loops_total", "Passes of the poll loop that found packets.")?;
-    let drops = counters(
-        registry,
-        "ulvs_worker_packets_dropped_total",
-        "Packets dropped, by reason.",
-        &["worker", "reason"],
-    )?;
+    let drops =
+        counters(registry, "ulvs_worker_packets_dropped_total", "Packets dropped, by reason.", &["worker", "reason"])?;
     let punts = counters(
         registry,
         "ulvs_worker_packets_punted_total",
@@ -158,6 +161,23 @@ fn ports<'a>(registry: &Registry, ports: impl Iterator<Item = (&'a str, PortStat
     Ok(())
 }
 
+fn taps<'a>(registry: &Registry, taps: impl Iterator<Item = (&'a str, &'a TapCounters)>) -> prometheus::Result<()> {
+    let of_tap = |name: &str, help: &str| counters(registry, name, help, &["port"]);
+    let to_kernel = of_tap("ulvs_tap_packets_to_kernel_total", "Punted packets the kernel took.")?;
+    let refused =
+        of_tap("ulvs_tap_packets_refused_total", "Punted packets the kernel did not take: the TAP is down or gone.")?;
+    let from_kernel = of_tap("ulvs_tap_packets_from_kernel_total", "Packets the kernel sent.")?;
+    let lost = of_tap("ulvs_tap_packets_lost_total", "Packets of the kernel's lost for want of a buffer or of room.")?;
+    for (name, tap) in taps {
+        let labels = [name];
+        to_kernel.with_label_values(&labels).inc_by(tap.to_kernel.load(Relaxed));
+        refused.with_label_values(&labels).inc_by(tap.refused.load(Relaxed));
+        from_kernel.with_label_values(&labels).inc_by(tap.from_kernel.load(Relaxed));
+        lost.with_label_values(&labels).inc_by(tap.lost.load(Relaxed));
+    }
+    Ok(())
+}
+
 /// IPVS's five counters, for services or real servers.
 struct Traffic([IntCounterVec; 5]);
 
@@ -176,8 +196,7 @@ impl Traffic {
     }
 
     fn set(&self, labels: &[&str], totals: Totals) {
-        let values =
-            [totals.connections, totals.packets_in, totals.packets_out, totals.bytes_in, totals.bytes_out];
+        let values = [totals.connections, totals.packets_in, totals.packets_out, totals.bytes_in, totals.bytes_out];
         for (metric, value) in self.0.iter().zip(values) {
             metric.with_label_values(labels).inc_by(value);
         }

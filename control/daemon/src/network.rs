@@ -3,37 +3,36 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ulvs_config::{StaticNeighbour, StaticRoute};
+use ulvs_config::Director;
 use ulvs_engine::snapshot::{Neighbour, Network, Port, PortId, Route};
 use ulvs_kernel::{KernelState, resolve::Wanted};
 
 use crate::devices::DirectorPort;
 
 /// Puts the sources together. What the file says comes first and wins.
-pub(crate) fn compile(
-    ports: &[DirectorPort],
-    routes: &[StaticRoute],
-    neighbours: &[StaticNeighbour],
-    kernel: &KernelState,
-) -> Network {
+pub(crate) fn compile(ports: &[DirectorPort], director: &Director, kernel: &KernelState) -> Network {
     let mut network = Network {
         ports: ports.iter().map(|port| Port { mac: port.mac, mtu: port.settings.mtu }).collect(),
         ..Network::default()
     };
-    from_file(&mut network, ports, routes, neighbours);
+    from_file(&mut network, ports, director);
     from_kernel(&mut network, ports, kernel);
     network
 }
 
-fn from_file(network: &mut Network, ports: &[DirectorPort], routes: &[StaticRoute], neighbours: &[StaticNeighbour]) {
-    for route in routes {
-        let route = Route { prefix: route.prefix, port: id(route.port), via: route.via, source: None, mtu: None };
-        network.routes.push(route);
+fn from_file(network: &mut Network, ports: &[DirectorPort], director: &Director) {
+    // A reloaded file may list other ports than those that run, and in another order.
+    let running = |place: usize| {
+        let name = &director.ports().get(place)?.name;
+        ports.iter().position(|port| port.settings.name == *name).map(id)
+    };
+    for route in director.static_routes() {
+        let (prefix, via) = (route.prefix, route.via);
+        network.routes.extend(running(route.port).map(|port| Route { prefix, port, via, source: None, mtu: None }));
     }
-    for neighbour in neighbours {
-        let neighbour =
-            Neighbour { port: id(neighbour.port), address: neighbour.address, mac: neighbour.mac.octets() };
-        network.neighbours.push(neighbour);
+    for neighbour in director.static_neighbours() {
+        let (address, mac) = (neighbour.address, neighbour.mac.octets());
+        network.neighbours.extend(running(neighbour.port).map(|port| Neighbour { port, address, mac }));
     }
     // A port without a TAP has its addresses from the file alone.
     for (at, port) in ports.iter().enumerate().filter(|(_, port)| port.tap.is_none()) {

@@ -6,10 +6,11 @@ use tokio::sync::{mpsc, oneshot};
 use ulvs_config::{Director, restart_needed};
 
 use crate::check;
-use crate::control::Request;
+use crate::control::{Reloaded, Request};
 
-/// Reads the file and follows it. With errors in it, everything stays as it is.
-pub(crate) async fn reload(file: &Path, running: &mut Director, control: &mpsc::Sender<Request>) {
+/// Reads the file and follows it. With errors in it, everything stays as it is. `started` is what ulvsd was started with:
+/// what needs a restart is told again at every reload until there is one.
+pub(crate) async fn reload(file: &Path, started: &Director, control: &mpsc::Sender<Request>) {
     let director = match check::read(file) {
         Ok(director) => director,
         Err(report) => {
@@ -17,19 +18,23 @@ pub(crate) async fn reload(file: &Path, running: &mut Director, control: &mpsc::
             return;
         }
     };
-    for sentence in restart_needed(running, &director) {
+    for sentence in restart_needed(started, &director) {
         tracing::warn!("{sentence}");
     }
     let (reply, answer) = oneshot::channel();
-    if control.send(Request::Reload(Box::new(director.clone()), reply)).await.is_err() {
+    if control.send(Request::Reload(Box::new(director), reply)).await.is_err() {
         return;
     }
-    if let Ok(plan) = answer.await {
+    if let Ok(Reloaded { plan, refused }) = answer.await {
         let changes = plan.steps().len();
         for line in plan.to_string().lines() {
             tracing::info!("{line}");
         }
-        tracing::info!("{} followed: {changes} change{}", file.display(), if changes == 1 { "" } else { "s" });
-        *running = director;
+        let plural = if changes == 1 { "" } else { "s" };
+        if refused == 0 {
+            tracing::info!("{} followed: {changes} change{plural}", file.display());
+        } else {
+            tracing::error!("{} followed in part: {refused} of {changes} change{plural} refused", file.display());
+        }
     }
 }

@@ -7,15 +7,16 @@ use std::time::Instant;
 use dpdk::StartedPort;
 use tokio::sync::{mpsc, oneshot};
 use ulvs_api::{
-    Connection, ConnectionPage, ConnectionQuery, Counters, Neighbour, Occupancy, PortStatus, ReasonCount, RealServerStatus,
-    ServiceStatus, Status, WorkerStatus,
+    Connection, ConnectionPage, ConnectionQuery, Counters, Neighbour, Occupancy, PortStatus, RealServerStatus,
+    ReasonCount, ServiceStatus, Status, WorkerStatus,
 };
 use ulvs_config::Director;
 use ulvs_engine::counters::{Totals, WorkerCounters};
 use ulvs_engine::snapshot::{DestinationStatus, Reach, ServiceStatus as EngineService};
 use ulvs_engine::{DropReason, PuntReason, Shared};
 use ulvs_model::Protocol;
-use ulvs_worker::{Tsc, Wall};
+use ulvs_worker::ports::MbufFrame;
+use ulvs_worker::{Exception, Tsc, Wall};
 
 use crate::clock::seconds_of;
 use crate::control::Request;
@@ -29,6 +30,7 @@ pub(crate) struct Sources {
     pub(crate) shared: Arc<Shared>,
     pub(crate) ports: Arc<[DirectorPort]>,
     pub(crate) started_ports: Arc<[StartedPort]>,
+    pub(crate) exception: Arc<Exception<MbufFrame>>,
     cores: Vec<usize>,
     clock: Tsc,
     control: mpsc::Sender<Request>,
@@ -42,6 +44,7 @@ pub(crate) struct Stopping;
 impl Sources {
     pub(crate) fn new(
         datapath: (&Arc<Shared>, &Arc<[DirectorPort]>, &Arc<[StartedPort]>),
+        exception: Arc<Exception<MbufFrame>>,
         director: &Director,
         clock: Tsc,
         control: mpsc::Sender<Request>,
@@ -51,6 +54,7 @@ impl Sources {
             shared: Arc::clone(shared),
             ports: Arc::clone(ports),
             started_ports: Arc::clone(started_ports),
+            exception,
             cores: director.workers().cores.clone(),
             clock,
             control,
@@ -77,11 +81,13 @@ impl Sources {
             uptime_seconds: self.since.elapsed().as_secs(),
             generation: workers.iter().map(|worker| worker.generation.get()).min().unwrap_or(0),
             workers: workers.iter().zip(&self.cores).enumerate().map(|(id, (w, core))| worker(id, *core, w)).collect(),
-            ports: self.ports.iter().zip(self.started_ports.iter()).map(|(port, started)| self::port(port, started)).collect(),
-            connections: Occupancy {
-                capacity: self.shared.table.capacity() as u64,
-                live: self.shared.connections(),
-            },
+            ports: self
+                .ports
+                .iter()
+                .zip(self.started_ports.iter())
+                .map(|(port, started)| self::port(port, started))
+                .collect(),
+            connections: Occupancy { capacity: self.shared.table.capacity() as u64, live: self.shared.connections() },
             drops: DropReason::ALL.iter().map(|&r| count(r.label(), r.description(), self.shared.drops(r))).collect(),
             punts: PuntReason::ALL.iter().map(|&r| count(r.label(), r.description(), self.shared.punts(r))).collect(),
         }
@@ -95,8 +101,7 @@ impl Sources {
         loop {
             let room = u32::try_from(limit - connections.len()).unwrap_or(u32::MAX);
             let count = if room < 64 { room } else { room.min(LOOKED_AT) };
-            let next =
-                self.shared.table.list(from, count, self.clock.now(), &mut |c| connections.push(connection(&c)));
+            let next = self.shared.table.list(from, count, self.clock.now(), &mut |c| connections.push(connection(&c)));
             match next {
                 Some(next) if connections.len() < limit => from = next,
                 next => return ConnectionPage { connections, next_cursor: next.map(u64::from) },

@@ -55,7 +55,8 @@ fn families() -> Vec<MetricFamily> {
     compiler.add_service(&service).unwrap();
     let registry = Registry::new();
     let ports = [("wan", PortStats::default(), true)];
-    gather(&registry, &shared, ports.into_iter(), &compiler.services()).unwrap();
+    let taps = [("wan", &TapCounters::default())];
+    gather(&registry, &shared, ports.into_iter(), taps.into_iter(), &compiler.services()).unwrap();
     registry.gather()
 }
 

@@ -1,0 +1,69 @@
+//! The workers and the thread of the exception path.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use anyhow::Result;
+use ulvs_config::{Director, PollMode as Polling};
+use ulvs_engine::Engine;
+use ulvs_worker::ports::{DpdkIo, MbufFrame};
+use ulvs_worker::{Exception, Patience, PollMode, Tsc, Worker};
+
+use crate::control::Control;
+use crate::director::Datapath;
+use crate::{clock, exception};
+
+/// Threads that run until this value is dropped.
+pub(crate) struct Threads {
+    stop: Arc<AtomicBool>,
+    running: Vec<JoinHandle<()>>,
+    queues: Arc<Exception<MbufFrame>>,
+}
+
+impl Threads {
+    /// Starts all of them, or none.
+    pub(crate) fn start(datapath: &Datapath, director: &Director, control: &Control, clock: Tsc) -> Result<Self> {
+        let has_tap: Vec<_> = datapath.ports.iter().map(|port| port.tap.is_some()).collect();
+        let queues = Arc::new(Exception::new(&has_tap));
+        let stop = Arc::new(AtomicBool::new(false));
+        // What has started is stopped by dropping this if another thread doesn't start.
+        let mut threads = Self { stop: Arc::clone(&stop), running: Vec::new(), queues: Arc::clone(&queues) };
+        let mode = match director.workers().poll {
+            Polling::Busy => PollMode::Busy,
+            Polling::Adaptive => PollMode::Adaptive,
+        };
+        let neighbours = director.neighbours();
+        let patience = Patience { packets: neighbours.queue, ticks: clock::ticks_of(neighbours.wait) };
+        let cores = &director.workers().cores;
+        for (number, &core) in cores.iter().enumerate() {
+            let io = DpdkIo::new(&datapath.started, u16::try_from(number)?)?;
+            let engine = Engine::new(Arc::clone(&datapath.shared), number);
+            let (place, ports) = ((number, cores.len()), datapath.ports.len());
+            let reader = control.publisher().reader();
+            let worker = Worker::new(io, engine, reader, place, ports, Arc::clone(&queues), patience);
+            let place = (number, core);
+            let started = ulvs_worker::start(worker, place, &datapath.eal, clock, mode, Arc::clone(&stop))?;
+            threads.running.push(started);
+        }
+        let (pool, ports) = (datapath.pool.clone(), Arc::clone(&datapath.ports));
+        threads.running.push(exception::start(&datapath.eal, pool, ports, queues, mode, stop)?);
+        Ok(threads)
+    }
+
+    /// The queues between workers and kernel.
+    pub(crate) fn exception(&self) -> &Arc<Exception<MbufFrame>> {
+        &self.queues
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.running.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread had panicked");
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The real program: how it starts, or says why it doesn't, what it answers, and what it leaves behind.
+//!
+//! Devices are DPDK's null device with a TAP twin, so nothing but root is needed; without it these tests say so and pass.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+mod api;
+mod check;
+mod reload;
+mod rig;
+mod start;
+mod stop;

@@ -1,0 +1,89 @@
+//! SIGHUP.
+
+use crate::rig::Rig;
+
+const OTHER: &str = "[[service]]\naddress = \"192.0.2.101:53\"\nprotocol = \"udp\"\n";
+
+#[test]
+fn the_difference_is_applied_and_told() {
+    let Some(rig) = Rig::new() else { return };
+    let ulvsd = rig.start(&rig.file());
+    rig.write(rig.file().replacen("weight = 1", "weight = 7", 1) + OTHER);
+    ulvsd.signal("HUP");
+    ulvsd.wait_for("followed: 2 changes");
+    assert!(rig.ask("/v1/services").1.contains("\"weight\":7"));
+    assert!(rig.ask("/v1/services").1.contains("192.0.2.101:53"));
+    rig.write(rig.file());
+    ulvsd.signal("HUP");
+    eventually(&ulvsd, 2);
+    assert!(!rig.ask("/v1/services").1.contains("192.0.2.101:53"));
+    ulvsd.signal("HUP");
+    ulvsd.wait_for("followed: 0 changes");
+}
+
+fn eventually(ulvsd: &crate::rig::Ulvsd, followed: usize) {
+    crate::rig::eventually("the file is followed", || ulvsd.count(" followed: ") >= followed);
+}
+
+#[test]
+fn a_broken_file_changes_nothing() {
+    let Some(rig) = Rig::new() else { return };
+    let ulvsd = rig.start(&rig.file());
+    let before = rig.ask("/v1/services");
+    rig.write(rig.file().replacen("weight = 1", "weight = \"one\"", 1));
+    ulvsd.signal("HUP");
+    ulvsd.wait_for("everything stays as it is");
+    ulvsd.wait_for("ulvs.toml: 1 error");
+    assert_eq!(rig.ask("/v1/services"), before);
+    std::fs::remove_file(rig.path("ulvs.toml")).unwrap();
+    ulvsd.signal("HUP");
+    ulvsd.wait_for("can't be read");
+    assert_eq!(rig.ask("/v1/services"), before);
+}
+
+#[test]
+fn what_needs_a_restart_is_told_until_there_is_one() {
+    let Some(rig) = Rig::new() else { return };
+    let ulvsd = rig.start(&rig.file());
+    rig.write(rig.file().replacen("api.sock", "other.sock", 1));
+    for times in 1..=2 {
+        ulvsd.signal("HUP");
+        eventually(&ulvsd, times);
+        assert_eq!(ulvsd.count("`socket` of [api] changed: restart ulvsd"), times);
+    }
+    ulvsd.signal("TERM");
+    assert!(ulvsd.end().0.success());
+    assert!(!rig.socket().exists(), "its own socket, not the new file's, is removed");
+}
+
+#[test]
+fn routes_follow_the_ports_they_name() {
+    let Some(rig) = Rig::new() else { return };
+    let ulvsd = rig.start(&rig.file());
+    let route = "[[route]]\nprefix = \"198.51.100.0/24\"\nport = \"wan\"\nvia = \"192.0.2.254\"\n";
+    // Another port in front of the one that runs: the route is the running one's still.
+    let added = "[[port]]\nname = \"new\"\ndevice = \"net_null1\"\ntap = \"ulvs9\"\n[[port]]\nname = \"wan\"";
+    let server = "192.0.2.11:80\"\nmethod = \"nat\"";
+    let file = rig.file().replacen("[[port]]\nname = \"wan\"", added, 1) + route;
+    rig.write(file.replacen(server, &server.replace("192.0.2.11", "198.51.100.7"), 1));
+    ulvsd.signal("HUP");
+    ulvsd.wait_for("port \"new\" was added: restart ulvsd");
+    eventually(&ulvsd, 1);
+    let services = rig.ask("/v1/services").1;
+    assert!(services.contains("198.51.100.7:80") && services.contains("\"unresolved\""), "{services}");
+}
+
+#[test]
+fn changes_that_do_not_fit_are_told_and_planned_again() {
+    let Some(rig) = Rig::new() else { return };
+    let small = rig.file().replacen("[destinations]\ncapacity = 1024", "[destinations]\ncapacity = 2", 1);
+    let ulvsd = rig.start(&small);
+    let server = |n| format!("[[service.real_server]]\naddress = \"192.0.2.{n}:80\"\nmethod = \"nat\"\n");
+    let more = [12, 13, 14].map(server).concat();
+    rig.write(rig.file() + &more);
+    ulvsd.signal("HUP");
+    ulvsd.wait_for("followed in part: 2 of 3 changes refused");
+    assert!(ulvsd.count("raise `capacity` in [destinations]") >= 2);
+    ulvsd.signal("HUP");
+    ulvsd.wait_for("followed in part: 2 of 2 changes refused");
+}
