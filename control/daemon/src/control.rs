@@ -59,7 +59,11 @@ pub(crate) struct Control {
     kernel: Option<watch::Receiver<Arc<KernelState>>>,
     resolver: Option<Resolver>,
     wanted: watch::Sender<Wanted>,
+    /// Whether next hops may have changed since `wanted` was told.
+    is_wanted_stale: bool,
     asked: HashMap<Unresolved, Instant>,
+    /// The kernel's news wait until then: with many real servers they take time, and requests must not starve.
+    network_quiet_until: Instant,
     started: Instant,
 }
 
@@ -82,7 +86,9 @@ impl Control {
             services: director.services().clone(),
             wanted: watch::Sender::new(Wanted::default()),
             network: Network::default(),
+            is_wanted_stale: true,
             asked: HashMap::new(),
+            network_quiet_until: Instant::now(),
             started: Instant::now(),
             shared,
             compiler,
@@ -92,6 +98,7 @@ impl Control {
             resolver,
         };
         control.refresh_network();
+        control.tell_wanted();
         Ok(control)
     }
 
@@ -116,8 +123,12 @@ impl Control {
                     Some(request) => self.answer(request).await,
                     None => return,
                 },
-                () = changed(&mut self.kernel) => self.refresh_network(),
-                _ = tick.tick() => self.ask_for_neighbours().await,
+                () = changed(&mut self.kernel), if self.network_quiet_until <= Instant::now() => self.refresh_network(),
+                _ = tick.tick() => {
+                    self.publisher.reclaim();
+                    self.tell_wanted();
+                    self.ask_for_neighbours().await;
+                }
                 _ = trash.tick() => self.compiler.empty_trash(self.started.elapsed().as_secs()),
             }
         }
@@ -146,8 +157,11 @@ impl Control {
         // What was refused is planned again at the next reload.
         self.services = if refused == 0 { director.services().clone() } else { forwarded(&self.compiler) };
         self.director = director;
-        self.network = self.compile_network();
-        self.compiler.set_network(&self.network);
+        let network = self.compile_network();
+        if network != self.network {
+            self.network = network;
+            self.compiler.set_network(&self.network);
+        }
         self.publish();
         self.adopted().await;
         Reloaded { plan, refused }
@@ -160,18 +174,29 @@ impl Control {
 
     /// Follows the kernel. Most of what it tells (timers, states) changes nothing for workers.
     fn refresh_network(&mut self) {
+        let began = Instant::now();
         let network = self.compile_network();
         if network != self.network {
             self.network = network;
             self.compiler.set_network(&self.network);
             self.publish();
         }
+        // At most a fifth of a core.
+        let now = Instant::now();
+        self.network_quiet_until = now + (now - began) * 4;
     }
 
     fn publish(&mut self) {
         let generation = self.publisher.publish(self.compiler.snapshot());
         tracing::debug!("snapshot {generation} published");
-        if let Some(kernel) = &self.kernel {
+        self.is_wanted_stale = true;
+    }
+
+    /// Tells what the kernel should keep resolved. Apart from publishing, because a change must not wait for it.
+    fn tell_wanted(&mut self) {
+        if let Some(kernel) = &self.kernel
+            && std::mem::take(&mut self.is_wanted_stale)
+        {
             let wanted = network::wanted(&self.ports, &kernel.borrow(), self.compiler.next_hops());
             self.wanted.send_if_modified(|now| {
                 let changed = *now != wanted;
@@ -194,9 +219,8 @@ impl Control {
         }
     }
 
-    /// Asks the kernel for neighbours that packets wait for, and frees snapshots no worker has any more.
+    /// Asks the kernel for neighbours that packets wait for.
     async fn ask_for_neighbours(&mut self) {
-        self.publisher.reclaim();
         for _ in 0..ASKED_AT_ONCE {
             let Some(unresolved) = self.shared.next_unresolved() else { break };
             let now = Instant::now();

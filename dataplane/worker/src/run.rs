@@ -25,6 +25,9 @@ pub enum PollMode {
 const PASSES_BEFORE_SLEEP: u32 = 256;
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
+/// Passes without a packet, about a second of them, before it sleeps even longer.
+const PASSES_BEFORE_DEEP_SLEEP: u32 = PASSES_BEFORE_SLEEP + 1100;
+const DEEP_SLEEP: Duration = Duration::from_millis(2);
 
 /// A clock a worker may ask once per pass.
 pub trait Wall {
@@ -66,11 +69,19 @@ pub fn run<I: PacketIo>(worker: &mut Worker<I>, clock: &impl Wall, mode: PollMod
             continue;
         }
         idle = idle.saturating_add(1);
-        if idle > PASSES_BEFORE_SLEEP {
-            let doublings = ((idle - PASSES_BEFORE_SLEEP) / 16).min(6);
-            thread::sleep((SHORTEST_SLEEP * (1 << doublings)).min(LONGEST_SLEEP));
+        if let Some(sleep) = sleep_after(idle) {
+            thread::sleep(sleep);
         }
     }
+}
+
+/// How long an adaptive worker sleeps after this many passes without a packet.
+fn sleep_after(idle: u32) -> Option<Duration> {
+    let beyond = idle.checked_sub(PASSES_BEFORE_SLEEP + 1)?;
+    if idle > PASSES_BEFORE_DEEP_SLEEP {
+        return Some(DEEP_SLEEP);
+    }
+    Some((SHORTEST_SLEEP * (1 << (beyond / 16).min(6))).min(LONGEST_SLEEP))
 }
 
 /// Why a worker can't run.
@@ -132,5 +143,21 @@ pub fn start(
         Ok(Ok(())) => Ok(handle),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(StartError::Pin { worker: number, core }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sleeps_grow_and_are_bounded() {
+        assert_eq!(sleep_after(PASSES_BEFORE_SLEEP), None);
+        assert_eq!(sleep_after(PASSES_BEFORE_SLEEP + 1), Some(SHORTEST_SLEEP));
+        let sleeps: Vec<_> = (0..10_000).filter_map(sleep_after).collect();
+        assert!(sleeps.is_sorted());
+        assert_eq!(sleep_after(u32::MAX), Some(DEEP_SLEEP));
+        let shallow: Duration = (0..=PASSES_BEFORE_DEEP_SLEEP).filter_map(sleep_after).sum();
+        assert!(shallow >= Duration::from_millis(900));
     }
 }

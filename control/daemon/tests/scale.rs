@@ -1,0 +1,100 @@
+//! How long changes take among 10,000 services with 10 real servers each. A measurement, not a check of this machine:
+//! `cargo test --release -p ulvs-daemon --test scale -- --ignored --nocapture`
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ulvs_engine::publish::Publisher;
+use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route};
+use ulvs_engine::{Capacity, Shared};
+use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Weight};
+
+const SERVICES: u32 = 10_000;
+const EACH: u32 = 10;
+/// Hosts, each with real servers of many services.
+const HOSTS: u32 = 1_000;
+
+fn key(number: u32) -> ServiceKey {
+    ServiceKey::new(Protocol::Tcp, SocketAddr::new(Ipv4Addr::from_bits(0xc612_0000 + number).into(), 80))
+}
+
+fn destination(service: u32, number: u32, weight: i64) -> Destination {
+    let host = Ipv4Addr::from_bits(0x0a00_0001 + (service * EACH + number) % HOSTS);
+    let address = SocketAddr::new(host.into(), 8080);
+    Destination { address, method: ForwardMethod::Nat, weight: Weight::new(weight).unwrap() }
+}
+
+fn network(unknown: u32) -> Network {
+    let neighbour = |host| Neighbour {
+        port: PortId(0),
+        address: Ipv4Addr::from_bits(0x0a00_0001 + host).into(),
+        mac: [2, 0, 0, 0, 0, 1],
+    };
+    Network {
+        ports: vec![Port { mac: [2, 0, 0, 0, 0, 0], mtu: 1500 }],
+        routes: vec![Route {
+            prefix: "10.0.0.0/8".parse().unwrap(),
+            port: PortId(0),
+            via: None,
+            source: None,
+            mtu: None,
+        }],
+        neighbours: (0..HOSTS).filter(|host| *host != unknown).map(neighbour).collect(),
+        addresses: vec![(PortId(0), "10.255.0.1/8".parse().unwrap())],
+    }
+}
+
+/// Median and longest of some.
+fn times(what: &str, count: u32, mut run: impl FnMut(u32)) {
+    let mut taken: Vec<Duration> = (0..count)
+        .map(|number| {
+            let began = Instant::now();
+            run(number);
+            began.elapsed()
+        })
+        .collect();
+    taken.sort_unstable();
+    println!("{what}: median {:?}, longest {:?} of {count}", taken[taken.len() / 2], taken.last().unwrap());
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn changes_among_many_services() {
+    let capacity = Capacity { connections: 1024, destinations: 2 * SERVICES * EACH, workers: 1 };
+    let mut compiler = Compiler::new(Arc::new(Shared::new(capacity, [1, 2, 3]).unwrap()));
+    compiler.set_network(&network(HOSTS));
+    times("all services", 1, |_| {
+        for number in 0..SERVICES {
+            let mut service = Service::new(key(number), SchedulerKind::Wrr).unwrap();
+            (0..EACH).for_each(|at| service.add(destination(number, at, 1)).unwrap());
+            compiler.add_service(&service).unwrap();
+        }
+    });
+    let mut publisher = Publisher::new(compiler.snapshot());
+    let mut reader = publisher.reader();
+    times("one weight, to the worker", 1000, |number| {
+        compiler.edit_destination(key(number * 7), destination(number * 7, number % EACH, 5)).unwrap();
+        publisher.publish(compiler.snapshot());
+        reader.refresh();
+    });
+    times("reclaiming 1000 snapshots", 1, |_| assert_eq!(publisher.reclaim(), 0));
+    times("one weight, to the worker, reclaimed", 1000, |number| {
+        compiler.edit_destination(key(number * 7), destination(number * 7, number % EACH, 6)).unwrap();
+        publisher.publish(compiler.snapshot());
+        reader.refresh();
+        publisher.reclaim();
+    });
+    times("one neighbour (set_network), to the worker", 20, |number| {
+        compiler.set_network(&network(number));
+        publisher.publish(compiler.snapshot());
+        reader.refresh();
+    });
+    times("next hops wanted from the kernel", 20, |_| {
+        assert_eq!(compiler.next_hops().collect::<BTreeSet<_>>().len(), HOSTS as usize);
+    });
+    times("the listing of all services", 5, |_| assert_eq!(compiler.services().len(), SERVICES as usize));
+}
