@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
-use ulvs_config::{Director, Plan, Step};
+use ulvs_config::{Director, Plan, PollMode, Step};
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{CompileError, Compiler, Network, ServiceStatus, Snapshot};
@@ -18,6 +18,8 @@ use crate::network;
 
 /// How often requests of the workers are looked for.
 const TICK: Duration = Duration::from_millis(5);
+/// The same where workers sleep when they are idle: processor time is worth more there.
+const TICK_ADAPTIVE: Duration = Duration::from_millis(10);
 /// The same neighbour is not asked for more often than this.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// Neighbours remembered as asked for; a flood of addresses can't make it grow.
@@ -114,7 +116,10 @@ impl Control {
 
     /// Serves requests and follows the kernel until nobody can ask any more.
     pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        let mut tick = tokio::time::interval(TICK);
+        let mut tick = tokio::time::interval(match self.director.workers().poll {
+            PollMode::Busy => TICK,
+            PollMode::Adaptive => TICK_ADAPTIVE,
+        });
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut trash = tokio::time::interval(TRASH);
         loop {
