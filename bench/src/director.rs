@@ -37,7 +37,8 @@ impl Director {
     pub(crate) fn new(setup: &Setup, generator: Generator) -> Result<Self> {
         let destinations = setup.real_servers * u32::from(setup.ports) * setup.vips;
         let capacity = Capacity { connections: setup.capacity, destinations: destinations.max(16), workers: 1 };
-        let shared = Arc::new(Shared::new(capacity, [0x1234_5678_9abc_def1, 0xfedc_ba98_7654_3211, 0x0f1e_2d3c_4b5a_6979])?);
+        let shared =
+            Arc::new(Shared::new(capacity, [0x1234_5678_9abc_def1, 0xfedc_ba98_7654_3211, 0x0f1e_2d3c_4b5a_6979])?);
         let mut compiler = Compiler::new(Arc::clone(&shared));
         compiler.set_network(&network(setup));
         for vip in 0..setup.vips {

@@ -41,10 +41,6 @@ impl Generator {
         Self { pool: pool.clone(), frames, flows, order, made: 0, sent: 0, until: u64::MAX }
     }
 
-    pub(crate) fn set_order(&mut self, order: Order) {
-        self.order = order;
-    }
-
     #[inline]
     fn flow(&self, number: u64) -> u64 {
         match self.order {

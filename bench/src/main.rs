@@ -49,7 +49,9 @@ const MEMORY: u32 = 64;
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     if arguments.list {
-        Scenario::all().iter().for_each(|scenario| println!("{}", scenario.name));
+        for scenario in Scenario::all() {
+            println!("{}", scenario.name);
+        }
         return Ok(());
     }
     let scenarios = chosen(&arguments.scenarios)?;

@@ -43,7 +43,7 @@ pub(crate) fn worker(worker: &mut Worker<Generator>, clock: &mut PacketClock, pa
     while worker.io().made < goal {
         worker.pass(clock.next());
     }
-    per_packet(cpu_time() - before, packets)
+    per_packet(cpu_time().saturating_sub(before), packets)
 }
 
 /// The same of the null forwarder: what the generator alone costs.
@@ -55,7 +55,7 @@ pub(crate) fn null(generator: &mut Generator, packets: u64) -> f64 {
         generator.receive(PortId(0), &mut burst);
         generator.send(PortId(0), &mut burst);
     }
-    per_packet(cpu_time() - before, packets)
+    per_packet(cpu_time().saturating_sub(before), packets)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a quotient for people")]

@@ -156,13 +156,13 @@ impl Scenario {
             }
             let live = director.shared.connections();
             ensure!(live >= PACKETS, "{live} connections were made of {PACKETS} packets");
-            self.expire(&mut director, &mut clock);
+            Self::expire(&mut director, &mut clock);
         }
         Ok(self.measured(times, limits, &director))
     }
 
     /// Lets all connections end.
-    fn expire(&self, director: &mut Director, clock: &mut PacketClock) {
+    fn expire(director: &mut Director, clock: &mut PacketClock) {
         clock.skip(1000);
         let made = director.worker.io().made;
         director.worker.io().until = made;

@@ -9,7 +9,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use ulvs_wire::{Malformed, Packet, Parsed, ethernet, parse};
+use ulvs_wire::{Kind, Malformed, Packet, ethernet, parse};
 
 use crate::conn::{ConnId, Control, Direction, Entry, Hit, Home, Local};
 use crate::counters::WorkerCounters;
@@ -24,43 +24,66 @@ use crate::verdict::{DropReason, PuntReason, Verdict};
 /// The most packets in a burst.
 pub const BURST: usize = 64;
 
-/// A packet between stages.
+/// A TCP or UDP packet between stages: its home bucket is on its way into the cache, then its likely entry.
 #[derive(Clone, Copy, Debug)]
-enum Staged {
-    /// Decided by its headers alone.
-    Done(Verdict),
-    /// To be looked up: its home bucket is on its way into the cache, then its likely entry.
-    Flow { packet: Packet, home: Home, guess: Option<ConnId> },
+struct Staged {
+    packet: Packet,
+    home: Home,
+    guess: Option<ConnId>,
 }
+
+/// Frames of a burst, a bit for each.
+type Frames = u64;
+const _: () = assert!(BURST <= Frames::BITS as usize);
 
 /// One worker's forwarding.
 #[derive(Debug)]
 pub struct Engine {
-    worker: usize,
     shared: Arc<Shared>,
-    local: Local,
-    icmp: IcmpLimit,
-    /// Identification of the IPv4 headers the director makes: each worker has its own, in steps of their number, for
-    /// two workers may send to one real server (RFC 6864).
-    next_ip_id: u16,
-    ip_id_step: u16,
+    own: Own,
     /// Scratch, lent to the stages for a burst.
     staged: Vec<Staged>,
+}
+
+/// What decisions change that is this worker's own.
+#[derive(Debug)]
+struct Own {
+    worker: usize,
+    local: Local,
+    icmp: IcmpLimit,
+    /// Identification of the next IPv4 header the director makes, and how far it is to the one after: no other worker's.
+    next_ip_id: u16,
+    ip_id_step: u16,
+}
+
+/// What the packets of a burst are decided with.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    shared: &'a Shared,
+    snapshot: &'a Snapshot,
+    counters: &'a WorkerCounters,
+    now: Ticks,
 }
 
 impl Engine {
     /// The engine of this worker. Each worker of `shared` has one.
     pub fn new(shared: Arc<Shared>, worker: usize) -> Self {
-        let local = shared.table.local(worker);
-        let staged = vec![Staged::Done(Verdict::Drop(DropReason::Truncated)); BURST];
         let index = |number: usize| u16::try_from(number).unwrap_or(1);
-        let (next_ip_id, ip_id_step) = (index(worker), index(shared.capacity().workers));
-        Self { worker, shared, local, icmp: IcmpLimit::new(), next_ip_id, ip_id_step, staged }
+        let own = Own {
+            worker,
+            local: shared.table.local(worker),
+            icmp: IcmpLimit::new(),
+            next_ip_id: index(worker),
+            ip_id_step: index(shared.capacity().workers),
+        };
+        let staged = vec![Staged { packet: Packet::default(), home: Home::default(), guess: None }; BURST];
+        Self { shared, own, staged }
     }
 
     /// Decides the fate of up to [`BURST`] frames that came in by port `ingress`, and rewrites those to be forwarded.
     ///
-    /// Each frame's verdict is written to the same place of `verdicts` and counted.
+    /// Each frame's verdict is written to the same place of `verdicts` and counted. Gives the port if all frames are to be
+    /// forwarded by one: most bursts, which can then travel on as they are.
     pub fn process<F: Frame>(
         &mut self,
         snapshot: &Snapshot,
@@ -68,163 +91,214 @@ impl Engine {
         ingress: PortId,
         frames: &mut [F],
         verdicts: &mut [Verdict],
-    ) {
+    ) -> Option<PortId> {
+        debug_assert!(frames.len() <= BURST.min(verdicts.len()), "more frames than a burst has");
         let count = frames.len().min(BURST).min(verdicts.len());
-        let mut staged = std::mem::take(&mut self.staged);
-        self.parse(snapshot, ingress, &frames[..count], &mut staged[..count]);
-        self.look_up(&mut staged[..count]);
-        for ((frame, verdict), staged) in frames.iter_mut().zip(verdicts.iter_mut()).zip(&staged[..count]) {
-            *verdict = match staged {
-                Staged::Done(verdict) => *verdict,
-                Staged::Flow { packet, home, guess } => self.decide(snapshot, now, frame, packet, *home, *guess),
-            };
-            self.count(*verdict);
+        let (frames, verdicts) = (&mut frames[..count], &mut verdicts[..count]);
+        let Self { shared, own, staged } = self;
+        let cx = Context { shared, snapshot, counters: &shared.workers()[own.worker], now };
+        let staged = &mut staged[..count];
+        let flows = cx.parse(ingress, frames, staged, verdicts);
+        cx.look_up(flows, staged);
+        for (at, ((frame, verdict), staged)) in frames.iter_mut().zip(verdicts.iter_mut()).zip(staged).enumerate() {
+            if flows >> at & 1 != 0 {
+                *verdict = own.decide(cx, frame, staged);
+            }
         }
-        self.staged = staged;
+        cx.count(verdicts)
     }
 
     /// Between two bursts: frees what no worker holds any more and ends connections whose time ran out, a bounded part of
     /// the table at each call.
     pub fn housekeeping(&mut self, now: Ticks) {
-        self.local.quiesce(&self.shared.table);
-        let (shared, worker) = (&self.shared, self.worker);
-        self.local.sweep(&shared.table, now, &mut |id, was| ended(shared, worker, id, was));
+        let Self { shared, own, .. } = self;
+        own.local.quiesce(&shared.table);
+        own.local.sweep(&shared.table, now, &mut |id, was| ended(shared, own.worker, id, was));
     }
 
     /// What this worker counts.
     pub fn counters(&self) -> &WorkerCounters {
-        &self.shared.workers()[self.worker]
+        &self.shared.workers()[self.own.worker]
     }
 
     /// What all workers share.
     pub fn shared(&self) -> &Shared {
         &self.shared
     }
+}
 
-    fn parse<F: Frame>(&self, snapshot: &Snapshot, ingress: PortId, frames: &[F], staged: &mut [Staged]) {
-        let mac = snapshot.network.port(ingress).map_or([0; 6], |port| port.mac);
-        for (frame, staged) in frames.iter().zip(staged) {
-            *staged = match classify(snapshot, mac, frame.bytes()) {
-                Ok(packet) => {
-                    let home = self.shared.table.home(&packet.key);
-                    self.shared.table.prefetch_bucket(home);
-                    Staged::Flow { packet, home, guess: None }
-                }
-                Err(verdict) => Staged::Done(verdict),
-            };
+impl Context<'_> {
+    /// Says what each frame is. Flows are staged, and their home buckets asked for; the others have their verdicts.
+    #[inline(always)]
+    fn parse<F: Frame>(
+        &self,
+        ingress: PortId,
+        frames: &[F],
+        staged: &mut [Staged],
+        verdicts: &mut [Verdict],
+    ) -> Frames {
+        let mac = self.snapshot.network.port(ingress).map_or([0; 6], |port| port.mac);
+        let mut flows = 0;
+        for (at, ((frame, staged), verdict)) in frames.iter().zip(staged).zip(verdicts).enumerate() {
+            let bytes = frame.bytes();
+            let kind = parse(bytes, &mut staged.packet);
+            if kind == Kind::Flow && bytes.first_chunk() == Some(&mac) {
+                staged.home = self.shared.table.home(&staged.packet.key);
+                self.shared.table.prefetch_bucket(staged.home);
+                flows |= 1 << at;
+            } else {
+                *verdict = other(self.snapshot, mac, bytes, kind, &staged.packet);
+            }
         }
+        flows
     }
 
-    fn look_up(&self, staged: &mut [Staged]) {
-        for staged in staged {
-            if let Staged::Flow { home, guess, .. } = staged {
-                *guess = self.shared.table.prefetch_entry(*home);
+    /// Finds the likely entry of each flow, and asks for it.
+    #[inline(always)]
+    fn look_up(&self, flows: Frames, staged: &mut [Staged]) {
+        for (at, staged) in staged.iter_mut().enumerate() {
+            if flows >> at & 1 != 0 {
+                staged.guess = self.shared.table.prefetch_entry(staged.home, staged.packet.key.family);
             }
         }
     }
 
-    fn decide<F: Frame>(
-        &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
-        frame: &mut F,
-        packet: &Packet,
-        home: Home,
-        guess: Option<ConnId>,
-    ) -> Verdict {
-        match self.shared.table.find(home, guess, &packet.key) {
-            Some(hit) if !self.has_expired(hit, now) => self.forward(snapshot, now, frame, packet, home, hit),
-            _ => self.schedule(snapshot, now, frame, packet, home),
+    /// Counts the verdicts of a burst; the port if all frames leave by one.
+    #[inline]
+    fn count(&self, verdicts: &[Verdict]) -> Option<PortId> {
+        let Some(&Verdict::Forward(port)) = verdicts.first() else {
+            self.count_each(verdicts);
+            return None;
+        };
+        if verdicts.iter().all(|&verdict| verdict == Verdict::Forward(port)) {
+            self.counters.forwarded.add(verdicts.len() as u64);
+            return Some(port);
+        }
+        self.count_each(verdicts);
+        None
+    }
+
+    fn count_each(&self, verdicts: &[Verdict]) {
+        let counters = self.counters;
+        for verdict in verdicts {
+            match *verdict {
+                Verdict::Forward(_) => counters.forwarded.add(1),
+                Verdict::Punt(reason) => counters.count_punt(reason),
+                Verdict::Drop(reason) => counters.count_drop(reason),
+                Verdict::Reject(_, reason) => {
+                    counters.count_drop(reason);
+                    counters.icmp_errors.add(1);
+                }
+                Verdict::Wait => {}
+            }
+        }
+    }
+}
+
+impl Own {
+    #[inline(always)]
+    fn decide<F: Frame>(&mut self, cx: Context<'_>, frame: &mut F, staged: &Staged) -> Verdict {
+        let Staged { packet, home, guess } = staged;
+        match cx.shared.table.find(*home, *guess, &packet.key) {
+            Some(hit) if !self.has_expired(cx, hit) => self.forward(cx, frame, packet, *home, hit),
+            _ => self.schedule(cx, frame, packet, *home),
         }
     }
 
+    #[inline(always)]
     fn forward<F: Frame>(
         &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
+        cx: Context<'_>,
         frame: &mut F,
         packet: &Packet,
         home: Home,
-        hit: Hit,
+        hit: Hit<'_>,
     ) -> Verdict {
         match hit.direction {
-            Direction::In => self.inbound(snapshot, now, frame, packet, home, hit),
-            Direction::Out => self.outbound(snapshot, now, frame, packet, hit),
+            Direction::In => self.inbound(cx, frame, packet, home, hit),
+            Direction::Out => self.outbound(cx, frame, packet, hit),
         }
     }
 
     /// Ends a connection whose time ran out before the sweep came by.
-    #[inline]
-    fn has_expired(&mut self, hit: Hit, now: Ticks) -> bool {
-        if self.shared.table.entry(hit.id).expires_in(now).is_some() {
+    #[inline(always)]
+    fn has_expired(&mut self, cx: Context<'_>, hit: Hit<'_>) -> bool {
+        if hit.entry.expires_in(cx.now).is_some() {
             return false;
         }
-        self.end(hit.id)
+        self.end(cx, hit.id)
     }
 
     /// Ends a connection now; false if that must wait until the other workers have begun a new burst.
     #[cold]
-    fn end(&mut self, id: ConnId) -> bool {
+    fn end(&mut self, cx: Context<'_>, id: ConnId) -> bool {
         if !self.local.can_retire() {
             return false;
         }
-        if let Some(was) = self.shared.table.kill(&mut self.local, id) {
-            ended(&self.shared, self.worker, id, was);
+        if let Some(was) = cx.shared.table.kill(&mut self.local, id) {
+            ended(cx.shared, self.worker, id, was);
         }
         true
     }
 
-    /// Steps the protocol state machine and restarts the timer. Only a change of state is a locked instruction.
     #[inline]
-    fn advance(&self, snapshot: &Snapshot, now: Ticks, packet: &Packet, hit: Hit) {
-        let entry = self.shared.table.entry(hit.id);
-        let step = |control: Control| {
-            let path = match hit.direction {
-                Direction::Out => Path::Output,
-                Direction::In if control.has(Control::NO_OUTPUT) => Path::InputOnly,
-                Direction::In => Path::Input,
-            };
-            proto::step(packet.key.protocol, snapshot.secure_tcp, path, control.state(), packet.tcp_flags)
-        };
-        let next = step(hit.control);
-        let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT);
-        if next != hit.control.state() || first_output {
-            self.change_state(entry, hit.direction, &step);
-        }
-        entry.touch(now, snapshot.timeouts.of(next));
+    fn ip_id(&mut self) -> u16 {
+        self.next_ip_id = self.next_ip_id.wrapping_add(self.ip_id_step);
+        self.next_ip_id
     }
+}
 
-    #[cold]
-    fn change_state(&self, entry: &Entry, direction: Direction, step: &dyn Fn(Control) -> proto::State) {
-        let changed = |control: Control| {
-            let state = step(control);
-            // Counters follow changes of state only (ipvs-facts B.3).
-            let inactive = if state == control.state() { control.has(Control::INACTIVE) } else { !state.is_active() };
-            let no_output = control.has(Control::NO_OUTPUT) && direction == Direction::In;
-            control.with_state(state).with_flag(Control::INACTIVE, inactive).with_flag(Control::NO_OUTPUT, no_output)
-        };
-        let swapped = entry.swap_control(|control| control.is_live().then(|| changed(control)));
-        if let Some(was) = swapped {
-            let (before, after) = (!was.has(Control::INACTIVE), !changed(was).has(Control::INACTIVE));
-            if before != after {
-                self.shared.live.became(entry.destination_id().0, after);
-            }
+/// Steps the protocol state machine and restarts the timer. Only a change of state is a locked instruction.
+#[inline(always)]
+fn advance(cx: Context<'_>, packet: &Packet, hit: Hit<'_>) {
+    let event = Event { protocol: packet.key.protocol, tcp_flags: packet.tcp_flags, direction: hit.direction };
+    let next = event.step(hit.control, cx.snapshot.secure_tcp);
+    let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT);
+    if next != hit.control.state() || first_output {
+        change_state(cx, hit.entry, event);
+    }
+    if !hit.entry.touch(cx.now, cx.snapshot.timeouts.of(next)) {
+        hit.entry.set_timeout(|state| cx.snapshot.timeouts.of(state));
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn change_state(cx: Context<'_>, entry: &Entry, event: Event) {
+    let changed = |control: Control| {
+        let state = event.step(control, cx.snapshot.secure_tcp);
+        // Counters follow changes of state only (ipvs-facts B.3).
+        let inactive = if state == control.state() { control.has(Control::INACTIVE) } else { !state.is_active() };
+        let no_output = control.has(Control::NO_OUTPUT) && event.direction == Direction::In;
+        control.with_state(state).with_flag(Control::INACTIVE, inactive).with_flag(Control::NO_OUTPUT, no_output)
+    };
+    let swapped = entry.swap_control(|control| control.is_live().then(|| changed(control)));
+    if let Some(was) = swapped {
+        let (before, after) = (!was.has(Control::INACTIVE), !changed(was).has(Control::INACTIVE));
+        if before != after {
+            cx.shared.live.became(entry.destination_id().0, after);
         }
     }
+}
 
-    #[inline]
-    fn count(&self, verdict: Verdict) {
-        let counters = self.counters();
-        match verdict {
-            Verdict::Forward(_) => counters.forwarded.add(1),
-            Verdict::Punt(reason) => counters.count_punt(reason),
-            Verdict::Drop(reason) => counters.count_drop(reason),
-            Verdict::Reject(_, reason) => {
-                counters.count_drop(reason);
-                counters.icmp_errors.add(1);
-            }
-            Verdict::Wait => {}
-        }
+/// What a packet is to the state machine. Passed by value: kept in registers, it costs the common case nothing.
+#[derive(Clone, Copy, Debug)]
+struct Event {
+    protocol: u8,
+    tcp_flags: u8,
+    direction: Direction,
+}
+
+impl Event {
+    /// The state it leads to.
+    #[inline(always)]
+    fn step(self, control: Control, secure_tcp: bool) -> proto::State {
+        let path = match self.direction {
+            Direction::Out => Path::Output,
+            Direction::In if control.has(Control::NO_OUTPUT) => Path::InputOnly,
+            Direction::In => Path::Input,
+        };
+        proto::step(self.protocol, secure_tcp, path, control.state(), self.tcp_flags)
     }
 }
 
@@ -235,37 +309,28 @@ fn ended(shared: &Shared, worker: usize, id: ConnId, was: Control) {
     shared.workers()[worker].connections_ended.add(1);
 }
 
-/// What the headers alone decide, or the TCP or UDP packet to be looked up.
-#[inline]
-fn classify(snapshot: &Snapshot, mac: ethernet::Mac, bytes: &[u8]) -> Result<Packet, Verdict> {
-    let parsed = parse(bytes);
-    let to = bytes.first_chunk::<6>().copied().unwrap_or_default();
-    if to == mac
-        && let Parsed::Flow(packet) = parsed
-    {
-        return Ok(packet);
-    }
-    Err(other(snapshot, parsed, to, mac))
-}
-
+/// What is no flow for the director, by its headers alone.
 #[cold]
-fn other(snapshot: &Snapshot, parsed: Parsed, to: ethernet::Mac, mac: ethernet::Mac) -> Verdict {
-    match parsed {
-        Parsed::Malformed(how) => Verdict::Drop(match how {
+fn other(snapshot: &Snapshot, mac: ethernet::Mac, bytes: &[u8], kind: Kind, packet: &Packet) -> Verdict {
+    let to = bytes.first_chunk().copied().unwrap_or_default();
+    match kind {
+        Kind::Malformed(how) => Verdict::Drop(match how {
             Malformed::Truncated => DropReason::Truncated,
             Malformed::BadIpHeader => DropReason::BadIpHeader,
             Malformed::BadIpChecksum => DropReason::BadIpChecksum,
             Malformed::BadTransportHeader => DropReason::BadTransportHeader,
         }),
         _ if to != mac && !ethernet::is_group(to) => Verdict::Drop(DropReason::OtherHost),
-        Parsed::Arp => Verdict::Punt(PuntReason::Arp),
-        Parsed::Icmp => Verdict::Punt(PuntReason::Icmp),
-        Parsed::OtherEtherType => Verdict::Punt(PuntReason::OtherEtherType),
-        Parsed::OtherProtocol => Verdict::Punt(PuntReason::OtherProtocol),
+        Kind::Arp => Verdict::Punt(PuntReason::Arp),
+        Kind::Icmp => Verdict::Punt(PuntReason::Icmp),
+        Kind::OtherEtherType => Verdict::Punt(PuntReason::OtherEtherType),
+        Kind::OtherProtocol => Verdict::Punt(PuntReason::OtherProtocol),
         _ if to != mac => Verdict::Punt(PuntReason::Group),
         // The kernel would put it together and refuse it: it knows nothing of services.
-        Parsed::Fragment(to, family) if snapshot.services.has_vip(to, family) => Verdict::Drop(DropReason::Fragment),
-        Parsed::Fragment(..) => Verdict::Punt(PuntReason::Fragment),
-        Parsed::Flow(_) => Verdict::Punt(PuntReason::NotAService),
+        Kind::Fragment if snapshot.services.has_vip(packet.key.destination, packet.key.family) => {
+            Verdict::Drop(DropReason::Fragment)
+        }
+        Kind::Fragment => Verdict::Punt(PuntReason::Fragment),
+        Kind::Flow => Verdict::Punt(PuntReason::NotAService),
     }
 }

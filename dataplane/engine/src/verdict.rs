@@ -65,6 +65,8 @@ reasons! {
         DestinationRemoved => "destination_removed",
         /// The connection table is full.
         ConnTableFull => "conn_table_full",
+        /// Other workers made and ended the same connection at this very moment.
+        Contended => "contended",
         /// The same client address and port already has connections to this real server through other services.
         ReplyTupleInUse => "reply_tuple_in_use",
         /// TTL or hop limit ran out; the sender is told by ICMP.

@@ -3,10 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ulvs_wire::{Parsed, parse};
+use ulvs_wire::{Kind, Packet, parse};
 
 fuzz_target!(|frame: &[u8]| {
-    if let Parsed::Flow(packet) = parse(frame) {
+    let mut packet = Packet::default();
+    if parse(frame, &mut packet) == Kind::Flow {
         assert!(packet.l3 < packet.l4 && usize::from(packet.l3) + usize::from(packet.ip_len) <= frame.len());
     }
 });

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Address family.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[repr(u8)]
 pub enum Family {
     /// IPv4.
+    #[default]
     V4 = 4,
     /// IPv6.
     V6 = 6,
@@ -59,7 +60,7 @@ impl From<IpAddr> for Address {
 }
 
 /// Addresses, ports and protocol of a packet.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct FlowKey {
     /// Source address.
     pub source: Address,

@@ -15,4 +15,4 @@ pub mod udp;
 
 pub use checksum::Delta;
 pub use flow::{Address, Family, FlowHasher, FlowKey};
-pub use parse::{Malformed, Packet, Parsed, parse};
+pub use parse::{Kind, Malformed, Packet, parse};

@@ -15,8 +15,8 @@ const INJECTED_AT_ONCE: usize = 32;
 /// One worker's ways out.
 pub(crate) struct Outlet<I: PacketIo> {
     pub(crate) io: I,
-    /// By port number.
-    outgoing: Box<[I::Burst]>,
+    /// By port number. Boxed, so that a whole burst changes hands by its pointer.
+    outgoing: Box<[Box<I::Burst>]>,
     /// Ports whose packets from the kernel this worker sends.
     kernel_ports: Box<[PortId]>,
     exception: Arc<Exception<PacketOf<I>>>,
@@ -33,9 +33,22 @@ impl<I: PacketIo> Outlet<I> {
         let own = (0..ports).filter(|port| port % workers.max(1) == number);
         Self {
             io,
-            outgoing: (0..ports).map(|_| I::Burst::default()).collect(),
+            outgoing: (0..ports).map(|_| Box::default()).collect(),
             kernel_ports: own.filter_map(|port| u16::try_from(port).ok().map(PortId)).collect(),
             exception,
+        }
+    }
+
+    /// Takes a whole burst to `port`, if nothing is queued there: its packets are not touched one by one. False, and
+    /// nothing done, if something is.
+    #[inline]
+    pub(crate) fn forward_all(&mut self, port: PortId, received: &mut Box<I::Burst>) -> bool {
+        match self.outgoing.get_mut(usize::from(port.0)) {
+            Some(burst) if burst.is_empty() => {
+                std::mem::swap(received, burst);
+                true
+            }
+            _ => false,
         }
     }
 

@@ -25,7 +25,8 @@ pub struct Worker<I: PacketIo> {
 struct Forwarder<I: PacketIo> {
     engine: Engine,
     ports: Box<[PortId]>,
-    received: I::Burst,
+    /// Boxed, so that a whole burst changes hands by its pointer.
+    received: Box<I::Burst>,
     verdicts: [Verdict; BURST],
     waiting: Waiting<PacketOf<I>>,
     outlet: Outlet<I>,
@@ -45,7 +46,7 @@ impl<I: PacketIo> Worker<I> {
         let forwarder = Forwarder {
             engine,
             ports: (0..ports).filter_map(|port| u16::try_from(port).ok().map(PortId)).collect(),
-            received: I::Burst::default(),
+            received: Box::default(),
             verdicts: [Verdict::Wait; BURST],
             waiting: Waiting::new(patience),
             outlet: Outlet::new(io, ports, (number, workers), exception),
@@ -100,7 +101,10 @@ impl<I: PacketIo> Forwarder<I> {
             }
             moved += count;
             self.engine.counters().received.add(count as u64);
-            self.engine.process(snapshot, now, port, self.received.packets(), &mut self.verdicts);
+            let all = self.engine.process(snapshot, now, port, self.received.packets(), &mut self.verdicts);
+            if all.is_some_and(|to| self.outlet.forward_all(to, &mut self.received)) {
+                continue;
+            }
             let counters = self.engine.counters();
             for (packet, verdict) in self.received.drain().zip(&self.verdicts) {
                 if let Some(packet) = self.outlet.dispatch(*verdict, port, packet, counters) {

@@ -98,10 +98,11 @@ impl Control {
 
     #[inline]
     pub(crate) const fn method(self) -> ForwardMethod {
-        match ForwardMethod::from_code((self.flags() & Self::METHOD) as u8) {
-            Some(method) => method,
-            // Unreachable: control words are made by `new` only. DR changes nothing in a packet.
-            None => ForwardMethod::Dr,
+        match self.flags() & Self::METHOD {
+            0 => ForwardMethod::Nat,
+            2 => ForwardMethod::Tun,
+            // Control words are made by `new` only, so this is 3.
+            _ => ForwardMethod::Dr,
         }
     }
 

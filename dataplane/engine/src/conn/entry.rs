@@ -11,6 +11,7 @@ use crate::proto::State;
 use crate::snapshot::DestinationId;
 use crate::sync::atomic::{
     AtomicU32, AtomicU64,
+    Ordering::SeqCst,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
     fence,
 };
@@ -147,12 +148,21 @@ impl Entry {
         self.reply_hop.store(0, Relaxed);
     }
 
-    /// Whether the entry has a connection and `key` belongs to it, and which way the packet goes.
+    /// Asks for the second line.
     #[inline]
+    pub(super) fn prefetch_v6(&self) {
+        crate::prefetch::prefetch(&self.client_v6);
+    }
+
+    /// Whether the entry has a connection and `key` belongs to it, and which way the packet goes.
+    #[inline(always)]
     pub(super) fn matches(&self, key: &FlowKey) -> Option<(Direction, Control)> {
-        let control = self.control();
         let tuple = Tuple(self.tuple.load(Relaxed));
-        if !control.has_packets() || tuple.protocol() != key.protocol || tuple.family() != key.family {
+        if tuple.protocol() != key.protocol || tuple.family() != key.family {
+            return None;
+        }
+        let control = self.control();
+        if !control.has_packets() {
             return None;
         }
         let (client_port, vip_port, destination_port) = tuple.ports();
@@ -257,14 +267,28 @@ impl Entry {
         self.timeout.load(Relaxed).checked_sub(idle)
     }
 
-    /// Restarts the timer. Stores only what changes: a busy connection's line stays clean between two ticks.
+    /// Restarts the timer; whether it runs for `timeout` already. A busy connection's line stays clean between two ticks.
     #[inline]
-    pub(crate) fn touch(&self, now: Ticks, timeout: u32) {
+    pub(crate) fn touch(&self, now: Ticks, timeout: u32) -> bool {
         if self.last_seen.load(Relaxed) != now.0 {
             self.last_seen.store(now.0, Relaxed);
         }
-        if self.timeout.load(Relaxed) != timeout {
-            self.timeout.store(timeout, Relaxed);
+        self.timeout.load(Relaxed) == timeout
+    }
+
+    /// Sets the timeout to that of the state. Looked at again after it is stored: of two workers that change the state at
+    /// once, the later state's timeout must stay.
+    #[cold]
+    pub(crate) fn set_timeout(&self, timeout_of: impl Fn(State) -> u32) {
+        let mut state = self.control().state();
+        loop {
+            self.timeout.store(timeout_of(state), Relaxed);
+            fence(SeqCst);
+            let now = self.control().state();
+            if now == state {
+                return;
+            }
+            state = now;
         }
     }
 
@@ -330,5 +354,8 @@ fn load(v4: &AtomicU32, v6: &[AtomicU64; 2], family: Family) -> Address {
 
 #[inline]
 fn same(v4: &AtomicU32, v6: &[AtomicU64; 2], address: Address, family: Family) -> bool {
-    load(v4, v6, family) == address
+    match family {
+        Family::V4 => v4.load(Relaxed) == address.to_v4(),
+        Family::V6 => load(v4, v6, family) == address,
+    }
 }

@@ -16,8 +16,14 @@ use super::entry::ConnId;
 
 /// Models are small.
 pub(super) const SLOTS: usize = if cfg!(loom) { 2 } else { 7 };
+/// One in the count of overflowing slots.
+const OVERFLOW: u64 = 1 << 56;
+/// A one in each fingerprint.
+const ONES: u64 = ((1 << (8 * SLOTS)) - 1) / 0xff;
 /// Buckets of a shard that a flow may be away from its home.
-const MAX_PROBES: usize = 32;
+///
+/// So few that the count of overflowing slots fits a byte: `(MAX_PROBES - 1) * SLOTS`, and one for each worker at work.
+const MAX_PROBES: usize = 24;
 /// How often an insert starts over because another worker was at the same flow.
 const MAX_RACES: usize = 16;
 
@@ -26,8 +32,9 @@ const MAX_RACES: usize = 16;
 #[repr(C, align(64))]
 pub(crate) struct Bucket {
     slots: [AtomicU64; SLOTS],
-    /// Slots in later buckets whose search began here or passed through. Written by inserters and removers.
-    overflow: AtomicU64,
+    /// In the highest byte, how many slots in later buckets belong to flows whose search began here or passed through. In
+    /// the others, a fingerprint of each slot: only a hint where to look first. Written by inserters and removers.
+    meta: AtomicU64,
 }
 
 #[cfg(not(loom))]
@@ -58,10 +65,19 @@ pub(crate) struct Index {
 }
 
 /// A place in the index: the home bucket and what slots of the flow look like.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Home {
     bucket: usize,
     tag: u64,
+}
+
+impl Home {
+    /// Eight bits of the tag; 0 is no slot's.
+    #[inline]
+    const fn fingerprint(self) -> u64 {
+        let bits = self.tag >> 56;
+        if bits == 0 { 1 } else { bits }
+    }
 }
 
 impl Index {
@@ -116,7 +132,7 @@ impl Index {
                     return Some(id);
                 }
             }
-            if bucket.overflow.load(Ordering::SeqCst) == 0 {
+            if bucket.meta.load(Ordering::SeqCst) < OVERFLOW {
                 return None;
             }
         }
@@ -127,7 +143,17 @@ impl Index {
     #[inline]
     pub(crate) fn guess(&self, home: Home) -> Option<ConnId> {
         let bucket = &self.buckets[home.bucket];
-        bucket.slots.iter().find_map(|slot| number(slot.load(Ordering::Acquire), home.tag))
+        let differences = bucket.meta.load(Ordering::Acquire) ^ (home.fingerprint() * ONES);
+        // The lowest zero byte is marked right, and only bytes above it may be marked wrongly: the tag decides.
+        let mut equal = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
+        while equal != 0 {
+            let slot = &bucket.slots[equal.trailing_zeros() as usize / 8];
+            if let Some(id) = number(slot.load(Ordering::Acquire), home.tag) {
+                return Some(id);
+            }
+            equal &= equal - 1;
+        }
+        None
     }
 
     /// Puts `id` into the index, unless more than `most` others there are the same as it.
@@ -181,23 +207,27 @@ impl Index {
                     && slot.compare_exchange(0, value, Ordering::SeqCst, Ordering::Relaxed).is_ok()
                 {
                     in_total_order();
+                    // Only whoever holds the slot changes its fingerprint, so the bytes never run into each other.
+                    bucket.meta.fetch_add(home.fingerprint() << (8 * at), Ordering::AcqRel);
                     return Some((probe, at));
                 }
             }
             // Told before the slot is claimed further on, so that no search that could find it stops here.
-            bucket.overflow.fetch_add(1, Ordering::SeqCst);
+            bucket.meta.fetch_add(OVERFLOW, Ordering::SeqCst);
         }
         for probe in 0..self.probes {
-            self.bucket(home, probe).overflow.fetch_sub(1, Ordering::SeqCst);
+            self.bucket(home, probe).meta.fetch_sub(OVERFLOW, Ordering::SeqCst);
         }
         None
     }
 
     fn release(&self, home: Home, probe: usize, slot: usize) {
-        self.bucket(home, probe).slots[slot].store(0, Ordering::SeqCst);
+        let bucket = self.bucket(home, probe);
+        bucket.meta.fetch_sub(home.fingerprint() << (8 * slot), Ordering::AcqRel);
+        bucket.slots[slot].store(0, Ordering::SeqCst);
         in_total_order();
         for before in 0..probe {
-            self.bucket(home, before).overflow.fetch_sub(1, Ordering::SeqCst);
+            self.bucket(home, before).meta.fetch_sub(OVERFLOW, Ordering::SeqCst);
         }
     }
 }
@@ -205,7 +235,7 @@ impl Index {
 #[cfg(test)]
 impl Index {
     pub(super) fn has_no_overflow(&self) -> bool {
-        self.buckets.iter().all(|bucket| bucket.overflow.load(Ordering::SeqCst) == 0)
+        self.buckets.iter().all(|bucket| bucket.meta.load(Ordering::SeqCst) < OVERFLOW)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -39,7 +39,8 @@ pub struct Table {
 
 /// A connection a packet belongs to.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Hit {
+pub(crate) struct Hit<'a> {
+    pub(crate) entry: &'a Entry,
     pub(crate) id: ConnId,
     pub(crate) direction: Direction,
     pub(crate) control: Control,
@@ -100,32 +101,38 @@ impl Table {
 
     /// The entry a flow most likely has, whose line is asked for.
     #[inline]
-    pub(crate) fn prefetch_entry(&self, home: Home) -> Option<ConnId> {
+    pub(crate) fn prefetch_entry(&self, home: Home, family: Family) -> Option<ConnId> {
         let id = self.index.guess(home)?;
-        crate::prefetch::prefetch(&self.entries[id as usize]);
+        let entry = &self.entries[id as usize];
+        crate::prefetch::prefetch(entry);
+        if family == Family::V6 {
+            entry.prefetch_v6();
+        }
         Some(id)
     }
 
     /// The connection `key` belongs to. `guess` is what [`prefetch_entry`](Self::prefetch_entry) said.
-    #[inline]
-    pub(crate) fn find(&self, home: Home, guess: Option<ConnId>, key: &FlowKey) -> Option<Hit> {
-        if let Some(id) = guess
-            && let Some((direction, control)) = self.entries[id as usize].matches(key)
-            && control.life() == Life::Live
-        {
-            return Some(Hit { id, direction, control });
+    #[inline(always)]
+    pub(crate) fn find(&self, home: Home, guess: Option<ConnId>, key: &FlowKey) -> Option<Hit<'_>> {
+        if let Some(id) = guess {
+            let entry = &self.entries[id as usize];
+            if let Some((direction, control)) = entry.matches(key)
+                && control.life() == Life::Live
+            {
+                return Some(Hit { entry, id, direction, control });
+            }
         }
         self.search(home, key)
     }
 
     /// The connection `key` belongs to, wherever in its chain it is.
-    pub(crate) fn search(&self, home: Home, key: &FlowKey) -> Option<Hit> {
+    pub(crate) fn search(&self, home: Home, key: &FlowKey) -> Option<Hit<'_>> {
         let mut hit = None;
         self.index.find(home, |id| {
             let entry = &self.entries[id as usize];
-            hit = entry
-                .matches(key)
-                .and_then(|(direction, control)| Some(Hit { id, direction, control: Self::keep(entry, control)? }));
+            hit = entry.matches(key).and_then(|(direction, control)| {
+                Some(Hit { entry, id, direction, control: Self::keep(entry, control)? })
+            });
             hit.is_some()
         });
         hit

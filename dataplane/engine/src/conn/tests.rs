@@ -68,9 +68,9 @@ fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: Ticks) -> 
     table.insert(local, new, State::SynRecv, now, TIMEOUT)
 }
 
-fn find(table: &Table, key: &FlowKey) -> Option<Hit> {
+fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {
     let home = table.home(key);
-    table.find(home, table.prefetch_entry(home), key)
+    table.find(home, table.prefetch_entry(home, key.family), key)
 }
 
 /// All workers pass, twice: what was retired before is free.

@@ -10,73 +10,71 @@ use crate::forward::tun::Tunnel;
 use crate::forward::{dr, nat, tun};
 use crate::frame::Frame;
 use crate::proto::State;
-use crate::snapshot::{DestinationId, DestinationView, Snapshot};
-use crate::time::Ticks;
+use crate::snapshot::{DestinationId, DestinationView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
-use super::Engine;
+use super::{Context, Own, advance};
 
-impl Engine {
+impl Own {
+    #[inline(always)]
     pub(super) fn inbound<F: Frame>(
         &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
+        cx: Context<'_>,
         frame: &mut F,
         packet: &Packet,
         home: Home,
-        hit: Hit,
+        hit: Hit<'_>,
     ) -> Verdict {
-        if is_reused(packet, hit.control) && self.end(hit.id) {
-            return self.schedule(snapshot, now, frame, packet, home);
+        if is_reused(packet, hit.control) && self.end(cx, hit.id) {
+            return self.schedule(cx, frame, packet, home);
         }
-        let (id, generation) = self.shared.table.entry(hit.id).destination_id();
-        let destination = snapshot.destinations.get(id);
+        let (id, generation) = hit.entry.destination_id();
+        let destination = cx.snapshot.destinations.get(id);
         if !destination.serves(generation) {
-            if !snapshot.services.any_of(packet.key.family) {
+            if !cx.snapshot.services.any_of(packet.key.family) {
                 return Verdict::Punt(PuntReason::NotAService);
             }
             // Silently, and the timer runs on: the connection resumes if the destination comes back (B.5.6).
             return Verdict::Drop(DropReason::DestinationRemoved);
         }
         if !destination.is_resolved() {
-            return self.unreachable(snapshot, now, frame, packet, destination);
+            return self.unreachable(cx, frame, packet, destination);
         }
-        self.advance(snapshot, now, packet, hit);
-        self.send(snapshot, now, frame, packet, id, destination, hit)
+        advance(cx, packet, hit);
+        self.send(cx, frame, packet, id, destination, hit)
     }
 
     /// Counts the packet and sends it to its destination, which is known to be reachable.
-    #[expect(clippy::too_many_arguments, reason = "all of it is at hand and in registers")]
+    #[inline(always)]
     pub(super) fn send<F: Frame>(
         &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
+        cx: Context<'_>,
         frame: &mut F,
         packet: &Packet,
         id: DestinationId,
         destination: &DestinationView,
-        hit: Hit,
+        hit: Hit<'_>,
     ) -> Verdict {
-        let counters = self.counters().destination(id);
+        let counters = cx.counters.destination(id);
         counters.packets_in.add(1);
         counters.bytes_in.add(u64::from(packet.ip_len));
         let method = hit.control.method();
         if packet.ttl <= 1 {
-            return self.reject_to_client(snapshot, now, frame, packet, Error::TimeExceeded, DropReason::TtlExceeded);
+            return self.reject_to_client(cx, frame, packet, Error::TimeExceeded, DropReason::TtlExceeded);
         }
         let overhead = if method == ForwardMethod::Tun { tun::overhead(destination.family()) } else { 0 };
         let mtu = destination.mtu.saturating_sub(overhead);
         if packet.ip_len > mtu {
-            return self.too_big(snapshot, now, frame, packet, mtu);
+            return self.too_big(cx, frame, packet, mtu);
         }
-        let entry = self.shared.table.entry(hit.id);
+        let entry = hit.entry;
         match method {
             ForwardMethod::Nat => {
                 let (address, port) = entry.destination();
                 let rewrite = Rewrite { end: End::Destination, address, port, deltas: entry.deltas() };
-                nat::rewrite(frame, packet, &rewrite, destination.ethernet);
+                nat::rewrite(frame, packet, &rewrite, &destination.ethernet);
             }
-            ForwardMethod::Dr => dr::request(frame, packet, destination.ethernet),
+            ForwardMethod::Dr => dr::request(frame, packet, &destination.ethernet),
             ForwardMethod::Tun => {
                 let tunnel = Tunnel {
                     family: destination.family(),
@@ -91,12 +89,6 @@ impl Engine {
             }
         }
         Verdict::Forward(destination.port)
-    }
-
-    #[inline]
-    pub(super) fn ip_id(&mut self) -> u16 {
-        self.next_ip_id = self.next_ip_id.wrapping_add(self.ip_id_step);
-        self.next_ip_id
     }
 }
 

@@ -9,92 +9,84 @@ use crate::forward::nat::{End, Rewrite};
 use crate::forward::{dr, nat};
 use crate::frame::Frame;
 use crate::shared::Unresolved;
-use crate::snapshot::{HopId, Lookup, Snapshot};
-use crate::time::Ticks;
+use crate::snapshot::{HopId, Lookup};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
-use super::Engine;
+use super::{Context, Own, advance};
 
-impl Engine {
+impl Own {
+    #[inline(always)]
     pub(super) fn outbound<F: Frame>(
         &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
+        cx: Context<'_>,
         frame: &mut F,
         packet: &Packet,
-        hit: Hit,
+        hit: Hit<'_>,
     ) -> Verdict {
-        let (id, generation) = self.shared.table.entry(hit.id).destination_id();
-        let serves = snapshot.destinations.get(id).serves(generation);
-        if !serves && !snapshot.services.any_of(packet.key.family) {
+        let (id, generation) = hit.entry.destination_id();
+        let serves = cx.snapshot.destinations.get(id).serves(generation);
+        if !serves && !cx.snapshot.services.any_of(packet.key.family) {
             return Verdict::Punt(PuntReason::NotAService);
         }
-        let hop = match self.reply_hop(snapshot, packet, hit) {
+        let hop = match reply_hop(cx, packet, hit) {
             Ok(hop) => hop,
             Err(Lookup::Unresolved { port, next }) => {
-                self.shared.ask_for(Unresolved { port, address: next });
+                cx.shared.ask_for(Unresolved { port, address: next });
                 return Verdict::Wait;
             }
             // A client on the director itself.
             Err(Lookup::Local | Lookup::Hop(_)) => return Verdict::Punt(PuntReason::LocalDestination),
             Err(Lookup::NoRoute) => {
-                return self.reject_from_director(
-                    snapshot,
-                    now,
-                    frame,
-                    packet,
-                    Error::HostUnreachable,
-                    DropReason::NoRoute,
-                );
+                return self.reject_from_director(cx, frame, packet, Error::HostUnreachable, DropReason::NoRoute);
             }
         };
-        let Some(&hop) = snapshot.network.hop(hop) else {
+        let Some(&hop) = cx.snapshot.network.hop(hop) else {
             return Verdict::Drop(DropReason::NoRoute);
         };
         // The kernel forwards before it translates: errors quote the packet as it came, and it is not counted.
         if packet.ttl <= 1 {
             let (error, reason) = (Error::TimeExceeded, DropReason::TtlExceeded);
-            return self.reject_from_director(snapshot, now, frame, packet, error, reason);
+            return self.reject_from_director(cx, frame, packet, error, reason);
         }
         if packet.ip_len > hop.mtu {
             if !packet.dont_fragment {
                 return Verdict::Drop(DropReason::NeedsFragmentation);
             }
             let (error, reason) = (Error::TooBig(hop.mtu), DropReason::TooBig);
-            return self.reject_from_director(snapshot, now, frame, packet, error, reason);
+            return self.reject_from_director(cx, frame, packet, error, reason);
         }
-        let entry = self.shared.table.entry(hit.id);
+        let entry = hit.entry;
         if hit.control.method() == ForwardMethod::Nat {
             let (address, port) = entry.vip();
             let (ip, transport) = entry.deltas();
             let deltas = (ip.inverse(), transport.inverse());
-            nat::rewrite(frame, packet, &Rewrite { end: End::Source, address, port, deltas }, hop.ethernet);
+            nat::rewrite(frame, packet, &Rewrite { end: End::Source, address, port, deltas }, &hop.ethernet);
         } else {
-            dr::request(frame, packet, hop.ethernet);
+            dr::request(frame, packet, &hop.ethernet);
         }
         if serves {
-            let counters = self.counters().destination(id);
+            let counters = cx.counters.destination(id);
             counters.packets_out.add(1);
             counters.bytes_out.add(u64::from(packet.ip_len));
         }
-        self.advance(snapshot, now, packet, hit);
+        advance(cx, packet, hit);
         Verdict::Forward(hop.port)
     }
+}
 
-    /// The hop towards the client: remembered in the connection, looked up again when the network has changed.
-    #[inline]
-    fn reply_hop(&self, snapshot: &Snapshot, packet: &Packet, hit: Hit) -> Result<HopId, Lookup> {
-        let entry = self.shared.table.entry(hit.id);
-        let network = &snapshot.network;
-        if let Some(hop) = entry.reply_hop(network.generation) {
-            return Ok(HopId(hop));
+/// The hop towards the client: remembered in the connection, looked up again when the network has changed.
+#[inline]
+fn reply_hop(cx: Context<'_>, packet: &Packet, hit: Hit<'_>) -> Result<HopId, Lookup> {
+    let entry = hit.entry;
+    let network = &cx.snapshot.network;
+    if let Some(hop) = entry.reply_hop(network.generation) {
+        return Ok(HopId(hop));
+    }
+    match network.lookup(packet.key.destination, packet.key.family) {
+        Lookup::Hop(hop) => {
+            entry.set_reply_hop(network.generation, hop.0);
+            Ok(hop)
         }
-        match network.lookup(packet.key.destination, packet.key.family) {
-            Lookup::Hop(hop) => {
-                entry.set_reply_hop(network.generation, hop.0);
-                Ok(hop)
-            }
-            other => Err(other),
-        }
+        other => Err(other),
     }
 }

@@ -6,91 +6,78 @@ use crate::forward::icmp_error::{self, Error};
 use crate::forward::{self};
 use crate::frame::Frame;
 use crate::shared::Unresolved;
-use crate::snapshot::{DestinationView, Lookup, Snapshot};
-use crate::time::Ticks;
+use crate::snapshot::{DestinationView, Lookup};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
-use super::Engine;
+use super::{Context, Own};
 
-impl Engine {
+impl Own {
     /// The destination can't be sent to now: for want of its neighbour's address, of a route, or because it is here.
     #[cold]
     pub(super) fn unreachable<F: Frame>(
         &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
+        cx: Context<'_>,
         frame: &mut F,
         packet: &Packet,
         destination: &DestinationView,
     ) -> Verdict {
-        match snapshot.network.lookup(destination.address, destination.family()) {
+        match cx.snapshot.network.lookup(destination.address, destination.family()) {
             Lookup::Unresolved { port, next } => {
-                self.shared.ask_for(Unresolved { port, address: next });
+                cx.shared.ask_for(Unresolved { port, address: next });
                 Verdict::Wait
             }
             Lookup::Local => Verdict::Punt(PuntReason::LocalDestination),
             // With a hop, what is missing is a source address for the tunnel.
             Lookup::NoRoute | Lookup::Hop(_) => {
                 let (error, reason) = (Error::HostUnreachable, DropReason::NoRoute);
-                self.reject_to_client(snapshot, now, frame, packet, error, reason)
+                self.reject_to_client(cx, frame, packet, error, reason)
             }
         }
     }
 
     /// The packet is longer than the way to its destination takes.
     #[cold]
-    pub(super) fn too_big<F: Frame>(
-        &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
-        frame: &mut F,
-        packet: &Packet,
-        mtu: u16,
-    ) -> Verdict {
+    pub(super) fn too_big<F: Frame>(&mut self, cx: Context<'_>, frame: &mut F, packet: &Packet, mtu: u16) -> Verdict {
         if !packet.dont_fragment {
             return Verdict::Drop(DropReason::NeedsFragmentation);
         }
         // The kernel quotes the packet as it would have gone on.
         forward::decrement_ttl(frame, packet);
-        self.reject_to_client(snapshot, now, frame, packet, Error::TooBig(mtu), DropReason::TooBig)
+        self.reject_to_client(cx, frame, packet, Error::TooBig(mtu), DropReason::TooBig)
     }
 
     /// Tells the client, in the name of the virtual address.
     #[cold]
     pub(super) fn reject_to_client<F: Frame>(
         &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
+        cx: Context<'_>,
         frame: &mut F,
         packet: &Packet,
         error: Error,
         reason: DropReason,
     ) -> Verdict {
-        self.reject(snapshot, now, frame, packet, error, packet.key.destination, reason)
+        self.reject(cx, frame, packet, error, packet.key.destination, reason)
     }
 
     /// Tells the real server, as the router it takes the director for.
     #[cold]
     pub(super) fn reject_from_director<F: Frame>(
         &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
+        cx: Context<'_>,
         frame: &mut F,
         packet: &Packet,
         error: Error,
         reason: DropReason,
     ) -> Verdict {
-        match snapshot.network.source_for(packet.key.source.to_ip(packet.key.family)) {
-            Some(own) => self.reject(snapshot, now, frame, packet, error, own.into(), reason),
+        match cx.snapshot.network.source_for(packet.key.source.to_ip(packet.key.family)) {
+            Some(own) => self.reject(cx, frame, packet, error, own.into(), reason),
             None => Verdict::Drop(reason),
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "private, and each is a different thing")]
     fn reject<F: Frame>(
         &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
+        cx: Context<'_>,
         frame: &mut F,
         packet: &Packet,
         error: Error,
@@ -98,17 +85,17 @@ impl Engine {
         reason: DropReason,
     ) -> Verdict {
         let to = packet.key.source;
-        let Lookup::Hop(hop) = snapshot.network.lookup(to, packet.key.family) else {
+        let Lookup::Hop(hop) = cx.snapshot.network.lookup(to, packet.key.family) else {
             return Verdict::Drop(reason);
         };
-        let Some(&hop) = snapshot.network.hop(hop) else {
+        let Some(&hop) = cx.snapshot.network.hop(hop) else {
             return Verdict::Drop(reason);
         };
-        if is_nobody(to, packet.key.family) || !self.icmp.take(now) {
+        if is_nobody(to, packet.key.family) || !self.icmp.take(cx.now) {
             return Verdict::Drop(reason);
         }
         let id = self.ip_id();
-        if icmp_error::write(frame, packet, error, from, id, hop.ethernet) {
+        if icmp_error::write(frame, packet, error, from, id, &hop.ethernet) {
             Verdict::Reject(hop.port, reason)
         } else {
             Verdict::Drop(reason)

@@ -3,31 +3,29 @@
 use ulvs_model::ForwardMethod;
 use ulvs_wire::{Packet, parse, tcp};
 
-use crate::conn::{ConnId, Control, Direction, Hit, Home, NewConnection, Refused};
+use crate::conn::{Direction, Hit, Home, NewConnection, Refused};
 use crate::forward::icmp_error::Error;
 use crate::frame::Frame;
 use crate::proto::{self, Path, State};
-use crate::snapshot::{DestinationId, DestinationView, Snapshot};
-use crate::time::Ticks;
+use crate::snapshot::{DestinationId, DestinationView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
-use super::Engine;
+use super::{Context, Own};
 
 /// Packets from this port are FTP data of a helper and never scheduled, whatever the service (B.5.1).
 const FTP_DATA: u16 = 20;
 
-impl Engine {
+impl Own {
     #[cold]
     pub(super) fn schedule<F: Frame>(
         &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
+        cx: Context<'_>,
         frame: &mut F,
         packet: &Packet,
         home: Home,
     ) -> Verdict {
         let key = &packet.key;
-        let service = snapshot.services.find(key.destination, key.destination_port, key.protocol, key.family);
+        let service = cx.snapshot.services.find(key.destination, key.destination_port, key.protocol, key.family);
         let Some(service) = service else {
             return Verdict::Punt(PuntReason::NotAService);
         };
@@ -35,24 +33,23 @@ impl Engine {
         if !opens || key.source_port == FTP_DATA {
             return Verdict::Punt(PuntReason::NoConnection);
         }
-        let Some(id) = service.pick(self.worker, &self.shared.live) else {
+        let Some(id) = service.pick(self.worker, &cx.shared.live) else {
             let (error, reason) = (Error::PortUnreachable, DropReason::NoDestination);
-            return self.reject_to_client(snapshot, now, frame, packet, error, reason);
+            return self.reject_to_client(cx, frame, packet, error, reason);
         };
-        let destination = *snapshot.destinations.get(id);
-        match self.connect(snapshot, now, packet, id, &destination) {
-            Ok((conn, control)) => {
-                self.counters().destination(id).connections.add(1);
-                let hit = Hit { id: conn, direction: Direction::In, control };
+        let destination = *cx.snapshot.destinations.get(id);
+        match self.connect(cx, packet, id, &destination) {
+            Ok(hit) => {
+                cx.counters.destination(id).connections.add(1);
                 if destination.is_resolved() {
-                    self.send(snapshot, now, frame, packet, id, &destination, hit)
+                    self.send(cx, frame, packet, id, &destination, hit)
                 } else {
-                    self.unreachable(snapshot, now, frame, packet, &destination)
+                    self.unreachable(cx, frame, packet, &destination)
                 }
             }
-            Err(Refused::Exists) => match self.shared.table.search(home, key) {
-                Some(hit) => self.forward(snapshot, now, frame, packet, home, hit),
-                None => Verdict::Drop(DropReason::ConnTableFull),
+            Err(Refused::Exists) => match cx.shared.table.search(home, key) {
+                Some(hit) => self.forward(cx, frame, packet, home, hit),
+                None => Verdict::Drop(DropReason::Contended),
             },
             Err(Refused::Full) => Verdict::Drop(DropReason::ConnTableFull),
             Err(Refused::ReplyTuple) => Verdict::Drop(DropReason::ReplyTupleInUse),
@@ -60,21 +57,20 @@ impl Engine {
     }
 
     /// Makes the connection, with the first packet's step of the state machine already taken.
-    fn connect(
+    fn connect<'a>(
         &mut self,
-        snapshot: &Snapshot,
-        now: Ticks,
+        cx: Context<'a>,
         packet: &Packet,
         id: DestinationId,
         destination: &DestinationView,
-    ) -> Result<(ConnId, Control), Refused> {
+    ) -> Result<Hit<'a>, Refused> {
         if !self.local.can_retire() {
             return Err(Refused::Full);
         }
         let method = destination.method;
         let nat = method == ForwardMethod::Nat;
         let path = if nat { Path::Input } else { Path::InputOnly };
-        let state = proto::step(packet.key.protocol, snapshot.secure_tcp, path, State::None, packet.tcp_flags);
+        let state = proto::step(packet.key.protocol, cx.snapshot.secure_tcp, path, State::None, packet.tcp_flags);
         let new = NewConnection {
             key: packet.key,
             method,
@@ -84,10 +80,13 @@ impl Engine {
             family: destination.family(),
             port: if nat { destination.destination_port } else { packet.key.destination_port },
         };
-        let timeout = snapshot.timeouts.of(state);
-        let conn = self.shared.table.insert(&mut self.local, &new, state, now, timeout)?;
-        self.shared.live.opened(id, state.is_active());
-        self.counters().connections_made.add(1);
-        Ok((conn, self.shared.table.entry(conn).control()))
+        let timeout = cx.snapshot.timeouts.of(state);
+        // Counted before it can be found, for it can be ended as soon as it is.
+        cx.shared.live.opened(id, state.is_active());
+        let inserted = cx.shared.table.insert(&mut self.local, &new, state, cx.now, timeout);
+        let id = inserted.inspect_err(|_| cx.shared.live.ended(new.destination, state.is_active()))?;
+        cx.counters.connections_made.add(1);
+        let entry = cx.shared.table.entry(id);
+        Ok(Hit { entry, id, direction: Direction::In, control: entry.control() })
     }
 }

@@ -6,7 +6,7 @@ use crate::frame::Frame;
 
 /// Sends a request to the real server.
 #[inline]
-pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, ethernet: [u8; 12]) {
+pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, ethernet: &[u8; 12]) {
     super::decrement_ttl(frame, packet);
     super::set_ethernet(frame, ethernet);
 }

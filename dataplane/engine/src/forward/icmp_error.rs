@@ -59,7 +59,7 @@ pub(crate) fn write(
     error: Error,
     source: Address,
     id: u16,
-    ethernet: [u8; 12],
+    ethernet: &[u8; 12],
 ) -> bool {
     let (header_len, longest) = match packet.key.family {
         Family::V4 => (ipv4::HEADER_LEN, LONGEST_V4),

@@ -9,16 +9,16 @@ pub(crate) mod tun;
 
 use ulvs_wire::ipv4::Ipv4Header;
 use ulvs_wire::ipv6::Ipv6Header;
-use ulvs_wire::{Family, Packet};
+use ulvs_wire::{Family, Packet, ethernet};
 use zerocopy::FromBytes;
 
 use crate::frame::Frame;
 
 /// Writes destination and source hardware address.
 #[inline]
-pub(crate) fn set_ethernet(frame: &mut impl Frame, addresses: [u8; 12]) {
+pub(crate) fn set_ethernet(frame: &mut impl Frame, addresses: &[u8; 12]) {
     if let Some(header) = frame.bytes_mut().first_chunk_mut::<12>() {
-        *header = addresses;
+        *header = *addresses;
     }
 }
 
@@ -41,12 +41,14 @@ pub(crate) fn decrement_ttl(frame: &mut impl Frame, packet: &Packet) {
 
 #[inline]
 fn ipv4<'a>(frame: &'a mut impl Frame, packet: &Packet) -> Option<&'a mut Ipv4Header> {
-    let bytes = frame.bytes_mut().get_mut(usize::from(packet.l3)..)?;
+    debug_assert_eq!(usize::from(packet.l3), ethernet::HEADER_LEN);
+    let bytes = frame.bytes_mut().get_mut(ethernet::HEADER_LEN..)?;
     Some(Ipv4Header::mut_from_prefix(bytes).ok()?.0)
 }
 
 #[inline]
 fn ipv6<'a>(frame: &'a mut impl Frame, packet: &Packet) -> Option<&'a mut Ipv6Header> {
-    let bytes = frame.bytes_mut().get_mut(usize::from(packet.l3)..)?;
+    debug_assert_eq!(usize::from(packet.l3), ethernet::HEADER_LEN);
+    let bytes = frame.bytes_mut().get_mut(ethernet::HEADER_LEN..)?;
     Some(Ipv6Header::mut_from_prefix(bytes).ok()?.0)
 }

@@ -23,7 +23,7 @@ pub(crate) struct Rewrite {
 
 /// Rewrites the packet and takes one from its TTL.
 #[inline]
-pub(crate) fn rewrite(frame: &mut impl Frame, packet: &Packet, to: &Rewrite, ethernet: [u8; 12]) {
+pub(crate) fn rewrite(frame: &mut impl Frame, packet: &Packet, to: &Rewrite, ethernet: &[u8; 12]) {
     super::decrement_ttl(frame, packet);
     match packet.key.family {
         Family::V4 => {

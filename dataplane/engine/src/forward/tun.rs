@@ -63,7 +63,7 @@ pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, tunnel: &Tunnel) 
         Family::V4 => ethernet::TYPE_IPV4,
         Family::V6 => ethernet::TYPE_IPV6,
     });
-    super::set_ethernet(frame, tunnel.ethernet);
+    super::set_ethernet(frame, &tunnel.ethernet);
     outer
 }
 

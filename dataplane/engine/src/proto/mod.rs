@@ -21,7 +21,7 @@ pub enum Path {
 }
 
 /// The state after a packet with these TCP flags (0 for UDP).
-#[inline]
+#[inline(always)]
 pub(crate) fn step(protocol: u8, secure_tcp: bool, path: Path, state: State, tcp_flags: u8) -> State {
     if protocol == parse::TCP { tcp::step(secure_tcp, path, state, tcp_flags) } else { State::Udp }
 }

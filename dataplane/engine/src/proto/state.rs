@@ -53,7 +53,21 @@ impl State {
     /// The state with this number; [`State::None`] for numbers there is no state for.
     #[inline]
     pub const fn from_number(number: u8) -> Self {
-        if (number as usize) < Self::ALL.len() { Self::ALL[number as usize] } else { Self::None }
+        // The compiler makes this a comparison; a table would be a load.
+        match number {
+            1 => Self::Established,
+            2 => Self::SynSent,
+            3 => Self::SynRecv,
+            4 => Self::FinWait,
+            5 => Self::TimeWait,
+            6 => Self::Close,
+            7 => Self::CloseWait,
+            8 => Self::LastAck,
+            9 => Self::Listen,
+            10 => Self::SynAck,
+            11 => Self::Udp,
+            _ => Self::None,
+        }
     }
 
     /// The name `ipvsadm -Lnc` prints.

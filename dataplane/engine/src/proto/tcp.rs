@@ -64,7 +64,7 @@ const SECURE: [Events; 3] = [
 ];
 
 /// The state after a packet. Of several flags the first of RST, SYN, FIN, ACK counts; without any the connection closes.
-#[inline]
+#[inline(always)]
 pub(super) fn step(secure: bool, path: Path, state: State, flags: u8) -> State {
     let event = if flags & RST != 0 {
         3

@@ -44,9 +44,9 @@ fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: u32) -> Re
     table.insert(local, new, State::SynRecv, Ticks(now), TIMEOUT)
 }
 
-fn find(table: &Table, key: &FlowKey) -> Option<Hit> {
+fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {
     let home = table.home(key);
-    table.find(home, table.prefetch_entry(home), key)
+    table.find(home, table.prefetch_entry(home, key.family), key)
 }
 
 /// Two workers make the same connection with different real servers: it is made once, and both directions find it.

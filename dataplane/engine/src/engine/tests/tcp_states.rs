@@ -138,7 +138,7 @@ fn through_the_engine(cell: &Cell, from: State) -> (State, Option<u32>, Load) {
         family: Family::V4,
         port: if method == ForwardMethod::Nat { SERVER.1 } else { VIP.1 },
     };
-    let id = engine.shared.table.insert(&mut engine.local, &new, from, NOW, ticks(200)).unwrap();
+    let id = engine.shared.table.insert(&mut engine.own.local, &new, from, NOW, ticks(200)).unwrap();
     engine.shared.live.opened(destination, from.is_active());
     let frame = match cell.path() {
         Path::Output => packet(SERVER, CLIENT, cell.flags()),
