@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use ulvs_config::Director;
 
+use crate::words::counted;
+
 /// Reports a file's errors on standard error, or on standard output that it has none.
 pub(crate) fn report(file: &Path) -> ExitCode {
     match read(file) {
@@ -13,10 +15,11 @@ pub(crate) fn report(file: &Path) -> ExitCode {
             let services = director.services();
             let real_servers: usize = services.iter().map(|service| service.destinations().len()).sum();
             println!(
-                "{}: no errors ({} ports, {} services, {real_servers} real servers)",
+                "{}: no errors ({}, {}, {})",
                 file.display(),
-                director.ports().len(),
-                services.len()
+                counted(director.ports().len(), "port"),
+                counted(services.len(), "service"),
+                counted(real_servers, "real server")
             );
             ExitCode::SUCCESS
         }
@@ -45,8 +48,6 @@ pub(crate) fn read(file: &Path) -> Result<Director, String> {
     })?;
     Director::parse(&text).map_err(|diagnostics| {
         let report: String = diagnostics.iter().map(|diagnostic| diagnostic.render(file.display())).collect();
-        let count = diagnostics.len();
-        let plural = if count == 1 { "" } else { "s" };
-        report + &format!("{}: {count} error{plural}\n", file.display())
+        report + &format!("{}: {}\n", file.display(), counted(diagnostics.len(), "error"))
     })
 }

@@ -7,6 +7,8 @@ use ulvs_kernel::Tap;
 use ulvs_worker::Exception;
 use ulvs_worker::ports::MbufFrame;
 
+use crate::words::counted;
+
 /// Descriptors of each queue.
 const DESCRIPTORS: u16 = 1024;
 /// Mbufs each worker keeps at hand.
@@ -82,8 +84,7 @@ pub(crate) fn start(eal: &Eal, pool: &Mempool, director: &Director) -> Result<(V
             settings.device,
             ulvs_kernel::tap::Mac(mac),
             settings.mtu,
-            port.rx_queues(),
-            if port.rx_queues() == 1 { "" } else { "s" },
+            counted(port.rx_queues(), "queue"),
             settings.tap.as_deref().unwrap_or("none"),
         );
         started.push(port);

@@ -18,6 +18,7 @@ use crate::devices::{self, DirectorPort};
 use crate::signals::{Signals, Told};
 use crate::status::Sources;
 use crate::threads::Threads;
+use crate::words::counted;
 use crate::{api, check, metrics, placement, reload};
 
 /// Runs a director until SIGTERM or SIGINT.
@@ -110,11 +111,13 @@ async fn serve(
     let mut tasks =
         vec![tokio::spawn(control.run(receiver)), tokio::spawn(api::serve(sockets.api, Arc::clone(&sources)))];
     tasks.extend(sockets.metrics.map(|listener| tokio::spawn(metrics::serve(listener, sources))));
+    let cores = &director.workers().cores;
     tracing::info!(
-        "forwarding: {} services, {} workers on cores {:?}",
-        director.services().len(),
-        director.workers().cores.len(),
-        director.workers().cores
+        "forwarding: {}, {} on core{} {}",
+        counted(director.services().len(), "service"),
+        counted(cores.len(), "worker"),
+        if cores.len() == 1 { "" } else { "s" },
+        cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     );
     while signals.next().await == Told::Reload {
         reload::reload(file, director, &requests).await;

@@ -18,9 +18,29 @@ pub(crate) fn start() {
         let message = message.trim_end();
         match level {
             dpdk::LogLevel::Debug => tracing::trace!(target: "dpdk", "{message}"),
+            // Said at each start of every size of page that is not in use.
+            dpdk::LogLevel::Warning if is_about_unused_pages(message) => tracing::debug!(target: "dpdk", "{message}"),
             dpdk::LogLevel::Info | dpdk::LogLevel::Notice => tracing::debug!(target: "dpdk", "{message}"),
             dpdk::LogLevel::Warning => tracing::info!(target: "dpdk", "DPDK: {message}"),
             _ => tracing::warn!(target: "dpdk", "DPDK: {message}"),
         }
     });
+}
+
+/// Too few pages of the size that is wanted are an error of their own.
+fn is_about_unused_pages(message: &str) -> bool {
+    message.contains("No free ") && message.contains(" kB hugepages reported on node")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_about_unused_pages;
+
+    #[test]
+    fn what_is_said_at_each_start_is_known() {
+        assert!(is_about_unused_pages("EAL: No free 1048576 kB hugepages reported on node 0"));
+        assert!(!is_about_unused_pages(
+            "EAL: Not enough memory available on socket 0! Requested: 64MB, available: 0MB"
+        ));
+    }
 }

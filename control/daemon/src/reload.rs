@@ -7,6 +7,7 @@ use ulvs_config::{Director, restart_needed};
 
 use crate::check;
 use crate::control::{Reloaded, Request};
+use crate::words::counted;
 
 /// Reads the file and follows it. With errors in it, everything stays as it is. `started` is what ulvsd was started with:
 /// what needs a restart is told again at every reload until there is one.
@@ -30,11 +31,10 @@ pub(crate) async fn reload(file: &Path, started: &Director, control: &mpsc::Send
         for line in plan.to_string().lines() {
             tracing::info!("{line}");
         }
-        let plural = if changes == 1 { "" } else { "s" };
         if refused == 0 {
-            tracing::info!("{} followed: {changes} change{plural}", file.display());
+            tracing::info!("{} followed: {}", file.display(), counted(changes, "change"));
         } else {
-            tracing::error!("{} followed in part: {refused} of {changes} change{plural} refused", file.display());
+            tracing::error!("{} followed in part: {refused} of {} refused", file.display(), counted(changes, "change"));
         }
     }
 }
