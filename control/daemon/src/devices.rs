@@ -13,6 +13,8 @@ use crate::words::counted;
 const DESCRIPTORS: u16 = 1024;
 /// Mbufs each worker keeps at hand.
 const CACHE: u32 = 256;
+/// Bytes of a frame that an mbuf holds at least: some drivers take no smaller buffers.
+const DATA_ROOM: u16 = 2048;
 
 /// A port of the director and its twin in the kernel.
 #[derive(Debug)]
@@ -58,8 +60,7 @@ pub(crate) fn pool(eal: &Eal, director: &Director) -> Result<Mempool> {
     // One less than a power of two fills the pool's ring.
     let count = director.dpdk().packets.unwrap_or_else(|| count.checked_next_power_of_two().unwrap_or(count) - 1);
     let longest = director.ports().iter().map(|port| port.mtu).max().unwrap_or(1500);
-    // Ethernet header and one VLAN tag beside the IP packet.
-    let data_room = 2048.max(longest + 18);
+    let data_room = DATA_ROOM.max(longest.saturating_add(dpdk::port::FRAME_OVERHEAD));
     let config = MempoolConfig { count, cache: CACHE, data_room, socket: None };
     let given = || format!("`memory` of [dpdk] is {} MiB", director.dpdk().memory_mib);
     Mempool::new(eal, "packets", &config).with_context(given)
@@ -79,7 +80,7 @@ pub(crate) fn start(eal: &Eal, pool: &Mempool, director: &Director) -> Result<(V
             None => None,
         };
         tracing::info!(
-            "port {}: {} ({driver}), {}, MTU {}, {} queue{}, TAP {}",
+            "port {}: {} ({driver}), {}, MTU {}, {}, TAP {}",
             settings.name,
             settings.device,
             ulvs_kernel::tap::Mac(mac),

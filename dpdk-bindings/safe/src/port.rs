@@ -28,6 +28,10 @@ pub use offload::{RxOffloads, TxOffloads};
 pub use started::{StartedPort, StopError};
 pub use status::{Link, PortInfo, PortStats};
 
+/// Ethernet header, two VLAN tags and the check sequence: what a frame may be longer than its IP packet. A pool's data room
+/// must hold the MTU and this, unless packets may be scattered.
+pub const FRAME_OVERHEAD: u16 = 14 + 2 * 4 + 4;
+
 /// A device that this value alone may set up. Dropping it closes the device if it was set up, and lets it be found
 /// again if not.
 pub struct Port {

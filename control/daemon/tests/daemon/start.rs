@@ -59,6 +59,17 @@ fn memory_that_is_not_there() {
 }
 
 #[test]
+fn jumbo_frames() {
+    let Some(rig) = Rig::new() else { return };
+    let file = rig.file().replacen("memory = 64", "memory = 64\npackets = 4095", 1);
+    let ulvsd = rig.start(&file.replacen("tap = ", "mtu = 9000\ntap = ", 1));
+    ulvsd.wait_for("MTU 9000");
+    assert!(rig.ip("link show ulvs0").contains("mtu 9000"));
+    ulvsd.wait_for("forwarding: 1 service, 1 worker on core 0");
+    assert_eq!(ulvsd.count("hugepages reported"), 0);
+}
+
+#[test]
 fn a_tap_whose_name_is_taken() {
     let Some(rig) = Rig::new() else { return };
     rig.ip("tuntap add ulvs0 mode tap");

@@ -6,7 +6,7 @@ use std::ptr;
 
 use dpdk_sys as sys;
 
-use super::{Port, PortConfig, PortError, RxOffloads, Setting, StartedPort, State, TxOffloads};
+use super::{FRAME_OVERHEAD, Port, PortConfig, PortError, RxOffloads, Setting, StartedPort, State, TxOffloads};
 use crate::{Errno, Mempool};
 
 /// What RSS may hash: addresses, and ports of TCP and UDP. Each device does some of these.
@@ -16,9 +16,6 @@ pub(super) const RSS_FLOWS: u64 = sys::DPDK_RSS_IPV4
     | sys::DPDK_RSS_IPV6
     | sys::DPDK_RSS_IPV6_TCP
     | sys::DPDK_RSS_IPV6_UDP;
-
-/// Ethernet header, two VLAN tags and the check sequence: what a frame is longer than its IP packet.
-const FRAME_OVERHEAD: u32 = 14 + 2 * 4 + 4;
 
 /// What a device was actually given.
 pub(super) struct Applied {
@@ -76,7 +73,7 @@ impl Port {
         if let Some(mtu) = config.mtu
             && !config.rx_offloads.contains(RxOffloads::SCATTER)
         {
-            let wanted = u32::from(mtu) + FRAME_OVERHEAD;
+            let wanted = u32::from(mtu) + u32::from(FRAME_OVERHEAD);
             if wanted > u32::from(room) {
                 return Err(PortError::Mtu { port: self.name.clone(), mtu, room, wanted });
             }
