@@ -6,11 +6,7 @@ use crate::Errno;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PortError {
     /// No such device.
-    #[error(
-        "there is no DPDK device {device:?}; there are: {}. Add it as a vdev, or bind the NIC (scripts/host) and allow its \
-         PCI address",
-        list(known)
-    )]
+    #[error("there is no DPDK device {device:?}; there are: {}. {}", list(known), remedy(device))]
     Unknown {
         /// What was looked for.
         device: String,
@@ -87,6 +83,15 @@ fn queues(number: u16, direction: &str) -> String {
     format!("{number} {direction} queue{}", if number == 1 { "" } else { "s" })
 }
 
+/// What to do about a device that is not there.
+fn remedy(device: &str) -> String {
+    if device.contains(':') {
+        format!("Bind the NIC to a driver for DPDK first: scripts/host/bind-nic bind {device}")
+    } else {
+        format!("A virtual device is named by the beginning of its vdev string: {device},...")
+    }
+}
+
 fn list(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
@@ -103,6 +108,16 @@ mod tests {
             "port net_af_packet0 has 1 receive queue and 2 are wanted: add qpairs=2 to the vdev"
         );
         let unknown = PortError::Unknown { device: "net_nil0".to_owned(), known: Vec::new() };
-        assert!(unknown.to_string().starts_with("there is no DPDK device \"net_nil0\"; there are: none."));
+        assert_eq!(
+            unknown.to_string(),
+            "there is no DPDK device \"net_nil0\"; there are: none. A virtual device is named by the beginning of its vdev \
+             string: net_nil0,..."
+        );
+        let unbound = PortError::Unknown { device: "0000:03:00.0".to_owned(), known: vec!["net_null0".to_owned()] };
+        assert_eq!(
+            unbound.to_string(),
+            "there is no DPDK device \"0000:03:00.0\"; there are: net_null0. Bind the NIC to a driver for DPDK first: \
+             scripts/host/bind-nic bind 0000:03:00.0"
+        );
     }
 }
