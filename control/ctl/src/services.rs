@@ -18,9 +18,9 @@ pub(crate) fn render(services: &[ServiceStatus]) -> String {
         ("INACTIVE", Right),
         ("CONNECTIONS", Right),
         ("PACKETS IN", Right),
-        ("OUT", Right),
+        ("PACKETS OUT", Right),
         ("BYTES IN", Right),
-        ("OUT", Right),
+        ("BYTES OUT", Right),
         ("NEIGHBOUR", Left),
     ]);
     for service in services {
@@ -45,7 +45,7 @@ fn service_row(service: &ServiceStatus) -> [String; 12] {
         packets_out,
         bytes_in,
         bytes_out,
-        String::new(),
+        neighbours(&service.real_servers),
     ]
 }
 
@@ -82,6 +82,15 @@ const fn neighbour(neighbour: Neighbour) -> &'static str {
         Neighbour::Resolved => "resolved",
         Neighbour::Unresolved => "unresolved",
         Neighbour::NoRoute => "no route",
+    }
+}
+
+/// Of a service: how many of its real servers packets can be sent to.
+fn neighbours(real_servers: &[RealServerStatus]) -> String {
+    let resolved = real_servers.iter().filter(|real_server| real_server.neighbour == Neighbour::Resolved).count();
+    match real_servers.len() {
+        0 => "no real server".to_owned(),
+        all => format!("{resolved} of {all} resolved"),
     }
 }
 
@@ -127,11 +136,11 @@ mod tests {
             real_servers: vec![],
         };
         let expected = "\
-PROT  ADDRESS             SCHEDULER/FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN   OUT  BYTES IN       OUT  NEIGHBOUR
-TCP   192.0.2.100:80      wlc                            24       680          704           0     0       0 B       0 B
-  ->  10.0.0.11:8080      nat                     1      12       340          352        123k  234k  1.00 MiB  1.50 GiB  resolved
-  ->  10.0.0.12:80        dr                      1      12       340          352        123k  234k  1.00 MiB  1.50 GiB  no route
-UDP   [2001:db8::100]:53  rr                              0         0            0           0     0       0 B       0 B
+PROT  ADDRESS             SCHEDULER/FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN  PACKETS OUT  BYTES IN  BYTES OUT  NEIGHBOUR
+TCP   192.0.2.100:80      wlc                            24       680          704           0            0       0 B        0 B  1 of 2 resolved
+  ->  10.0.0.11:8080      nat                     1      12       340          352        123k         234k  1.00 MiB   1.50 GiB  resolved
+  ->  10.0.0.12:80        dr                      1      12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route
+UDP   [2001:db8::100]:53  rr                              0         0            0           0            0       0 B        0 B  no real server
 ";
         assert_eq!(render(&[web, dns]), expected);
         assert_eq!(render(&[]), "no services\n");
