@@ -86,7 +86,7 @@ fn network(setup: &Setup) -> Network {
         ports: vec![Port { mac: PORT_MAC, mtu: 1500 }],
         routes: prefix
             .parse()
-            .map(|prefix| vec![Route { prefix, port, via: Some(gateway), source: Some(own), mtu: None }])
+            .map(|prefix| vec![Route { prefix, port: Some(port), via: Some(gateway), source: Some(own), mtu: None }])
             .unwrap_or_default(),
         neighbours: vec![Neighbour { port, address: gateway, mac: [2, 0, 0, 0, 0, 9] }],
         addresses: Vec::new(),

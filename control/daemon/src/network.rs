@@ -28,7 +28,8 @@ fn from_file(network: &mut Network, ports: &[DirectorPort], director: &Director)
     };
     for route in director.static_routes() {
         let (prefix, via) = (route.prefix, route.via);
-        network.routes.extend(running(route.port).map(|port| Route { prefix, port, via, source: None, mtu: None }));
+        let leads = |port| Route { prefix, port: Some(port), via, source: None, mtu: None };
+        network.routes.extend(running(route.port).map(leads));
     }
     for neighbour in director.static_neighbours() {
         let (address, mac) = (neighbour.address, neighbour.mac.octets());
@@ -39,7 +40,7 @@ fn from_file(network: &mut Network, ports: &[DirectorPort], director: &Director)
         for &address in &port.settings.addresses {
             network.addresses.push((id(at), address));
             let source = Some(address.addr());
-            network.routes.push(Route { prefix: address.trunc(), port: id(at), via: None, source, mtu: None });
+            network.routes.push(Route { prefix: address.trunc(), port: Some(id(at)), via: None, source, mtu: None });
         }
     }
 }
@@ -49,10 +50,13 @@ fn from_kernel(network: &mut Network, ports: &[DirectorPort], kernel: &KernelSta
         network.addresses.extend(port_of(ports, index).map(|port| (port, address)));
     }
     for (&prefix, route) in kernel.routes.iter() {
+        let refuses = route.next_hops.is_empty();
         let hop = route.next_hops.iter().find(|hop| kernel.is_up(hop.ifindex));
-        if let Some((hop, port)) = hop.and_then(|hop| Some((hop, port_of(ports, hop.ifindex)?))) {
+        let port = hop.and_then(|hop| port_of(ports, hop.ifindex));
+        if refuses || port.is_some() {
+            let (via, source) = (hop.and_then(|hop| hop.gateway), route.preferred_source);
             let mtu = route.mtu.and_then(|mtu| u16::try_from(mtu).ok());
-            network.routes.push(Route { prefix, port, via: hop.gateway, source: route.preferred_source, mtu });
+            network.routes.push(Route { prefix, port, via, source, mtu });
         }
     }
     for (&(index, address), neighbour) in kernel.neighbours.iter() {

@@ -38,7 +38,7 @@ fn network(unknown: u32) -> Network {
         ports: vec![Port { mac: [2, 0, 0, 0, 0, 0], mtu: 1500 }],
         routes: vec![Route {
             prefix: "10.0.0.0/8".parse().unwrap(),
-            port: PortId(0),
+            port: Some(PortId(0)),
             via: None,
             source: None,
             mtu: None,

@@ -80,7 +80,7 @@ fn network() -> Network {
     let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
     let route = |prefix: &str, port, via: Option<&str>| {
         let (prefix, via) = (prefix.parse().unwrap(), via.map(ip));
-        Route { prefix, port: PortId(port), via, source: None, mtu: None }
+        Route { prefix, port: Some(PortId(port)), via, source: None, mtu: None }
     };
     let neighbour =
         |port, address: &str| Neighbour { port: PortId(port), address: ip(address), mac: [2, 0, 0, 0, 9, 9] };

@@ -6,6 +6,7 @@
 
 mod api;
 mod check;
+mod network;
 mod reload;
 mod rig;
 mod start;

@@ -28,8 +28,9 @@ pub struct Port {
 pub struct Route {
     /// Where to.
     pub prefix: IpNet,
-    /// The port that leads there.
-    pub port: PortId,
+    /// The port that leads there; `None`: packets are refused (`blackhole`, `unreachable`, `prohibit`), whatever less
+    /// specific routes say.
+    pub port: Option<PortId>,
     /// The gateway; `None`: the prefix is on the link.
     pub via: Option<IpAddr>,
     /// The source address of what the director itself sends that way.
@@ -88,8 +89,9 @@ pub(crate) struct NetworkView {
     hops: Vec<Hop>,
     neighbours: HashMap<(PortId, IpAddr), Mac>,
     hop_of: HashMap<(PortId, IpAddr, u16), HopId>,
-    v4: PrefixMap<Ipv4Net, RouteView>,
-    v6: PrefixMap<Ipv6Net, RouteView>,
+    /// `None` refuses.
+    v4: PrefixMap<Ipv4Net, Option<RouteView>>,
+    v6: PrefixMap<Ipv6Net, Option<RouteView>>,
     local: HashSet<IpAddr>,
     addresses: Vec<(PortId, IpNet)>,
 }
@@ -99,7 +101,7 @@ pub(crate) struct NetworkView {
 pub(crate) enum Lookup {
     /// It is the director's own.
     Local,
-    /// No route leads there.
+    /// No route leads there, or it refuses.
     NoRoute,
     /// The next hop's hardware address is not known.
     Unresolved { port: PortId, next: IpAddr },
@@ -131,11 +133,14 @@ impl NetworkView {
     }
 
     fn add_route(&mut self, route: &Route) {
-        let Some(port) = self.ports.get(usize::from(route.port.0)) else {
-            return;
+        let view = match route.port {
+            Some(id) => {
+                let Some(port) = self.port(id) else { return };
+                let mtu = route.mtu.map_or(port.mtu, |mtu| mtu.min(port.mtu));
+                Some(RouteView { port: id, via: route.via, source: route.source, mtu })
+            }
+            None => None,
         };
-        let mtu = route.mtu.map_or(port.mtu, |mtu| mtu.min(port.mtu));
-        let view = RouteView { port: route.port, via: route.via, source: route.source, mtu };
         match route.prefix {
             IpNet::V4(prefix) => drop(self.v4.entry(prefix.trunc()).or_insert(view)),
             IpNet::V6(prefix) => drop(self.v6.entry(prefix.trunc()).or_insert(view)),
@@ -145,7 +150,7 @@ impl NetworkView {
     /// A hop for each neighbour and each MTU that routes over its port have: few.
     fn make_hops(&mut self) {
         let mut mtus: Vec<(PortId, u16)> = self.ports.iter().enumerate().map(|(i, p)| (port_id(i), p.mtu)).collect();
-        mtus.extend(self.v4.values().chain(self.v6.values()).map(|r| (r.port, r.mtu)));
+        mtus.extend(self.v4.values().chain(self.v6.values()).flatten().map(|r| (r.port, r.mtu)));
         mtus.sort_unstable();
         mtus.dedup();
         for (&(port, address), mac) in &self.neighbours {
@@ -165,8 +170,8 @@ impl NetworkView {
 
     fn route(&self, to: IpAddr) -> Option<RouteView> {
         match to {
-            IpAddr::V4(to) => self.v4.get_lpm(&Ipv4Net::from(to)).map(|(_, route)| *route),
-            IpAddr::V6(to) => self.v6.get_lpm(&Ipv6Net::from(to)).map(|(_, route)| *route),
+            IpAddr::V4(to) => self.v4.get_lpm(&Ipv4Net::from(to)).and_then(|(_, route)| *route),
+            IpAddr::V6(to) => self.v6.get_lpm(&Ipv6Net::from(to)).and_then(|(_, route)| *route),
         }
     }
 
@@ -228,7 +233,7 @@ mod tests {
     fn network() -> Network {
         let route = |prefix: &str, port, via: Option<&str>, mtu| Route {
             prefix: prefix.parse().unwrap(),
-            port: PortId(port),
+            port: Some(PortId(port)),
             via: via.map(|v| v.parse().unwrap()),
             source: None,
             mtu,
@@ -275,6 +280,23 @@ mod tests {
         assert_eq!(lookup(&view, "10.0.0.12"), Lookup::Unresolved { port: PortId(1), next });
         let view = NetworkView::new(&Network { routes: vec![], ..network() }, 1);
         assert_eq!(lookup(&view, "10.0.0.11"), Lookup::NoRoute);
+    }
+
+    #[test]
+    fn a_refusing_route_hides_less_specific_ones() {
+        let refuse =
+            |prefix: &str| Route { prefix: prefix.parse().unwrap(), port: None, via: None, source: None, mtu: None };
+        let mut network = network();
+        network.routes.extend([refuse("198.51.100.0/24"), refuse("2001:db8::/32"), refuse("10.0.0.0/24")]);
+        let view = NetworkView::new(&network, 1);
+        for to in ["198.51.100.1", "2001:db8::7"] {
+            assert_eq!(lookup(&view, to), Lookup::NoRoute);
+            let to = to.parse().unwrap();
+            assert_eq!((view.next_hop(to), view.source_for(to)), (None, None));
+        }
+        assert!(matches!(lookup(&view, "198.51.101.1"), Lookup::Hop(_)));
+        // Of equal prefixes the first counts.
+        assert!(matches!(lookup(&view, "10.0.0.11"), Lookup::Hop(_)));
     }
 
     #[test]

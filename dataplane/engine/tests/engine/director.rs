@@ -176,7 +176,7 @@ pub(crate) fn network(server_mtu: u16) -> Network {
     let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
     let route = |prefix: &str, side: Side, via: Option<&str>| Route {
         prefix: prefix.parse().unwrap(),
-        port: side.port(),
+        port: Some(side.port()),
         via: via.map(ip),
         source: None,
         mtu: None,

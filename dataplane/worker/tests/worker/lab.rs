@@ -129,7 +129,7 @@ fn server() -> Neighbour {
 fn network(ports: u8) -> Network {
     let route = |prefix: &str, port| Route {
         prefix: prefix.parse().unwrap(),
-        port: PortId(port),
+        port: Some(PortId(port)),
         via: None,
         source: None,
         mtu: None,

@@ -85,7 +85,7 @@ fn director(method: ForwardMethod, secure: bool) -> (Engine, Snapshot) {
         ports: vec![Port { mac: [2; 6], mtu: 1500 }],
         routes: vec![Route {
             prefix: "10.0.0.0/8".parse().unwrap(),
-            port: PortId(0),
+            port: Some(PortId(0)),
             via: None,
             source: None,
             mtu: None,
