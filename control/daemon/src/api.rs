@@ -1,9 +1,9 @@
 //! The JSON API on a unix socket: read-only questions of `ulvsctl` and of programs.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{self, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use tokio::net::{TcpListener, UnixListener};
 use ulvs_api::{ConnectionQuery, Failure, path};
 use ulvs_config::Director;
@@ -57,8 +59,9 @@ fn bind_unix(socket: &Path) -> Result<(UnixListener, SocketFile)> {
         fs::create_dir_all(folder)
             .with_context(|| format!("the folder of {shown} can't be made: choose another `socket` in [api]"))?;
     }
+    let lock = lock(socket)?;
     match UnixStream::connect(socket) {
-        Ok(_) => bail!("another ulvsd answers on {shown}: stop it, or choose another `socket` in [api]"),
+        Ok(_) => bail!("{}", another(socket)),
         // Left behind by a director that was killed.
         Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(socket) => {
             fs::remove_file(socket).with_context(|| format!("{shown} is left over and can't be removed"))?;
@@ -67,10 +70,29 @@ fn bind_unix(socket: &Path) -> Result<(UnixListener, SocketFile)> {
     }
     let listener = net::UnixListener::bind(socket)
         .with_context(|| format!("the API can't be served on {shown}: choose another `socket` in [api]"))?;
-    let file = SocketFile(socket.to_owned());
+    let file = SocketFile { path: socket.to_owned(), _lock: lock };
     fs::set_permissions(socket, fs::Permissions::from_mode(MODE)).with_context(|| format!("permissions of {shown}"))?;
     listener.set_nonblocking(true)?;
     Ok((UnixListener::from_std(listener)?, file))
+}
+
+/// Of several directors that start at once over a socket left behind, one may remove it. The file stays: whoever removed it
+/// could take it from under another one's lock.
+fn lock(socket: &Path) -> Result<Flock<File>> {
+    let mut path = socket.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let file = File::options().create(true).append(true).mode(MODE).open(&path);
+    let file = file.with_context(|| format!("{} can't be made: choose another `socket` in [api]", path.display()))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, Errno::EWOULDBLOCK)) => bail!("{}", another(socket)),
+        Err((_, error)) => bail!("{} can't be locked ({})", path.display(), error.desc()),
+    }
+}
+
+fn another(socket: &Path) -> String {
+    format!("another ulvsd answers on {}: stop it, or choose another `socket` in [api]", socket.display())
 }
 
 fn is_socket(path: &Path) -> bool {
@@ -78,12 +100,16 @@ fn is_socket(path: &Path) -> bool {
 }
 
 /// The file of a unix socket that is being served.
-pub(crate) struct SocketFile(PathBuf);
+pub(crate) struct SocketFile {
+    path: PathBuf,
+    /// Let go after the file is removed.
+    _lock: Flock<File>,
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Somebody else may have removed it.
-        let _ = fs::remove_file(&self.0);
+        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -168,6 +168,12 @@ impl Ulvsd {
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
+    /// Ends it at once, with whatever it leaves behind.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits for the end; the whole log.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let deadline = Instant::now() + DEADLINE;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::rig::{Rig, ULVSD, Ulvsd};
+use crate::rig::{Rig, ULVSD, Ulvsd, eventually};
 
 /// What ulvsd says when it does not start.
 fn refused(ulvsd: Ulvsd) -> String {
@@ -112,6 +112,22 @@ fn sockets_that_are_in_use() {
     // The first has noticed nothing.
     assert_eq!(rig.ask("/v1/status").0, 200);
     drop(first);
+}
+
+/// Both find the socket of one that was killed; only one may take its place.
+#[test]
+fn two_that_start_at_once() {
+    let Some(rig) = Rig::new() else { return };
+    let mut killed = rig.start(&rig.file());
+    killed.kill();
+    assert!(rig.socket().exists());
+    // The metrics' address and the TAP would keep the second from starting, too.
+    let file = rig.file().replacen("127.0.0.1:9477", "off", 1).replacen("tap = \"ulvs0\"", "tap = false", 1);
+    let both = [rig.spawn(&file), rig.spawn(&file)];
+    let refused = |ulvsd: &Ulvsd| ulvsd.count("another ulvsd answers on");
+    eventually("one is refused", || both.iter().map(refused).sum::<usize>() == 1);
+    both.iter().find(|ulvsd| refused(ulvsd) == 0).unwrap().wait_for("forwarding:");
+    assert_eq!(rig.ask("/v1/status").0, 200);
 }
 
 #[test]
