@@ -1,6 +1,7 @@
 //! The one task that changes what workers forward with: it owns the compiler and the publisher.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -112,6 +113,12 @@ impl Control {
     /// What the kernel should keep resolved, as it changes.
     pub(crate) fn wanted(&self) -> watch::Receiver<Wanted> {
         self.wanted.subscribe()
+    }
+
+    /// Virtual addresses of the file that no port has.
+    pub(crate) fn absent_addresses(&self) -> BTreeSet<IpAddr> {
+        let present: HashSet<_> = self.network.addresses.iter().map(|(_, net)| net.addr()).collect();
+        self.services.iter().map(|service| service.key().vip()).filter(|vip| !present.contains(vip)).collect()
     }
 
     /// Serves requests and follows the kernel until nobody can ask any more.

@@ -19,7 +19,7 @@ use crate::signals::{Signals, Told};
 use crate::status::Sources;
 use crate::threads::Threads;
 use crate::words::counted;
-use crate::{api, check, metrics, placement, reload};
+use crate::{api, check, metrics, placement, reload, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
@@ -102,6 +102,7 @@ async fn serve(
     if let Some((_, resolver)) = &kernel {
         resolver.keep(control.wanted());
     }
+    let absent: Vec<_> = control.absent_addresses().iter().map(ToString::to_string).collect();
     let clock = Tsc::new(&datapath.eal);
     let threads = Threads::start(datapath, director, &control, clock)?;
     let (requests, receiver) = mpsc::channel(64);
@@ -112,6 +113,14 @@ async fn serve(
         vec![tokio::spawn(control.run(receiver)), tokio::spawn(api::serve(sockets.api, Arc::clone(&sources)))];
     tasks.extend(sockets.metrics.map(|listener| tokio::spawn(metrics::serve(listener, sources))));
     let cores = &director.workers().cores;
+    underlay::warn(director);
+    if !absent.is_empty() {
+        tracing::info!(
+            "on no port yet: {}; the kernel answers ARP, ND and ping for a virtual address once it is in `addresses` of a \
+             port, or keepalived or `ip addr add` puts it on a TAP",
+            absent.join(", ")
+        );
+    }
     tracing::info!(
         "forwarding: {}, {} on core{} {}",
         counted(director.services().len(), "service"),

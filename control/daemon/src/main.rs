@@ -23,6 +23,7 @@ mod signals;
 mod status;
 mod threads;
 mod twin;
+mod underlay;
 mod words;
 
 use std::path::PathBuf;

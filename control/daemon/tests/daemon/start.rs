@@ -131,6 +131,19 @@ fn two_that_start_at_once() {
 }
 
 #[test]
+fn an_interface_the_kernel_answers_on() {
+    let Some(rig) = Rig::new() else { return };
+    rig.ip("link add wan type veth peer name far");
+    rig.ip("addr add 198.51.100.1/24 dev wan");
+    rig.ip("link set wan up");
+    let file = rig.file().replacen("net_null0,no-rx=1", "net_af_packet0,iface=wan", 1);
+    let ulvsd = rig.start(&file);
+    ulvsd.wait_for("port wan: the kernel answers on wan as well as ulvsd does (it has the address 198.51.100.1");
+    // The service's address is on no port either.
+    ulvsd.wait_for("on no port yet: 192.0.2.100;");
+}
+
+#[test]
 fn a_file_in_the_sockets_place_is_kept() {
     let Some(rig) = Rig::new() else { return };
     std::fs::write(rig.socket(), "precious").unwrap();
