@@ -26,7 +26,10 @@ const TIERS: &[Tier] = &[
     },
     Tier { name: "ulvs-config", folder: "control/config", may_use: &["ulvs-model"] },
     Tier { name: "ulvs-api", folder: "control/api", may_use: &["ulvs-model"] },
+    Tier { name: "ulvs-ipvs", folder: "control/ipvs", may_use: &["ulvs-model"] },
     Tier { name: "ulvs-kernel", folder: "control/kernel", may_use: &[] },
+    // loaded into other people's programs: libc and nothing else
+    Tier { name: "ulvs-shim", folder: "control/shim", may_use: &[] },
     Tier {
         name: "ulvs-daemon",
         folder: "control/daemon",
@@ -35,6 +38,7 @@ const TIERS: &[Tier] = &[
             "ulvs-api",
             "ulvs-config",
             "ulvs-engine",
+            "ulvs-ipvs",
             "ulvs-kernel",
             "ulvs-model",
             "ulvs-wire",

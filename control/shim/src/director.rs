@@ -1,0 +1,174 @@
+//! Connections to ulvsd, and how one takes the place of a netlink socket.
+
+#![expect(unsafe_code, reason = "system calls on a program's descriptors")]
+
+use std::mem;
+
+use libc::{c_int, c_void, sockaddr_nl, sockaddr_un, socklen_t, timeval};
+
+use crate::table::{Entry, Side};
+use crate::{errno, netlink, next, settings, tracked};
+
+/// How long an ulvsd that accepts nobody is waited for.
+const PATIENCE: timeval = timeval { tv_sec: 5, tv_usec: 0 };
+
+/// A generic-netlink socket where the kernel gives none (a sandbox without netlink): a connection from the beginning.
+pub(crate) fn open(kind: c_int) -> Result<c_int, c_int> {
+    let fd = connect()?;
+    if kind & libc::SOCK_NONBLOCK != 0 {
+        set_flags(fd, libc::O_NONBLOCK);
+    }
+    if kind & libc::SOCK_CLOEXEC == 0 {
+        // SAFETY: our own descriptor
+        unsafe { next::fcntl(fd, libc::F_SETFD, 0) };
+    }
+    if tracked::remember(fd, Side::Director, 0) {
+        return Ok(fd);
+    }
+    close(fd);
+    Err(libc::ENOMEM)
+}
+
+/// Makes the kernel's socket `fd` a connection to ulvsd, with the address, flags and timeouts it had. Everything that
+/// would be answered by the kernel on this socket is gone: it asked for IPVS.
+pub(crate) fn adopt(fd: c_int, entry: Entry) -> Result<(), c_int> {
+    replace(fd, entry, port_id_by_kernel(fd))
+}
+
+/// Connects again after ulvsd was started anew: a netlink socket does not die, and keepalived keeps one for its life.
+pub(crate) fn reconnect(fd: c_int, entry: Entry) -> Result<(), c_int> {
+    replace(fd, entry, entry.port_id)
+}
+
+fn replace(fd: c_int, entry: Entry, port_id: u32) -> Result<(), c_int> {
+    let new = connect()?;
+    // SAFETY: a descriptor of the program's, which is in a call with it
+    let flags = unsafe { next::fcntl(fd, libc::F_GETFL, 0) };
+    if flags >= 0 && flags & libc::O_NONBLOCK != 0 {
+        set_flags(new, libc::O_NONBLOCK);
+    }
+    for option in [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO] {
+        set_timeout(new, option, timeout(fd, option));
+    }
+    let mut outcome = Err(libc::EBADF);
+    tracked::for_each_of(entry, |name| {
+        let replaced = rename(new, name);
+        if replaced.is_ok() && !tracked::remember(name, Side::Director, port_id) {
+            // it has its slot already, so this cannot be
+            tracked::closing(name);
+        }
+        if name == fd {
+            outcome = replaced;
+        }
+    });
+    close(new);
+    outcome
+}
+
+/// Puts `new` under the number `name`, which stays closed or open at exec as it was.
+fn rename(new: c_int, name: c_int) -> Result<(), c_int> {
+    // SAFETY: asks for the flags of a descriptor
+    let flags = unsafe { next::fcntl(name, libc::F_GETFD, 0) };
+    let cloexec = if flags & libc::FD_CLOEXEC == 0 { 0 } else { libc::O_CLOEXEC };
+    loop {
+        // SAFETY: both are open; what `name` was is the socket that is given up
+        if unsafe { next::dup3(new, name, cloexec) } >= 0 {
+            return Ok(());
+        }
+        if errno::get() != libc::EINTR {
+            return Err(errno::get());
+        }
+    }
+}
+
+/// A blocking connection that is closed at exec.
+fn connect() -> Result<c_int, c_int> {
+    let (address, length) = address().ok_or(libc::ENAMETOOLONG)?;
+    // SAFETY: plain numbers
+    let fd = unsafe { next::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0) };
+    if fd < 0 {
+        return Err(errno::get());
+    }
+    set_timeout(fd, libc::SO_SNDTIMEO, PATIENCE);
+    loop {
+        // SAFETY: an address and its length
+        if unsafe { next::connect(fd, (&raw const address).cast(), length) } == 0 {
+            break;
+        }
+        let error = errno::get();
+        if error == libc::EINTR {
+            continue;
+        }
+        close(fd);
+        // no socket there is as good as nobody behind it
+        return Err(if error == libc::ENOENT { libc::ECONNREFUSED } else { error });
+    }
+    set_timeout(fd, libc::SO_SNDTIMEO, timeval { tv_sec: 0, tv_usec: 0 });
+    Ok(fd)
+}
+
+/// None: the path is too long for an address.
+fn address() -> Option<(sockaddr_un, socklen_t)> {
+    let path = settings::socket().to_bytes_with_nul();
+    // SAFETY: plain numbers, for which zeros are valid
+    let mut address: sockaddr_un = unsafe { mem::zeroed() };
+    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    for (to, from) in address.sun_path.get_mut(..path.len())?.iter_mut().zip(path) {
+        *to = from.cast_signed() as libc::c_char;
+    }
+    Some((address, size_of::<sockaddr_un>() as socklen_t))
+}
+
+/// The port id the kernel knows the socket by; bound now if it was not yet, as sending on it would do.
+fn port_id_by_kernel(fd: c_int) -> u32 {
+    let known = name(fd);
+    if known != 0 {
+        return known;
+    }
+    let any = netlink::address(0);
+    // SAFETY: an address and its length
+    unsafe { next::bind(fd, (&raw const any).cast(), netlink::ADDRESS_LENGTH) };
+    match name(fd) {
+        0 => own_port_id(),
+        bound => bound,
+    }
+}
+
+/// What the kernel gives to a process's first socket.
+pub(crate) fn own_port_id() -> u32 {
+    // SAFETY: always succeeds
+    unsafe { libc::getpid() }.cast_unsigned()
+}
+
+fn name(fd: c_int) -> u32 {
+    let mut address = netlink::address(0);
+    let mut length = size_of::<sockaddr_nl>() as socklen_t;
+    // SAFETY: an address and its length; a failure leaves port id 0
+    unsafe { next::getsockname(fd, (&raw mut address).cast(), &raw mut length) };
+    address.nl_pid
+}
+
+fn timeout(fd: c_int, option: c_int) -> timeval {
+    let mut value = timeval { tv_sec: 0, tv_usec: 0 };
+    let mut length = size_of::<timeval>() as socklen_t;
+    let to = (&raw mut value).cast::<c_void>();
+    // SAFETY: a time and its length; a failure leaves "no timeout"
+    unsafe { next::getsockopt(fd, libc::SOL_SOCKET, option, to, &raw mut length) };
+    value
+}
+
+fn set_timeout(fd: c_int, option: c_int, value: timeval) {
+    let from = (&raw const value).cast::<c_void>();
+    // SAFETY: a time and its length
+    unsafe { next::setsockopt(fd, libc::SOL_SOCKET, option, from, size_of::<timeval>() as socklen_t) };
+}
+
+fn set_flags(fd: c_int, flags: c_int) {
+    // SAFETY: our own descriptor
+    unsafe { next::fcntl(fd, libc::F_SETFL, libc::c_ulong::from(flags.cast_unsigned())) };
+}
+
+fn close(fd: c_int) {
+    // SAFETY: our own descriptor
+    unsafe { next::close(fd) };
+}
