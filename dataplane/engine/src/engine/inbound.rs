@@ -34,7 +34,8 @@ impl Own {
             if !cx.snapshot.services.any_of(packet.key.family) {
                 return Verdict::Punt(PuntReason::NotAService);
             }
-            // Silently, and the timer runs on: the connection resumes if the destination comes back (B.5.6).
+            // Silently, and the timer runs on: the connection resumes if the destination comes back (ipvs-facts B.5,
+            // step 6).
             return Verdict::Drop(DropReason::DestinationRemoved);
         }
         if !destination.is_resolved() {
@@ -92,7 +93,8 @@ impl Own {
     }
 }
 
-/// A client that uses its port again: a SYN for a connection that is all but over (B.5.5, `conn_reuse_mode` 1).
+/// A client that uses its port again: a SYN for a connection that is all but over (ipvs-facts B.5, step 5, with
+/// `conn_reuse_mode` 1).
 #[inline]
 fn is_reused(packet: &Packet, control: Control) -> bool {
     packet.key.protocol == parse::TCP

@@ -12,7 +12,7 @@ use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::{Context, Own};
 
-/// Packets from this port are FTP data of a helper and never scheduled, whatever the service (B.5.1).
+/// Packets from this port are FTP data of a helper and never scheduled, whatever the service (ipvs-facts B.5.1).
 const FTP_DATA: u16 = 20;
 
 impl Own {

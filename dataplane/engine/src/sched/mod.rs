@@ -1,6 +1,6 @@
 //! Schedulers: which destination gets a new connection (ipvs-facts A). One rule per file.
 //!
-//! A scheduler walks the service's destinations newest first (A.0). What it must remember between two picks is one word per
+//! A scheduler walks the service's destinations newest first (ipvs-facts A.0). What it must remember between two picks is one word per
 //! worker, a [`Cell`]; the control side brings it along when destinations change, exactly as the kernel does.
 
 mod lc;

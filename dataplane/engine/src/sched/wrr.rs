@@ -70,7 +70,7 @@ pub(super) fn pick(candidates: &[Candidate], weights: Weights, cell: &Cell) -> O
 }
 
 /// Any change sends the scan back to the head and fits the current weight to the new weights, without raising it: the
-/// first pass after a set-up one by one is the lowest (A.2, trap 2).
+/// first pass after a set-up one by one is the lowest (ipvs-facts A.2, trap 2).
 pub(super) fn edited(memory: Memory, weights: Weights) -> Memory {
     let weight = if memory.weight > weights.top || memory.weight == 0 {
         weights.top

@@ -163,7 +163,7 @@ impl Compiler {
         Ok(())
     }
 
-    /// Removes a service. Connections stay and are dropped packet by packet until it is back (ipvs-facts B.5.6).
+    /// Removes a service. Connections stay and are dropped packet by packet until it is back (ipvs-facts B.5, step 6).
     ///
     /// # Errors
     /// If there is no such service.
