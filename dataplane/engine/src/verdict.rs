@@ -75,6 +75,8 @@ reasons! {
         TooBig => "too_big",
         /// The packet is longer than the next hop's MTU and would have to be fragmented.
         NeedsFragmentation => "needs_fragmentation",
+        /// A tunnel to the real server would take less than 68 bytes (IPv4) or 1280 (IPv6): its way is too narrow.
+        TunnelTooNarrow => "tunnel_too_narrow",
         /// There is no route to the real server or client; the sender is told by ICMP.
         NoRoute => "no_route",
         /// The next hop's hardware address did not become known in time.

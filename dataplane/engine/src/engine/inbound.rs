@@ -63,8 +63,13 @@ impl Own {
         if packet.ttl <= 1 {
             return self.reject_to_client(cx, frame, packet, Error::TimeExceeded, DropReason::TtlExceeded);
         }
-        let overhead = if method == ForwardMethod::Tun { tun::overhead(destination.family()) } else { 0 };
-        let mtu = destination.mtu.saturating_sub(overhead);
+        let mtu = match method {
+            ForwardMethod::Nat | ForwardMethod::Dr => Some(destination.mtu),
+            ForwardMethod::Tun => tun::mtu(destination.family(), destination.mtu),
+        };
+        let Some(mtu) = mtu else {
+            return Verdict::Drop(DropReason::TunnelTooNarrow);
+        };
         if packet.ip_len > mtu {
             return self.too_big(cx, frame, packet, mtu);
         }

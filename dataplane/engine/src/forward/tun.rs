@@ -39,6 +39,20 @@ pub(crate) const fn overhead(outer: Family) -> u16 {
     }
 }
 
+/// The longest packet that goes into a tunnel over a way of this MTU; `None` if a tunnel must not be used there.
+#[inline]
+pub(crate) const fn mtu(outer: Family, way: u16) -> Option<u16> {
+    // RFC 791 section 3.2, RFC 8200 section 5. The kernel judges by the outer family alone.
+    let least = match outer {
+        Family::V4 => 68,
+        Family::V6 => 1280,
+    };
+    match way.checked_sub(overhead(outer)) {
+        Some(mtu) if mtu >= least => Some(mtu),
+        _ => None,
+    }
+}
+
 /// Takes one from the TTL and wraps the packet. False, and nothing sensible in the frame, without room in front of it.
 #[inline]
 pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, tunnel: &Tunnel) -> bool {
