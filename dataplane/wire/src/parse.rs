@@ -41,7 +41,7 @@ pub struct Packet {
 pub enum Kind {
     /// A TCP or UDP packet.
     Flow,
-    /// A fragment of an IP packet; addresses and family are known.
+    /// A fragment of an IP packet; addresses, protocol and family are known.
     Fragment,
     /// ICMP or ICMPv6.
     Icmp,
@@ -205,7 +205,11 @@ fn ipv6(bytes: &[u8], packet: &mut Packet) -> Kind {
         TCP | UDP => (header.next_header, 0),
         next => match skip_extensions(next, payload) {
             Extensions::Transport(protocol, skipped) => (protocol, skipped),
-            Extensions::Fragment => return Kind::Fragment,
+            Extensions::Fragment(protocol) => {
+                packet.key.protocol = protocol;
+                return Kind::Fragment;
+            }
+            Extensions::OnItsWay => return Kind::OtherProtocol,
             Extensions::Malformed(how) => return Kind::Malformed(how),
         },
     };
@@ -220,7 +224,10 @@ fn ipv6(bytes: &[u8], packet: &mut Packet) -> Kind {
 
 enum Extensions {
     Transport(u8, usize),
-    Fragment,
+    /// With the protocol of what was cut up.
+    Fragment(u8),
+    /// The packet has more nodes to visit: its destination is the next one only, and no end of a flow.
+    OnItsWay,
     Malformed(Malformed),
 }
 
@@ -228,13 +235,17 @@ fn skip_extensions(mut next: u8, payload: &[u8]) -> Extensions {
     let mut at = 0;
     for _ in 0..MAX_EXTENSIONS {
         match next {
-            ipv6::FRAGMENT => return Extensions::Fragment,
+            ipv6::FRAGMENT => return Extensions::Fragment(payload.get(at).copied().unwrap_or(next)),
             ipv6::HOP_BY_HOP | ipv6::ROUTING | ipv6::DESTINATION_OPTIONS => {}
             _ => return Extensions::Transport(next, at),
         }
-        let Some(&[following, words, ..]) = payload.get(at..) else {
+        let Some(&[following, words, _, segments_left, ..]) = payload.get(at..) else {
             return Extensions::Malformed(Malformed::Truncated);
         };
+        // RFC 8200 section 4.4.
+        if next == ipv6::ROUTING && segments_left > 0 {
+            return Extensions::OnItsWay;
+        }
         // RFC 8200 section 4.3: the length is in 8-byte words, not counting the first.
         at += (usize::from(words) + 1) * 8;
         if at > payload.len() {
@@ -401,5 +412,17 @@ mod tests {
         let mut parsed = Packet::default();
         assert_eq!(parse(&fragment, &mut parsed), Kind::Fragment);
         assert_eq!(parsed.key.destination, packet.key.destination);
+    }
+
+    /// Behind a routing header stands no flow of this destination until no segment is left.
+    #[test]
+    fn a_packet_on_its_way_is_no_flow() {
+        let mut frame = udp_v6([1; 16], [2; 16], (53, 54), b"x");
+        frame[20] = ipv6::ROUTING;
+        frame[19] += 8;
+        frame.splice(54..54, [UDP, 0, 4, 1, 0, 0, 0, 0]);
+        assert_eq!(kind(&frame), Kind::OtherProtocol);
+        frame[57] = 0;
+        assert_eq!(flow(&frame).l4, 62);
     }
 }

@@ -119,7 +119,9 @@ fn damaged(side: Side, l3: &[u8], damage: &Damage, repaired: bool) -> MemoryFram
         Damage::Fragment(fragment) => bytes[20..22].copy_from_slice(&fragment.to_be_bytes()),
         Damage::Extension(kind, words) if bytes[14] >> 4 == 6 => {
             let next = std::mem::replace(&mut bytes[20], *kind);
-            bytes.splice(54..54, [next, *words % 4, 1, 4, 0, 0, 0, 0]);
+            // A padding option; of a routing header, the segments left.
+            let fourth = if *words < 128 { 0 } else { 4 };
+            bytes.splice(54..54, [next, *words % 4, 1, fourth, 0, 0, 0, 0]);
             let length = u16::try_from(bytes.len() - 54).unwrap();
             bytes[18..20].copy_from_slice(&length.to_be_bytes());
         }
