@@ -9,7 +9,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use ulvs_wire::{Kind, Malformed, Packet, ethernet, parse};
+use ulvs_wire::{FlowKey, Kind, Malformed, Packet, ethernet, parse};
 
 use crate::conn::{ConnId, Control, Direction, Entry, Hit, Home, Local};
 use crate::counters::WorkerCounters;
@@ -17,7 +17,7 @@ use crate::frame::Frame;
 use crate::limit::IcmpLimit;
 use crate::proto::{self, Path};
 use crate::shared::Shared;
-use crate::snapshot::{PortId, Snapshot};
+use crate::snapshot::{Lookup, PortId, Snapshot};
 use crate::time::Ticks;
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
@@ -309,6 +309,13 @@ fn ended(shared: &Shared, worker: usize, id: ConnId, was: Control) {
     shared.workers()[worker].connections_ended.add(1);
 }
 
+/// Whether a fragment may be of a reply that NAT would have to translate.
+fn is_reply(snapshot: &Snapshot, key: &FlowKey) -> bool {
+    matches!(key.protocol, parse::TCP | parse::UDP)
+        && snapshot.translated.contains(key.source, key.family)
+        && snapshot.network.lookup(key.destination, key.family) != Lookup::Local
+}
+
 /// What is no flow for the director, by its headers alone.
 #[cold]
 fn other(snapshot: &Snapshot, mac: ethernet::Mac, bytes: &[u8], kind: Kind, packet: &Packet) -> Verdict {
@@ -330,6 +337,8 @@ fn other(snapshot: &Snapshot, mac: ethernet::Mac, bytes: &[u8], kind: Kind, pack
         Kind::Fragment if snapshot.services.has_vip(packet.key.destination, packet.key.family) => {
             Verdict::Drop(DropReason::Fragment)
         }
+        // It would route it on, with the real server's own address.
+        Kind::Fragment if is_reply(snapshot, &packet.key) => Verdict::Drop(DropReason::Fragment),
         Kind::Fragment => Verdict::Punt(PuntReason::Fragment),
         Kind::Flow => Verdict::Punt(PuntReason::NotAService),
     }

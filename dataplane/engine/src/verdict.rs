@@ -57,7 +57,7 @@ reasons! {
         BadTransportHeader => "bad_transport_header",
         /// The frame is for another host's hardware address.
         OtherHost => "other_host",
-        /// A fragment of a packet to a virtual address.
+        /// A fragment of a packet to a virtual address, or of a reply that NAT would have to translate.
         Fragment => "fragment",
         /// The service has no real server with a positive weight; the client is told by ICMP.
         NoDestination => "no_destination",
@@ -111,7 +111,7 @@ reasons! {
         NotAService => "not_a_service",
         /// For a service, but not the first packet of a connection and no connection has it: the kernel answers.
         NoConnection => "no_connection",
-        /// A fragment of a packet to an address that is not virtual.
+        /// A fragment of a packet that no service is concerned with.
         Fragment => "fragment",
         /// The real server is the director itself.
         LocalDestination => "local_destination",

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ulvs_model::{Destination, SchedulerKind, Service, ServiceKey};
+use ulvs_model::{Destination, ForwardMethod, SchedulerKind, Service, ServiceKey};
 use ulvs_wire::Family;
 
 use crate::counters::Totals;
@@ -16,8 +16,8 @@ use crate::sched::{self, Candidate, Edit, Weights};
 use crate::shared::Shared;
 
 use super::{
-    CompileError, DestinationId, DestinationStatus, DestinationView, Destinations, Lookup, Network, NetworkView,
-    PortId, Reach, ServiceStatus, ServiceView, Services, Snapshot,
+    Addresses, CompileError, DestinationId, DestinationStatus, DestinationView, Destinations, Lookup, Network,
+    NetworkView, PortId, Reach, ServiceStatus, ServiceView, Services, Snapshot,
 };
 
 /// Seconds a removed destination without connections is remembered (ipvs-facts B.8).
@@ -46,6 +46,8 @@ struct Slot {
     base: Totals,
     /// Since when it is removed and without connections, in seconds.
     idle_since: Option<u64>,
+    /// It is or was reached by NAT, and is among the `translated`.
+    is_translated: bool,
 }
 
 /// The state behind snapshots.
@@ -59,6 +61,7 @@ pub struct Compiler {
     trash: HashMap<(ServiceKey, SocketAddr), DestinationId>,
     services: Services,
     destinations: Destinations,
+    translated: Addresses,
     network: Arc<NetworkView>,
     timeouts: Timeouts,
     secure_tcp: bool,
@@ -76,6 +79,7 @@ impl Compiler {
             generations: 0,
             trash: HashMap::new(),
             destinations: Destinations::default(),
+            translated: Addresses::default(),
             network: Arc::new(NetworkView::new(&Network::default(), 1)),
             timeouts: Timeouts::default(),
             secure_tcp: false,
@@ -87,6 +91,7 @@ impl Compiler {
         Snapshot {
             services: self.services.clone(),
             destinations: self.destinations.clone(),
+            translated: self.translated.clone(),
             network: Arc::clone(&self.network),
             timeouts: self.timeouts,
             secure_tcp: self.secure_tcp,
@@ -237,7 +242,9 @@ impl Compiler {
         }
         for (key, id) in forgotten {
             self.trash.remove(&key);
-            self.slots[id.0 as usize] = None;
+            if let Some(slot) = self.slots[id.0 as usize].take().filter(|slot| slot.is_translated) {
+                self.translated.remove(slot.destination.ip());
+            }
             self.free.push(id);
         }
     }
@@ -335,6 +342,7 @@ impl Compiler {
             available: true,
             base: self.shared.destination_totals(id),
             idle_since: None,
+            is_translated: false,
         });
         Ok(id)
     }
@@ -348,8 +356,11 @@ impl Compiler {
     }
 
     fn refresh(&mut self, id: DestinationId) {
-        if let Some(slot) = &self.slots[id.0 as usize] {
+        if let Some(slot) = &mut self.slots[id.0 as usize] {
             let Destination { address, method, .. } = slot.destination;
+            if method == ForwardMethod::Nat && !std::mem::replace(&mut slot.is_translated, true) {
+                self.translated.add(address.ip());
+            }
             let view = DestinationView::new(address, method, slot.generation, slot.available, &self.network);
             self.destinations.set(id, view);
         }

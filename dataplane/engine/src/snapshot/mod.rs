@@ -2,6 +2,7 @@
 //!
 //! The control side builds a new one for each change and shares everything that did not change: [`Compiler`].
 
+mod addresses;
 mod compiler;
 mod destinations;
 mod error;
@@ -9,6 +10,7 @@ mod network;
 mod services;
 mod status;
 
+pub(crate) use addresses::Addresses;
 pub use compiler::Compiler;
 pub(crate) use destinations::{DestinationView, Destinations};
 pub use error::CompileError;
@@ -34,6 +36,8 @@ pub struct DestinationId(pub u32);
 pub struct Snapshot {
     pub(crate) services: Services,
     pub(crate) destinations: Destinations,
+    /// Real servers that have or had NAT connections: their replies must not leave untranslated.
+    pub(crate) translated: Addresses,
     pub(crate) network: Arc<NetworkView>,
     pub(crate) timeouts: Timeouts,
     pub(crate) secure_tcp: bool,

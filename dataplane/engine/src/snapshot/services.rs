@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashTable;
 use ulvs_model::{SchedulerKind, ServiceKey};
 use ulvs_wire::{Address, Family, FlowHasher};
 
 use crate::live::LiveConnections;
 use crate::sched::{self, Candidate, Cell, Weights};
 
-use super::DestinationId;
+use super::{Addresses, DestinationId};
 
 const SHARDS: usize = 1024;
 
@@ -40,8 +40,8 @@ type Shard = HashTable<Arc<ServiceView>>;
 #[derive(Clone, Debug)]
 pub(crate) struct Services {
     shards: Vec<Arc<Shard>>,
-    /// Virtual addresses, with how many services each has.
-    vips: Arc<HashMap<(Address, Family), u32>>,
+    /// Virtual addresses, once for each service.
+    vips: Addresses,
     /// How many services there are of IPv4 and of IPv6.
     of_family: [u32; 2],
     hasher: FlowHasher,
@@ -50,7 +50,7 @@ pub(crate) struct Services {
 impl Services {
     pub(crate) fn new(hasher: FlowHasher) -> Self {
         let empty = Arc::new(Shard::new());
-        Self { shards: vec![empty; SHARDS], vips: Arc::default(), of_family: [0; 2], hasher }
+        Self { shards: vec![empty; SHARDS], vips: Addresses::default(), of_family: [0; 2], hasher }
     }
 
     /// The service a packet to this address and port is for.
@@ -64,7 +64,7 @@ impl Services {
 
     /// Whether some service has this address.
     pub(crate) fn has_vip(&self, address: Address, family: Family) -> bool {
-        self.vips.contains_key(&(address, family))
+        self.vips.contains(address, family)
     }
 
     /// Whether there is any service of this family. Without one, IPVS leaves the family's packets alone (ipvs-facts B.2).
@@ -80,7 +80,7 @@ impl Services {
             *place = service;
         } else {
             shard.insert_unique(hash, service, |other| hash_of(hasher, &other.key));
-            *Arc::make_mut(&mut self.vips).entry(vip(&key)).or_default() += 1;
+            self.vips.add(key.vip());
             self.of_family[family_index(vip(&key).1)] += 1;
         }
     }
@@ -90,13 +90,7 @@ impl Services {
         if let Ok(found) = shard.find_entry(hash, |other| other.key == *key) {
             found.remove();
             self.of_family[family_index(vip(key).1)] -= 1;
-            let vips = Arc::make_mut(&mut self.vips);
-            if let Some(count) = vips.get_mut(&vip(key)) {
-                *count -= 1;
-                if *count == 0 {
-                    vips.remove(&vip(key));
-                }
-            }
+            self.vips.remove(key.vip());
         }
     }
 

@@ -1,6 +1,6 @@
 //! TTL, checksums, MTU and options through NAT, DR and TUN, as the kernel forwarded them.
 
-use ulvs_engine::{DropReason, PuntReason, Verdict};
+use ulvs_engine::{DropReason, Verdict};
 
 use crate::director::Director;
 use crate::vectors::{self, Section, Tally};
@@ -16,10 +16,11 @@ fn without_fragments(case: &str) -> Option<Verdict> {
         "NAT noDF len 1500 eth1 mtu 1400" | "DR noDF len 1500 eth1 mtu 1400" => {
             Some(Verdict::Drop(DropReason::NeedsFragmentation))
         }
-        "v4 fragments reply NAT" => Some(Verdict::Punt(PuntReason::Fragment)),
-        "v4 fragments in NAT" | "v4 fragments in DR" | "v4 fragments in TUN" | "v6 fragments in NAT" => {
-            Some(Verdict::Drop(DropReason::Fragment))
-        }
+        "v4 fragments reply NAT"
+        | "v4 fragments in NAT"
+        | "v4 fragments in DR"
+        | "v4 fragments in TUN"
+        | "v6 fragments in NAT" => Some(Verdict::Drop(DropReason::Fragment)),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ mod behaviour;
 mod counters;
 mod director;
 mod forwarding;
+mod fragments;
 mod frames;
 mod ipvsadm;
 mod next_hops;
