@@ -1,0 +1,177 @@
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use tokio::sync::Mutex;
+
+use crate::codec::{Answer, Dump, ENTRIES_PER_DATAGRAM, Entry, Info, Query};
+use crate::table::{Change, Command, Owner, Place, Service, Table};
+use crate::{Counters, Errno, Host, Refusal};
+
+/// What forwards, as far as the table's changes go.
+///
+/// [`prepare`](Self::prepare) decides whether a change can be forwarded, [`install`](Self::install) has it forwarded.
+/// Between them no other change is planned.
+pub trait Datapath: Counters + Host + Send + Sync + 'static {
+    /// What `prepare` made of changes for `install`.
+    type Prepared: Send;
+
+    /// What `GET_INFO` tells.
+    fn info(&self) -> Info;
+
+    /// Looks whether changes can be forwarded rightly. `table` is the one before them;
+    /// [`Table::preview`] tells what a service will be.
+    ///
+    /// # Errors
+    /// Why they can't be; nothing is changed then.
+    fn prepare(&self, table: &Table, changes: &[Change]) -> Result<Self::Prepared, Refusal>;
+
+    /// Forwards with changes: returns once all workers do.
+    ///
+    /// # Errors
+    /// Why they are not forwarded with; the table stays as it is then.
+    fn install(&self, prepared: Self::Prepared) -> impl Future<Output = Result<(), Refusal>> + Send;
+}
+
+/// Where a listing in pieces goes on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cursor {
+    /// Behind this service.
+    Service(Place),
+    /// Behind the destination with this number.
+    Destination(u64),
+}
+
+/// The table, shared by all clients: changes one after the other, readers at any time.
+#[derive(Debug)]
+pub struct Director<D> {
+    datapath: D,
+    /// Never held across an await: a change that waits for workers holds up no reader.
+    table: RwLock<Table>,
+    changing: Mutex<()>,
+}
+
+impl<D: Datapath> Director<D> {
+    /// An empty table over this datapath.
+    pub fn new(datapath: D) -> Self {
+        Self { datapath, table: RwLock::default(), changing: Mutex::default() }
+    }
+
+    /// The datapath.
+    pub const fn datapath(&self) -> &D {
+        &self.datapath
+    }
+
+    /// Looks at the table as it is now.
+    pub fn look<R>(&self, look: impl FnOnce(&Table) -> R) -> R {
+        look(&self.read())
+    }
+
+    /// Makes one command's changes, and returns them once they are forwarded with.
+    ///
+    /// # Errors
+    /// Why not, and nothing is changed.
+    pub async fn change(self: &Arc<Self>, command: Command, owner: Owner) -> Result<Vec<Change>, Refusal> {
+        self.make(move |table, host| Ok(table.plan(&command, owner, host)?)).await
+    }
+
+    /// Makes several commands' changes in one step, as a file that is applied.
+    ///
+    /// # Errors
+    /// Why not, and nothing is changed.
+    pub async fn change_all(self: &Arc<Self>, commands: Vec<Command>, owner: Owner) -> Result<Vec<Change>, Refusal> {
+        let plan = move |table: &Table, host: &D| {
+            table.plan_all(&commands, owner, host).map_err(|(index, errno)| {
+                let command = commands.get(index);
+                Refusal::because(errno, format!("IPVS's rules refuse {command:?} with {errno}"))
+            })
+        };
+        self.make(plan).await
+    }
+
+    /// The change runs in a task of its own: it is finished even if who wanted it is gone.
+    async fn make(
+        self: &Arc<Self>,
+        plan: impl FnOnce(&Table, &D) -> Result<Vec<Change>, Refusal> + Send + 'static,
+    ) -> Result<Vec<Change>, Refusal> {
+        let director = Arc::clone(self);
+        let work = async move {
+            let _one_at_a_time = director.changing.lock().await;
+            let (changes, prepared) = {
+                let table = director.read();
+                let changes = plan(&table, &director.datapath)?;
+                let prepared = director.datapath.prepare(&table, &changes)?;
+                (changes, prepared)
+            };
+            director.datapath.install(prepared).await?;
+            director.table.write().unwrap_or_else(PoisonError::into_inner).commit(&changes);
+            Ok(changes)
+        };
+        let stopped = |_| Err(Refusal::because(Errno::Io, "the director is stopping, so nothing was changed"));
+        tokio::spawn(work).await.unwrap_or_else(stopped)
+    }
+
+    /// Answers a query.
+    ///
+    /// # Errors
+    /// ESRCH for an unknown service.
+    pub fn query(&self, query: &Query) -> Result<Answer, Errno> {
+        Ok(match query {
+            Query::Service(id) => {
+                let table = self.read();
+                Answer::Entry(self.service_entry(table.service(id).ok_or(Errno::NoSuch)?))
+            }
+            Query::Timeouts => Answer::Timeouts(self.read().timeouts()),
+            Query::Info => Answer::Info(self.datapath.info()),
+        })
+    }
+
+    /// The next entries of a dump, as many as fit into a datagram, and where it goes on. None: it is at its end.
+    pub fn list(&self, dump: &Dump, behind: Option<Cursor>) -> (Vec<Entry>, Option<Cursor>) {
+        let table = self.read();
+        let (entries, last): (Vec<Entry>, Option<Cursor>) = match (dump, behind) {
+            (Dump::Services, Some(Cursor::Destination(_)))
+            | (Dump::Destinations(_), Some(Cursor::Service(_)))
+            | (Dump::Destinations(None), _)
+            | (Dump::Daemons, Some(_)) => return (Vec::new(), None),
+            (Dump::Services, None) => self.services(&table, None),
+            (Dump::Services, Some(Cursor::Service(place))) => self.services(&table, Some(place)),
+            (Dump::Destinations(Some(id)), behind) => {
+                let number = behind.and_then(|cursor| match cursor {
+                    Cursor::Destination(number) => Some(number),
+                    Cursor::Service(_) => None,
+                });
+                table.service(id).map_or_else(Default::default, |service| self.destinations(service, number))
+            }
+            (Dump::Daemons, None) => (table.daemons().iter().cloned().map(Entry::Daemon).collect(), None),
+        };
+        let goes_on = last.filter(|_| entries.len() == ENTRIES_PER_DATAGRAM);
+        (entries, goes_on)
+    }
+
+    fn services(&self, table: &Table, behind: Option<Place>) -> (Vec<Entry>, Option<Cursor>) {
+        let some = table.services(behind).take(ENTRIES_PER_DATAGRAM);
+        let mut last = None;
+        let entries = some.map(|(place, service)| {
+            last = Some(Cursor::Service(place));
+            self.service_entry(service)
+        });
+        (entries.collect(), last)
+    }
+
+    fn destinations(&self, service: &Service, behind: Option<u64>) -> (Vec<Entry>, Option<Cursor>) {
+        let some = service.destinations_behind(behind).take(ENTRIES_PER_DATAGRAM);
+        let mut last = None;
+        let entries = some.map(|(number, destination)| {
+            last = Some(Cursor::Destination(number));
+            Entry::Destination(*destination, self.datapath.destination(service.id(), &destination.id))
+        });
+        (entries.collect(), last)
+    }
+
+    fn service_entry(&self, service: &Service) -> Entry {
+        Entry::Service(*service.id(), *service.settings(), self.datapath.service(service.id()))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}

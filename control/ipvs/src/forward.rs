@@ -1,0 +1,137 @@
+//! The table's entries in the datapath's words, as far as it has words for them yet.
+
+use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, ServiceError, ServiceKey, Weight};
+
+use crate::table::{
+    self, Command, DestinationSpec, Family, Flags, SchedulerName, Service, ServiceId, ServiceSpec, Tunnel, TunnelKind,
+};
+use crate::{Errno, Refusal};
+
+/// What the datapath can't forward rightly yet.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Obstacle {
+    /// A service by firewall mark.
+    #[error("services by firewall mark are not forwarded yet: give protocol, address and port")]
+    Mark,
+    /// Another protocol than TCP and UDP.
+    #[error("protocol {0} is not forwarded yet: use TCP or UDP")]
+    Protocol(u16),
+    /// A scheduler that is only known by name.
+    #[error("scheduler \"{}\" is not there yet: use rr, wrr, lc or wlc", .0.name())]
+    Scheduler(SchedulerName),
+    /// Persistence.
+    #[error("persistent services are not forwarded yet: clients would not keep their real server")]
+    Persistence,
+    /// One-packet scheduling.
+    #[error("one-packet scheduling is not there yet: leave out -o")]
+    OnePacket,
+    /// A forwarding method that is neither NAT nor tunnel nor direct routing.
+    #[error("forwarding method {0} is not there yet: use masquerading, tunnelling or direct routing")]
+    Method(u8),
+    /// A tunnel that is not IP in IP.
+    #[error("tunnel type {0} is not there yet: use ipip")]
+    Tunnel(u8),
+    /// A destination with a connection limit.
+    #[error("connection thresholds are not kept yet: leave out -x and -y")]
+    Threshold,
+    /// What is wrong for the datapath, though IPVS takes it.
+    #[error(transparent)]
+    Entry(#[from] ServiceError),
+}
+
+impl From<Obstacle> for Refusal {
+    fn from(obstacle: Obstacle) -> Self {
+        Self::because(Errno::NotSupported, obstacle.to_string())
+    }
+}
+
+/// The service for the datapath, with its destinations in the order in which they were added.
+///
+/// # Errors
+/// The first thing that can't be forwarded rightly.
+pub fn service(service: &Service) -> Result<ulvs_model::Service, Obstacle> {
+    let key = key(service.id())?;
+    let settings = service.settings();
+    if settings.flags.has(Flags::PERSISTENT) {
+        return Err(Obstacle::Persistence);
+    }
+    if settings.flags.has(Flags::ONE_PACKET) && key.protocol == Protocol::Udp {
+        return Err(Obstacle::OnePacket);
+    }
+    let scheduler: SchedulerKind = settings.scheduler.kind().ok_or(Obstacle::Scheduler(settings.scheduler))?;
+    let mut forwarded = ulvs_model::Service::new(key, scheduler)?;
+    for one in service.destinations().rev() {
+        forwarded.add(destination(one)?)?;
+    }
+    Ok(forwarded)
+}
+
+/// What identifies the service for the datapath.
+///
+/// # Errors
+/// If the datapath has no such services.
+pub fn key(id: &ServiceId) -> Result<ServiceKey, Obstacle> {
+    match id {
+        ServiceId::Mark { .. } => Err(Obstacle::Mark),
+        ServiceId::Address { protocol, address } => {
+            let known = u8::try_from(*protocol).ok().and_then(Protocol::from_number);
+            Ok(ServiceKey::new(known.ok_or(Obstacle::Protocol(*protocol))?, *address))
+        }
+    }
+}
+
+/// The destination for the datapath.
+///
+/// # Errors
+/// The first thing that can't be forwarded rightly.
+pub fn destination(destination: &table::Destination) -> Result<Destination, Obstacle> {
+    let settings = destination.settings;
+    let method = ForwardMethod::from_code(settings.method).ok_or(Obstacle::Method(settings.method))?;
+    if method == ForwardMethod::Tun && settings.tunnel.kind != TunnelKind::IPIP {
+        return Err(Obstacle::Tunnel(settings.tunnel.kind.0));
+    }
+    if settings.upper != 0 {
+        return Err(Obstacle::Threshold);
+    }
+    let weight = Weight::new(settings.weight.into()).unwrap_or(Weight::QUIESCENT);
+    Ok(Destination { address: destination.id.0, method, weight })
+}
+
+/// The commands that add a service of the file with its destinations to a table.
+pub fn commands(service: &ulvs_model::Service) -> Vec<Command> {
+    let id = ServiceId::from(service.key());
+    let spec = ServiceSpec {
+        id,
+        scheduler: service.scheduler().name().to_owned(),
+        flags: 0,
+        mask: 0,
+        timeout: 0,
+        netmask: match id.family() {
+            Family::V4 => u32::MAX,
+            Family::V6 => 128,
+        },
+        engine: String::new(),
+    };
+    let destinations = service.destinations().iter();
+    let added = destinations.map(|one| Command::NewDestination(id, Ok(destination_spec(one))));
+    std::iter::once(Command::NewService(spec)).chain(added).collect()
+}
+
+/// A destination of the file, to be added or edited by a command.
+pub fn destination_spec(destination: &Destination) -> DestinationSpec {
+    let mut address = [0; 16];
+    match destination.ip() {
+        std::net::IpAddr::V4(ip) => address[..4].copy_from_slice(&ip.octets()),
+        std::net::IpAddr::V6(ip) => address = ip.octets(),
+    }
+    DestinationSpec {
+        family: Family::of(destination.ip()).number(),
+        address,
+        port: destination.address.port(),
+        method: destination.method.code(),
+        weight: destination.weight.get(),
+        upper: 0,
+        lower: 0,
+        tunnel: Tunnel::default(),
+    }
+}

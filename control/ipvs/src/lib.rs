@@ -1,0 +1,29 @@
+//! IPVS's control protocol as a server, for `ipvsadm`, keepalived and whatever else speaks to a kernel's IPVS.
+//!
+//! A process can't own a generic netlink family, so the same messages travel over a unix SEQPACKET socket, which keeps
+//! their boundaries as netlink does; a preloaded library swaps the sockets in the programs.
+//!
+//! - [`codec`]: bytes to [`Request`](codec::Request)s and answers to bytes, equal to a kernel's.
+//! - [`table`]: the services, real servers, timeouts and sync daemons, with IPVS's rules and error numbers. No I/O: a
+//!   [`Command`](table::Command) is planned to [`Change`](table::Change)s, which the caller forwards with, then commits.
+//! - [`Director`]: the table for many clients, over a [`Datapath`] that forwards.
+//! - [`forward`]: which entries the datapath can forward, in the datapath's own words.
+//! - [`server`]: the socket, who may do what, and clients that can't hold up each other.
+//!
+//! "ipvs-facts" in comments is the project's fact sheet of a running kernel's IPVS (Linux 6.1.192).
+
+mod access;
+pub mod codec;
+mod counters;
+mod director;
+mod errno;
+pub mod forward;
+mod host;
+pub mod server;
+pub mod table;
+
+pub use access::Access;
+pub use counters::{Counters, DestinationCounters, Stats};
+pub use director::{Cursor, Datapath, Director};
+pub use errno::{Errno, Refusal};
+pub use host::Host;

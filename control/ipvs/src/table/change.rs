@@ -1,0 +1,42 @@
+use super::{Destination, DestinationId, Owner, Role, ServiceId, ServiceSettings, SyncDaemon, Timeouts};
+
+/// One thing that differs after a command, to be forwarded with and then committed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// A service without destinations is new.
+    ServiceAdded(ServiceId, ServiceSettings, Owner),
+    /// A service has these settings now. Its destinations and connections stay.
+    ServiceEdited(ServiceId, ServiceSettings),
+    /// A service is gone, with its destinations.
+    ServiceRemoved(ServiceId),
+    /// A service has one destination more.
+    DestinationAdded(ServiceId, Destination),
+    /// A destination has these settings now. Connections keep the method they were made with.
+    DestinationEdited(ServiceId, Destination),
+    /// A destination is gone.
+    DestinationRemoved(ServiceId, DestinationId),
+    /// Timers that start from now on take these.
+    TimeoutsSet(Timeouts),
+    /// A sync daemon is to run.
+    DaemonStarted(SyncDaemon),
+    /// The sync daemon of a role is to stop.
+    DaemonStopped(Role),
+    /// Counters of a service and its destinations, or of everything, count from zero.
+    Zeroed(Option<ServiceId>),
+}
+
+impl Change {
+    /// The service it is about, if it is about one.
+    pub const fn service(&self) -> Option<&ServiceId> {
+        match self {
+            Self::ServiceAdded(id, ..)
+            | Self::ServiceEdited(id, _)
+            | Self::ServiceRemoved(id)
+            | Self::DestinationAdded(id, _)
+            | Self::DestinationEdited(id, _)
+            | Self::DestinationRemoved(id, _) => Some(id),
+            Self::Zeroed(id) => id.as_ref(),
+            Self::TimeoutsSet(_) | Self::DaemonStarted(_) | Self::DaemonStopped(_) => None,
+        }
+    }
+}

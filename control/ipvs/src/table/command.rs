@@ -1,0 +1,93 @@
+use std::net::IpAddr;
+
+use super::{ServiceId, Timeouts, Tunnel};
+use crate::Errno;
+
+/// What a client wants changed, as far as its message alone can tell that it makes sense.
+///
+/// IPVS looks the service up before it looks at the destination, so a destination that couldn't be read is an error of
+/// its own only if the service is there. This is why commands carry it as a result.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// Add a service.
+    NewService(ServiceSpec),
+    /// Edit a service.
+    SetService(ServiceSpec),
+    /// Remove a service.
+    DeleteService(ServiceId),
+    /// Add a destination.
+    NewDestination(ServiceId, Result<DestinationSpec, Errno>),
+    /// Edit a destination.
+    SetDestination(ServiceId, Result<DestinationSpec, Errno>),
+    /// Remove a destination. Only what identifies it counts.
+    DeleteDestination(ServiceId, Result<DestinationSpec, Errno>),
+    /// Start a sync daemon.
+    NewDaemon(DaemonSpec),
+    /// Stop the sync daemon with this number of a role.
+    DeleteDaemon(u32),
+    /// Set the timeouts that are not 0.
+    SetTimeouts(Timeouts),
+    /// Count from zero: a service and its destinations, or all.
+    Zero(Option<ServiceId>),
+    /// Remove all services.
+    Flush,
+}
+
+/// A service as a client describes it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServiceSpec {
+    /// What identifies it.
+    pub id: ServiceId,
+    /// A scheduler's name, or "none".
+    pub scheduler: String,
+    /// Flags to be set or cleared.
+    pub flags: u32,
+    /// Which of the flags are meant.
+    pub mask: u32,
+    /// Seconds of persistence.
+    pub timeout: u32,
+    /// As in [`ServiceSettings`](super::ServiceSettings).
+    pub netmask: u32,
+    /// A persistence engine's name; empty for none.
+    pub engine: String,
+}
+
+/// A destination as a client describes it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DestinationSpec {
+    /// Its address family's number; 0 is the service's.
+    pub family: u16,
+    /// IPv4 in the first four bytes.
+    pub address: [u8; 16],
+    /// Port.
+    pub port: u16,
+    /// The forwarding method's number, 0 to 7.
+    pub method: u8,
+    /// May still be negative.
+    pub weight: i32,
+    /// Upper threshold.
+    pub upper: u32,
+    /// Lower threshold.
+    pub lower: u32,
+    /// The tunnel, if the method is one.
+    pub tunnel: Tunnel,
+}
+
+/// A sync daemon as a client describes it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DaemonSpec {
+    /// The number of a role.
+    pub role: u32,
+    /// An interface's name.
+    pub interface: String,
+    /// Sync id.
+    pub sync_id: u32,
+    /// Longest message. 0: by the interface.
+    pub max_length: u16,
+    /// Multicast group.
+    pub group: Option<IpAddr>,
+    /// UDP port. 0: the default.
+    pub port: u16,
+    /// Time to live. 0: the default.
+    pub ttl: u8,
+}
