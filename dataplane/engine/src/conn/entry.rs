@@ -53,10 +53,9 @@ pub(crate) struct Entry {
     deltas: AtomicU32,
     /// The hop replies leave by, and the generation of the routes it was looked up in. Written by any worker.
     reply_hop: AtomicU64,
-    /// The next entry of its chain, while this one is free.
-    pub(super) next_free: AtomicU32,
-    /// The next chain, while this entry is free and the first of its chain.
-    pub(super) next_chain: AtomicU32,
+    _reserved: AtomicU32,
+    /// The next batch of free entries, while this entry is free and the first of one.
+    pub(super) next_batch: AtomicU32,
     // Second line: IPv6.
     client_v6: [AtomicU64; 2],
     vip_v6: [AtomicU64; 2],
@@ -146,6 +145,25 @@ impl Entry {
         self.destination_generation.store(new.generation, Relaxed);
         self.deltas.store(u32::from(deltas.0.to_bits()) << 16 | u32::from(deltas.1.to_bits()), Relaxed);
         self.reply_hop.store(0, Relaxed);
+    }
+
+    /// Numbers a free entry can hold, in the place of its IPv6 addresses: one line brings them all.
+    pub(super) const HELD: usize = 12;
+
+    /// Writes numbers into a free entry.
+    pub(super) fn hold(&self, ids: impl Iterator<Item = ConnId>) {
+        let mut ids = ids.take(Self::HELD);
+        for word in self.client_v6.iter().chain(&self.vip_v6).chain(&self.destination_v6) {
+            let (Some(high), Some(low)) = (ids.next(), ids.next()) else { return };
+            word.store(u64::from(high) << 32 | u64::from(low), Relaxed);
+        }
+    }
+
+    /// The numbers that [`hold`](Self::hold) wrote.
+    #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
+    pub(super) fn held(&self) -> impl Iterator<Item = ConnId> + '_ {
+        let words = self.client_v6.iter().chain(&self.vip_v6).chain(&self.destination_v6);
+        words.map(|word| word.load(Relaxed)).flat_map(|word| [(word >> 32) as u32, word as u32])
     }
 
     /// Asks for the second line.

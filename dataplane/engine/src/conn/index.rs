@@ -159,16 +159,20 @@ impl Index {
     /// Puts `id` into the index, unless more than `most` others there are the same as it.
     pub(crate) fn insert(&self, home: Home, id: ConnId, most: usize, same: impl Fn(ConnId) -> bool) -> Inserted {
         for _ in 0..MAX_RACES {
+            // Whoever inserts has just looked in vain: so the slot first.
+            let claimed = self.claim(home, id);
+            if let Some((probe, slot)) = claimed {
+                if self.other(home, id, most, &same).is_none() {
+                    return Inserted::Yes;
+                }
+                self.release(home, probe, slot);
+            }
             if let Some(other) = self.other(home, id, most, &same) {
                 return Inserted::Exists(other);
             }
-            let Some((probe, slot)) = self.claim(home, id) else {
-                return Inserted::Full;
-            };
-            if self.other(home, id, most, &same).is_none() {
-                return Inserted::Yes;
+            if claimed.is_none() {
+                break;
             }
-            self.release(home, probe, slot);
         }
         Inserted::Full
     }

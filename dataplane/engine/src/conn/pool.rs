@@ -7,15 +7,17 @@ use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::entry::{ConnId, Entry};
 
-/// Entries that change hands at a time.
-pub(super) const BATCH: usize = 32;
-/// End of a chain of free entries.
+/// Entries that change hands at a time: one, and those whose numbers it holds while it is free.
+pub(super) const BATCH: usize = 1 + Entry::HELD;
+/// No entry.
 const NONE: u32 = u32::MAX;
+/// How far ahead of its use an entry is asked for.
+const AHEAD: usize = 4;
 
-/// What all workers share: a stack of chains, and how far memory was used.
+/// What all workers share: a stack of batches, and how far memory was used.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    /// `change count:32 | first entry of the top chain:32`; the count keeps a stale compare-and-swap from succeeding.
+    /// `change count:32 | first entry of the top batch:32`; the count keeps a stale compare-and-swap from succeeding.
     stack: CachePadded<AtomicU64>,
     /// Entries below this were used at least once.
     fresh: CachePadded<AtomicU32>,
@@ -41,7 +43,7 @@ impl Pool {
     /// A worker's list. Small tables keep little in each, so that one worker can use nearly all of them.
     pub(super) fn list(&self, workers: usize) -> FreeList {
         let share = self.capacity as usize / (workers.max(1) * 32);
-        let most = share.min(8 * BATCH);
+        let most = share.min(20 * BATCH);
         FreeList { ids: Vec::with_capacity(most + BATCH + 1), most }
     }
 
@@ -54,7 +56,11 @@ impl Pool {
     /// A free entry, if there is one.
     #[inline]
     pub(super) fn take(&self, list: &mut FreeList, entries: &Region<Entry>) -> Option<ConnId> {
-        list.ids.pop().or_else(|| self.refill(list, entries))
+        let id = list.ids.pop().or_else(|| self.refill(list, entries))?;
+        if let Some(&soon) = list.ids.len().checked_sub(AHEAD).and_then(|at| list.ids.get(at)) {
+            crate::prefetch::prefetch(&entries[soon as usize]);
+        }
+        Some(id)
     }
 
     /// Gives an entry back.
@@ -63,24 +69,19 @@ impl Pool {
         list.ids.push(id);
         if list.ids.len() > list.most {
             let at = list.ids.len().saturating_sub(BATCH);
-            let mut first = NONE;
-            for id in list.ids.drain(at..) {
-                entries[id as usize].next_free.store(first, Ordering::Relaxed);
-                first = id;
+            let mut batch = list.ids.drain(at..);
+            if let Some(first) = batch.next() {
+                entries[first as usize].hold(batch.chain(std::iter::repeat(NONE)));
+                self.push(entries, first);
             }
-            self.push(entries, first);
         }
     }
 
     #[cold]
     fn refill(&self, list: &mut FreeList, entries: &Region<Entry>) -> Option<ConnId> {
         if let Some(first) = self.pop(entries) {
-            let mut next = first;
-            while next != NONE {
-                list.ids.push(next);
-                next = entries[next as usize].next_free.load(Ordering::Relaxed);
-            }
-            return list.ids.pop();
+            list.ids.extend(entries[first as usize].held().filter(|&id| id != NONE));
+            return Some(first);
         }
         let batch = u32::try_from(BATCH.min(list.most)).unwrap_or(1).max(1);
         let first = self
@@ -93,11 +94,11 @@ impl Pool {
         list.ids.pop()
     }
 
-    // Entries of a chain are linked by `next_free`, chains by the `next_chain` of their first entry.
+    // Batches are linked by the `next_batch` of their first entries.
     pub(super) fn push(&self, entries: &Region<Entry>, first: ConnId) {
         let mut top = self.stack.load(Ordering::Acquire);
         loop {
-            entries[first as usize].next_chain.store(chain(top), Ordering::Relaxed);
+            entries[first as usize].next_batch.store(top_of(top), Ordering::Relaxed);
             let next = changed(top, first);
             match self.stack.compare_exchange_weak(top, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return,
@@ -109,12 +110,12 @@ impl Pool {
     pub(super) fn pop(&self, entries: &Region<Entry>) -> Option<ConnId> {
         let mut top = self.stack.load(Ordering::Acquire);
         loop {
-            let first = chain(top);
+            let first = top_of(top);
             if first == NONE {
                 return None;
             }
-            // Stale if another worker takes the chain at this moment: then the count has changed and the swap fails.
-            let below = entries[first as usize].next_chain.load(Ordering::Relaxed);
+            // Stale if another worker takes the batch at this moment: then the count has changed and the swap fails.
+            let below = entries[first as usize].next_batch.load(Ordering::Relaxed);
             match self.stack.compare_exchange_weak(top, changed(top, below), Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Some(first),
                 Err(now) => top = now,
@@ -124,7 +125,7 @@ impl Pool {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the low half")]
-const fn chain(top: u64) -> u32 {
+const fn top_of(top: u64) -> u32 {
     top as u32
 }
 

@@ -383,13 +383,7 @@ impl Compiler {
 
     fn publish_service(&mut self, key: ServiceKey) {
         if let (Some(record), Ok(candidates)) = (self.records.get(&key), self.candidates(key)) {
-            let view = ServiceView {
-                key,
-                scheduler: record.scheduler,
-                weights: Weights::of(&candidates),
-                candidates: candidates.into(),
-                cells: Arc::clone(&record.cells),
-            };
+            let view = ServiceView::new(key, record.scheduler, candidates, Arc::clone(&record.cells));
             self.services.set(Arc::new(view));
         }
     }

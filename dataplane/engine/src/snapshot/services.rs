@@ -17,6 +17,8 @@ const SHARDS: usize = 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct ServiceView {
     pub(crate) key: ServiceKey,
+    /// The key's address, as packets have it.
+    vip: (Address, Family),
     pub(crate) scheduler: SchedulerKind,
     /// Newest first.
     pub(crate) candidates: Box<[Candidate]>,
@@ -26,6 +28,16 @@ pub(crate) struct ServiceView {
 }
 
 impl ServiceView {
+    pub(crate) fn new(
+        key: ServiceKey,
+        scheduler: SchedulerKind,
+        candidates: Vec<Candidate>,
+        cells: Arc<[Cell]>,
+    ) -> Self {
+        let weights = Weights::of(&candidates);
+        Self { key, vip: vip(&key), scheduler, candidates: candidates.into(), weights, cells }
+    }
+
     /// The destination that gets the next connection.
     #[inline]
     pub(crate) fn pick(&self, worker: usize, live: &LiveConnections) -> Option<DestinationId> {
@@ -58,7 +70,10 @@ impl Services {
     pub(crate) fn find(&self, to: Address, port: u16, protocol: u8, family: Family) -> Option<&ServiceView> {
         let hash = self.hasher.service(to, port, protocol, family);
         let shard = &self.shards[shard_index(hash)];
-        let same = |service: &Arc<ServiceView>| is(&service.key, to, port, protocol, family);
+        let same = |service: &Arc<ServiceView>| {
+            let key = &service.key;
+            service.vip == (to, family) && key.address.port() == port && key.protocol.number() == protocol
+        };
         shard.find(hash, same).map(|service| &**service)
     }
 
@@ -119,9 +134,4 @@ fn vip(key: &ServiceKey) -> (Address, Family) {
 fn hash_of(hasher: FlowHasher, key: &ServiceKey) -> u64 {
     let (address, family) = vip(key);
     hasher.service(address, key.address.port(), key.protocol.number(), family)
-}
-
-#[inline]
-fn is(key: &ServiceKey, to: Address, port: u16, protocol: u8, family: Family) -> bool {
-    key.address.port() == port && key.protocol.number() == protocol && vip(key) == (to, family)
 }
