@@ -7,8 +7,12 @@
 mod director;
 mod flows;
 mod generator;
+mod limit;
 mod measure;
+mod pcap;
+mod process;
 mod report;
+mod rig;
 mod scenario;
 
 use std::path::PathBuf;
@@ -55,18 +59,13 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let scenarios = chosen(&arguments.scenarios)?;
-    let mut builder = Eal::builder().memory_mib(MEMORY).file_prefix(format!("ulvs-bench{}", std::process::id()));
-    if arguments.no_huge {
-        builder = builder.no_huge();
-    }
-    let eal = builder.init().context("the benchmark needs DPDK (--no-huge does without huge pages)")?;
-    let config = MempoolConfig { count: 4095, cache: 256, data_room: 2048, socket: None };
-    let pool = Mempool::new(&eal, "bench", &config)?;
+    let generator = if scenarios.iter().any(Scenario::needs_generator) { Some(pool(arguments.no_huge)?) } else { None };
     let repeats = if arguments.quick { 3 } else { 7 };
     let mut results = Vec::new();
     report::header();
     for scenario in &scenarios {
-        let result = scenario.run(&pool, repeats).with_context(|| format!("scenario {}", scenario.name))?;
+        let pool = generator.as_ref().map(|(_, pool)| pool);
+        let result = scenario.run(pool, repeats).with_context(|| format!("scenario {}", scenario.name))?;
         report::row(&result);
         results.push(result);
     }
@@ -75,6 +74,18 @@ fn main() -> Result<()> {
         std::fs::write(&file, text + "\n").with_context(|| format!("{} can't be written", file.display()))?;
     }
     Ok(())
+}
+
+/// What the generator takes its packets from.
+fn pool(no_huge: bool) -> Result<(Eal, Mempool)> {
+    let mut builder = Eal::builder().memory_mib(MEMORY).file_prefix(format!("ulvs-bench{}", std::process::id()));
+    if no_huge {
+        builder = builder.no_huge();
+    }
+    let eal = builder.init().context("the benchmark needs DPDK (--no-huge does without huge pages)")?;
+    let config = MempoolConfig { count: 4095, cache: 256, data_room: 2048, socket: None };
+    let pool = Mempool::new(&eal, "bench", &config)?;
+    Ok((eal, pool))
 }
 
 fn chosen(names: &[String]) -> Result<Vec<Scenario>> {

@@ -1,32 +1,81 @@
 //! Results for people and for programs.
 
+use std::process::Command;
+
 use serde::Serialize;
 
-/// What was measured of a scenario.
+/// What was measured of a scenario. Times are nanoseconds of worker CPU time; what has no meaning is null.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Measured {
     pub(crate) scenario: String,
-    /// CPU time per packet, generator included: the median of the repeats.
+    /// The median of the repeats, with what makes the packets.
     pub(crate) ns_per_packet: f64,
-    /// The same of the null forwarder.
-    pub(crate) source_ns_per_packet: f64,
+    /// `dpdk-testpmd` on the same packets, measured in turn.
+    pub(crate) limit_ns_per_packet: Option<f64>,
+    /// The generator alone, measured in turn.
+    pub(crate) source_ns_per_packet: Option<f64>,
     pub(crate) repeats: usize,
     /// From the least to the most of the repeats.
     pub(crate) spread: [f64; 2],
     pub(crate) bytes_per_connection: Option<f64>,
+    pub(crate) max_loop_us: Option<f64>,
+    pub(crate) machine: String,
+    pub(crate) commit: String,
+}
+
+impl Measured {
+    /// Of these repeats.
+    pub(crate) fn new(scenario: &str, mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        let (least, most) = (times.first().copied().unwrap_or(0.0), times.last().copied().unwrap_or(0.0));
+        Self {
+            scenario: scenario.to_owned(),
+            repeats: times.len(),
+            spread: [least, most],
+            ns_per_packet: median(times),
+            limit_ns_per_packet: None,
+            source_ns_per_packet: None,
+            bytes_per_connection: None,
+            max_loop_us: None,
+            machine: machine(),
+            commit: commit(),
+        }
+    }
+}
+
+/// The middle one; 0 of none.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+fn machine() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
+}
+
+fn commit() -> String {
+    let output = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 pub(crate) fn header() {
-    println!("{:<16} {:>10} {:>10} {:>10} {:>9} {:>17}", "scenario", "ns/packet", "source", "engine", "Mpps", "spread");
+    println!(
+        "{:<16} {:>10} {:>8} {:>8} {:>8} {:>7} {:>17}",
+        "scenario", "ns/packet", "source", "limit", "x limit", "Mpps", "spread"
+    );
 }
 
 pub(crate) fn row(result: &Measured) {
+    let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
     println!(
-        "{:<16} {:>10.1} {:>10.1} {:>10.1} {:>9.1} {:>8.1} .. {:<6.1}{}",
+        "{:<16} {:>10.1} {:>8} {:>8} {:>8} {:>7.1} {:>8.1} .. {:<6.1}{}",
         result.scenario,
         result.ns_per_packet,
-        result.source_ns_per_packet,
-        result.ns_per_packet - result.source_ns_per_packet,
+        shown(result.source_ns_per_packet),
+        shown(result.limit_ns_per_packet),
+        shown(result.limit_ns_per_packet.map(|limit| result.ns_per_packet / limit)),
         1000.0 / result.ns_per_packet,
         result.spread[0],
         result.spread[1],

@@ -9,14 +9,20 @@ use crate::director::{Director, Setup};
 use crate::flows::{Frames, Traffic, Way};
 use crate::generator::{Generator, Order};
 use crate::measure::{self, PacketClock};
-use crate::report::Measured;
+use crate::report::{self, Measured};
+use crate::rig;
 
 /// Packets of each repeat.
 const PACKETS: u64 = 4 << 20;
 
+/// More packets than these don't fit a pcap in memory.
+const RIG_BITS: u32 = 16;
+
 /// What kind of packets a scenario is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
+    /// Packets of connections that exist, by ulvsd as it is, beside the limit.
+    Rig,
     /// Packets of connections that exist.
     Existing,
     /// The first packets of new connections.
@@ -46,7 +52,8 @@ impl Scenario {
             ] {
                 for (size, bits) in [("1k", 10), ("64k", 16), ("1m", 20), ("8m", 23)] {
                     let name = format!("{word}-{size}{}", if ipv6 { "-v6" } else { "" });
-                    all.push(Self::existing(name, method, both, 1 << bits, ipv6));
+                    let scenario = Self::existing(name, method, both, 1 << bits, ipv6);
+                    all.push(if ipv6 || both || bits > RIG_BITS { scenario } else { scenario.on_the_rig() });
                 }
             }
         }
@@ -66,6 +73,18 @@ impl Scenario {
             }
         }
         all
+    }
+
+    /// The same, measured on ulvsd as it is. UDP, so that a pcap of one kind of packets makes its connections itself.
+    fn on_the_rig(mut self) -> Self {
+        self.kind = Kind::Rig;
+        self.traffic.protocol = parse::UDP;
+        self
+    }
+
+    /// Whether it needs packets of this process.
+    pub(crate) fn needs_generator(&self) -> bool {
+        self.kind != Kind::Rig
     }
 
     fn existing(name: String, method: ForwardMethod, both: bool, flows: u64, ipv6: bool) -> Self {
@@ -102,11 +121,21 @@ impl Scenario {
     }
 
     /// Measures it, alternating with the null forwarder.
-    pub(crate) fn run(&self, pool: &Mempool, repeats: usize) -> Result<Measured> {
-        match self.kind {
-            Kind::Existing => self.run_existing(pool, repeats),
-            Kind::New => self.run_new(pool, repeats),
+    pub(crate) fn run(&self, pool: Option<&Mempool>, repeats: usize) -> Result<Measured> {
+        match (self.kind, pool) {
+            (Kind::Existing, Some(pool)) => self.run_existing(pool, repeats),
+            (Kind::New, Some(pool)) => self.run_new(pool, repeats),
+            _ => self.run_on_the_rig(repeats),
         }
+    }
+
+    fn run_on_the_rig(&self, repeats: usize) -> Result<Measured> {
+        let measured = rig::run(&rig::ulvsd()?, self.traffic, self.setup.method, repeats)?;
+        let times = measured.iter().map(|repeat| repeat.director).collect();
+        let limits = measured.iter().map(|repeat| repeat.limit).collect();
+        let mut measured = Measured::new(&self.name, times);
+        measured.limit_ns_per_packet = Some(report::median(limits));
+        Ok(measured)
     }
 
     fn frames(&self) -> Vec<Frames> {
@@ -172,19 +201,13 @@ impl Scenario {
         director.worker.io().until = u64::MAX;
     }
 
-    fn measured(&self, mut times: Vec<f64>, mut limits: Vec<f64>, director: &Director) -> Measured {
-        times.sort_by(f64::total_cmp);
-        limits.sort_by(f64::total_cmp);
+    fn measured(&self, times: Vec<f64>, sources: Vec<f64>, director: &Director) -> Measured {
         let live = director.shared.connections();
         #[expect(clippy::cast_precision_loss, reason = "a quotient for people")]
         let bytes = (live > 0).then(|| director.shared.table.bytes() as f64 / live as f64);
-        Measured {
-            scenario: self.name.clone(),
-            ns_per_packet: times[times.len() / 2],
-            source_ns_per_packet: limits[limits.len() / 2],
-            repeats: times.len(),
-            spread: [times[0], times[times.len() - 1]],
-            bytes_per_connection: bytes,
-        }
+        let mut measured = Measured::new(&self.name, times);
+        measured.source_ns_per_packet = Some(report::median(sources));
+        measured.bytes_per_connection = bytes;
+        measured
     }
 }

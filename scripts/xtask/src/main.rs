@@ -7,6 +7,7 @@ macro_rules! say {
     };
 }
 
+mod bench;
 mod lab;
 mod load;
 mod percentile;
@@ -30,6 +31,8 @@ struct Arguments {
 enum Command {
     /// Check that crates depend only on the tiers below them, and that the top level is as designed.
     Tiers,
+    /// Measure the datapath: the arguments are those of ulvs-bench (--list, --quick, --json FILE, SCENARIO...).
+    Bench(bench::Arguments),
     /// A director's network in namespaces: client, router, director port, real servers.
     Lab(lab::Arguments),
     /// Send a bounded load from where this is run, and report failures, percentiles and shares.
@@ -39,6 +42,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Tiers => tiers::run(),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
         Command::Load(arguments) => load::run(&arguments),
     };

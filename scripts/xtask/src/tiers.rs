@@ -50,7 +50,7 @@ const TIERS: &[Tier] = &[
     Tier {
         name: "ulvs-bench",
         folder: "bench",
-        may_use: &["dpdk", "ulvs-engine", "ulvs-model", "ulvs-wire", "ulvs-worker"],
+        may_use: &["dpdk", "ulvs-api", "ulvs-engine", "ulvs-model", "ulvs-wire", "ulvs-worker"],
     },
     Tier { name: "ulvs-xtask", folder: "scripts/xtask", may_use: &[] },
 ];
