@@ -11,14 +11,14 @@ use crate::Access;
 #[derive(Clone, Debug)]
 pub(super) struct Active {
     since: Instant,
-    /// Milliseconds after `since`. The client's task stores, the server loads.
-    milliseconds: Arc<AtomicU64>,
+    /// Microseconds after `since`. The client's task stores, the server loads.
+    microseconds: Arc<AtomicU64>,
 }
 
 impl Active {
     pub(super) fn now(&self) {
-        let milliseconds = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.milliseconds.store(milliseconds, Ordering::Relaxed);
+        let microseconds = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.microseconds.store(microseconds, Ordering::Relaxed);
     }
 }
 
@@ -63,7 +63,7 @@ impl Clients {
         if (full || (access < Access::Full && guests >= self.most / 2)) && !self.evict(access) {
             return false;
         }
-        let active = Active { since: self.started, milliseconds: Arc::default() };
+        let active = Active { since: self.started, microseconds: Arc::default() };
         active.now();
         let task = self.tasks.spawn(serve(active.clone()));
         self.known.insert(task.id(), Client { access, active, task });
@@ -72,7 +72,7 @@ impl Clients {
 
     fn evict(&mut self, newcomer: Access) -> bool {
         let candidates = self.known.iter().filter(|(_, client)| client.access <= newcomer);
-        let last_heard = |client: &Client| client.active.milliseconds.load(Ordering::Relaxed);
+        let last_heard = |client: &Client| client.active.microseconds.load(Ordering::Relaxed);
         let chosen = candidates.min_by_key(|(_, client)| (client.access, last_heard(client))).map(|(id, _)| *id);
         match chosen.and_then(|id| self.known.remove(&id)) {
             Some(client) => {

@@ -85,7 +85,9 @@ async fn execute<D: Datapath>(
                 let (entries, goes_on) = director.list(&dump, behind);
                 if !entries.is_empty() {
                     let mut datagram = Vec::new();
-                    entries.iter().for_each(|entry| entry.write_of_many(&mut datagram, &message.header));
+                    for entry in &entries {
+                        entry.write_of_many(&mut datagram, &message.header);
+                    }
                     outlet.send(datagram).await?;
                 }
                 if goes_on.is_none() {

@@ -15,26 +15,26 @@ pub struct Place {
     made: Reverse<u64>,
 }
 
-/// Bits of an address in the recorded kernel's memory.
-const SEED: u32 = 0xf0;
+/// The address in the recorded kernel's memory, as far as it counts.
+const SEED: u8 = 0xf0;
 
 impl Place {
     pub(super) fn new(id: &ServiceId, made: u64) -> Self {
         let (by_mark, hash) = match id {
-            ServiceId::Mark { mark, .. } => (true, *mark),
+            ServiceId::Mark { mark, .. } => {
+                let [.., low] = mark.to_be_bytes();
+                (true, low)
+            }
             ServiceId::Address { protocol, address } => {
-                let folded = match address.ip() {
-                    IpAddr::V4(ip) => ip.to_bits(),
-                    IpAddr::V6(ip) => {
-                        let [a, b, c, d, e, f, g, h] = ip.segments().map(u32::from);
-                        (a ^ c ^ e ^ g) << 16 | (b ^ d ^ f ^ h)
-                    }
+                // the low byte of each of the address's words
+                let address_hash = match address.ip() {
+                    IpAddr::V4(ip) => ip.octets()[3],
+                    IpAddr::V6(ip) => ip.octets().into_iter().skip(3).step_by(4).fold(0, |hash, byte| hash ^ byte),
                 };
-                let port = u32::from(address.port());
-                (false, u32::from(*protocol) ^ folded ^ port >> 8 ^ port)
+                let ([_, protocol], [high, low]) = (protocol.to_be_bytes(), address.port().to_be_bytes());
+                (false, address_hash ^ protocol ^ high ^ low)
             }
         };
-        let [bucket, ..] = (hash ^ SEED).to_le_bytes();
-        Self { by_mark, bucket, made: Reverse(made) }
+        Self { by_mark, bucket: hash ^ SEED, made: Reverse(made) }
     }
 }

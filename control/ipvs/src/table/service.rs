@@ -138,6 +138,7 @@ impl Flags {
     }
 
     /// These with the bits in `mask` taken from `bits`.
+    #[must_use]
     pub const fn changed_to(self, bits: u32, mask: u32) -> Self {
         Self::new(self.0 & !mask | bits & mask)
     }

@@ -1,0 +1,11 @@
+//! The protocol as clients see it: against what a kernel answered, against anything, and over real sockets.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+mod changes;
+mod clients;
+mod ipvsadm;
+mod properties;
+mod replay;
+mod rig;
+mod transcript;

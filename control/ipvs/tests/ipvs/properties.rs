@@ -1,0 +1,117 @@
+//! Whatever bytes come.
+
+use proptest::prelude::*;
+use serde::Deserialize;
+use ulvs_ipvs::codec::{FAMILY_ID, Messages, Request};
+use ulvs_ipvs::table::Command;
+use ulvs_ipvs::{Access, forward};
+use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Weight};
+
+use crate::rig::{Rig, request, unhex};
+
+#[derive(Deserialize)]
+struct Row {
+    request: String,
+}
+
+fn recorded() -> Vec<Vec<u8>> {
+    let rows: Vec<Row> = serde_json::from_str(include_str!("../vectors/netlink.json")).unwrap();
+    rows.iter().map(|row| unhex(&row.request)).collect()
+}
+
+/// Answers have lengths that fit, and end where the datagram ends.
+fn check_answers(answers: &[Vec<u8>]) {
+    for answer in answers {
+        let length: usize = Messages::new(answer)
+            .map(|message| message.header.length as usize)
+            .map(|one| one.next_multiple_of(4))
+            .sum();
+        assert_eq!(length, answer.len());
+        assert_eq!(length % 4, 0);
+    }
+}
+
+fn services() -> impl Strategy<Value = Service> {
+    let address = prop_oneof![
+        (1..224_u8, any::<[u8; 3]>()).prop_map(|(a, [b, c, d])| std::net::IpAddr::from([a, b, c, d])),
+        any::<[u16; 7]>().prop_map(|[b, c, d, e, f, g, h]| std::net::IpAddr::from([0x2001, b, c, d, e, f, g, h])),
+    ];
+    let scheduler = proptest::sample::select(&SchedulerKind::ALL[..]);
+    let protocol = proptest::sample::select(&Protocol::ALL[..]);
+    let weights = proptest::collection::vec((0..=i64::from(i32::MAX), 0..3_usize), 0..60);
+    (address, 1..=u16::MAX, protocol, scheduler, weights).prop_map(|(ip, port, protocol, scheduler, weights)| {
+        let mut service = Service::new(ServiceKey::new(protocol, (ip, port).into()), scheduler).unwrap();
+        for (index, (weight, method)) in (1..).zip(weights) {
+            let address =
+                if ip.is_ipv4() { [10, 0, 2, index].into() } else { [0x2001, 0, 0, 0, 0, 0, 0, index.into()].into() };
+            let destination = Destination {
+                address: std::net::SocketAddr::new(address, port),
+                method: ForwardMethod::ALL[method],
+                weight: Weight::new(weight).unwrap(),
+            };
+            service.add(destination).unwrap();
+        }
+        service
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_answered_without_panic(datagram in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let rig = Rig::new();
+        check_answers(&rig.ask(Access::Full, &datagram));
+    }
+
+    #[test]
+    fn any_attributes_are_answered_without_panic(
+        number in 0..20_u8,
+        flags in prop_oneof![Just(5_u16), Just(0x305), any::<u16>()],
+        attributes in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let rig = Rig::new();
+        check_answers(&rig.ask(Access::Full, &request(FAMILY_ID, flags, number, &attributes)));
+    }
+
+    #[test]
+    fn recorded_requests_with_bytes_changed_are_answered_without_panic(
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<proptest::sample::Index>(), any::<u8>()), 1..60),
+        cut in any::<proptest::sample::Index>(),
+    ) {
+        let rig = Rig::new();
+        let mut requests = recorded();
+        for (which, place, byte) in changes {
+            let request = &mut requests[which.index(137)];
+            let place = place.index(request.len());
+            request[place] = byte;
+        }
+        let shortened = &mut requests[cut.index(137)];
+        shortened.truncate(cut.index(shortened.len()));
+        for request in &requests {
+            check_answers(&rig.ask(Access::Full, request));
+        }
+    }
+
+    /// A service of the file is in the table what it was, and what is listed of it can be parsed as what was added.
+    #[test]
+    fn services_come_back_as_they_went(service in services()) {
+        let rig = Rig::new();
+        let commands = forward::commands(&service);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let added = rig.director.change_all(commands.clone(), ulvs_ipvs::table::Owner::File);
+        prop_assert_eq!(runtime.block_on(added).unwrap().len(), commands.len());
+        let id = service.key().into();
+        let back = rig.director.look(|table| forward::service(table.service(&id).unwrap()).unwrap());
+        prop_assert_eq!(&back, &service);
+
+        // an answer has the command's number and attributes: with the flag of a request it is one
+        let answers = rig.ask(Access::Full, &request(FAMILY_ID, 0x305, 4, &[]));
+        let mut datagram = answers[0].clone();
+        datagram[6..8].copy_from_slice(&1_u16.to_ne_bytes());
+        let message = Messages::new(&datagram).next().unwrap();
+        let parsed = Request::parse(&message, Access::Full).unwrap();
+        let Request::Change(Command::NewService(parsed)) = parsed else { panic!("{parsed:?}") };
+        let Command::NewService(sent) = &commands[0] else { panic!("no service first") };
+        prop_assert_eq!((parsed.id, &parsed.scheduler, parsed.netmask), (sent.id, &sent.scheduler, sent.netmask));
+        prop_assert_eq!((parsed.flags, parsed.mask, parsed.engine.as_str()), (2, u32::MAX, ""));
+    }
+}
