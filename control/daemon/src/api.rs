@@ -1,14 +1,14 @@
 //! The JSON API on a unix socket: read-only questions of `ulvsctl` and of programs.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{self, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
@@ -23,6 +23,7 @@ use ulvs_config::Director;
 
 use crate::http;
 use crate::status::{Sources, Stopping};
+use crate::words::said;
 
 /// Who may connect: the socket's owner and group.
 const MODE: u32 = 0o660;
@@ -39,39 +40,38 @@ pub(crate) struct Sockets {
 pub(crate) fn bind(director: &Director) -> Result<Sockets> {
     let (api, file) = bind_unix(&director.api().socket)?;
     let metrics = match director.metrics().listen {
-        Some(address) => Some(bind_tcp(address).with_context(|| {
-            format!("metrics can't be served on {address}: choose another `listen` in [metrics], or \"off\"")
+        Some(address) => Some(bind_tcp(address).map_err(|error| {
+            let remedy = "choose another `listen` in [metrics], or \"off\"";
+            anyhow!("metrics can't be served on {address} ({}): {remedy}", said(&error))
         })?),
         None => None,
     };
     Ok(Sockets { api, metrics, file })
 }
 
-fn bind_tcp(address: SocketAddr) -> Result<TcpListener> {
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
-    Ok(TcpListener::from_std(listener)?)
+    TcpListener::from_std(listener)
 }
 
 fn bind_unix(socket: &Path) -> Result<(UnixListener, SocketFile)> {
-    let shown = socket.display();
     if let Some(folder) = socket.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("the folder of {shown} can't be made: choose another `socket` in [api]"))?;
+        fs::create_dir_all(folder).map_err(|error| refused(folder, "be made", &error))?;
     }
     let lock = lock(socket)?;
     match UnixStream::connect(socket) {
         Ok(_) => bail!("{}", another(socket)),
         // Left behind by a director that was killed.
         Err(error) if error.kind() == ErrorKind::ConnectionRefused && is_socket(socket) => {
-            fs::remove_file(socket).with_context(|| format!("{shown} is left over and can't be removed"))?;
+            fs::remove_file(socket).map_err(|error| refused(socket, "be removed, though it is left over,", &error))?;
         }
         Err(_) => {}
     }
-    let listener = net::UnixListener::bind(socket)
-        .with_context(|| format!("the API can't be served on {shown}: choose another `socket` in [api]"))?;
+    let listener = net::UnixListener::bind(socket).map_err(|error| refused(socket, "be bound", &error))?;
     let file = SocketFile { path: socket.to_owned(), _lock: lock };
-    fs::set_permissions(socket, fs::Permissions::from_mode(MODE)).with_context(|| format!("permissions of {shown}"))?;
+    let permissions = fs::Permissions::from_mode(MODE);
+    fs::set_permissions(socket, permissions).map_err(|error| refused(socket, "have its permissions", &error))?;
     listener.set_nonblocking(true)?;
     Ok((UnixListener::from_std(listener)?, file))
 }
@@ -83,12 +83,18 @@ fn lock(socket: &Path) -> Result<Flock<File>> {
     path.push(".lock");
     let path = PathBuf::from(path);
     let file = File::options().create(true).append(true).mode(MODE).open(&path);
-    let file = file.with_context(|| format!("{} can't be made: choose another `socket` in [api]", path.display()))?;
+    let file = file.map_err(|error| refused(&path, "be made", &error))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(lock),
         Err((_, Errno::EWOULDBLOCK)) => bail!("{}", another(socket)),
-        Err((_, error)) => bail!("{} can't be locked ({})", path.display(), error.desc()),
+        Err((_, error)) => Err(refused(&path, "be locked", &error.into())),
     }
+}
+
+/// What can't be done at the socket's place, and what to do instead.
+fn refused(path: &Path, what: &str, error: &io::Error) -> anyhow::Error {
+    let root = if error.kind() == ErrorKind::PermissionDenied { "run ulvsd as root, or " } else { "" };
+    anyhow!("{} can't {what} ({}): {root}choose another `socket` in [api]", path.display(), said(error))
 }
 
 fn another(socket: &Path) -> String {

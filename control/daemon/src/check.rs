@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use ulvs_config::Director;
 
-use crate::words::counted;
+use crate::words::{counted, said};
 
 /// Reports a file's errors on standard error, or on standard output that it has none.
 pub(crate) fn report(file: &Path) -> ExitCode {
@@ -41,10 +41,7 @@ pub(crate) fn read(file: &Path) -> Result<Director, String> {
             std::io::ErrorKind::IsADirectory => "name the file in it",
             _ => "make it readable for this user",
         };
-        // Without the number that Rust adds to the system's words.
-        let error = error.to_string();
-        let error = error.split(" (os error").next().unwrap_or_default();
-        format!("{}: can't be read ({error}): {remedy}\n", file.display())
+        format!("{}: can't be read ({}): {remedy}\n", file.display(), said(&error))
     })?;
     Director::parse(&text).map_err(|diagnostics| {
         let report: String = diagnostics.iter().map(|diagnostic| diagnostic.render(file.display())).collect();

@@ -23,7 +23,10 @@ use crate::{api, check, metrics, placement, reload, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
-    let director = check::read(file).map_err(|report| anyhow!("the file has errors:\n{}", report.trim_end()))?;
+    let director = check::read(file).map_err(|report| match report.trim_end() {
+        report if report.contains('\n') => anyhow!("the file has errors:\n{report}"),
+        sentence => anyhow!("{sentence}"),
+    })?;
     tracing::info!("ulvsd {} with {}", env!("CARGO_PKG_VERSION"), file.display());
     placement::check(&director.workers().cores)?;
     placement::keep_off(&director.workers().cores);

@@ -99,6 +99,11 @@ fn a_user_without_rights() {
     let error = refused(Ulvsd::spawn(rig.command(&words)));
     println!("{error}");
     assert!(error.contains("run as root"), "{error}");
+    let closed = rig.path("closed");
+    std::fs::create_dir(&closed).unwrap();
+    rig.write(rig.file().replacen("api.sock", "closed/api.sock", 1));
+    let error = refused(Ulvsd::spawn(rig.command(&words)));
+    assert!(error.contains("(Permission denied): run ulvsd as root, or choose another `socket` in [api]"), "{error}");
 }
 
 #[test]
