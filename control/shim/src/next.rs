@@ -21,20 +21,22 @@ macro_rules! next {
             $(pub(super) static $name: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());)*
         }
 
+        #[allow(non_upper_case_globals, reason = "named like the functions")]
         mod name {
-            use std::ffi::CStr;
-            $(pub(super) fn $name() -> &'static CStr {
-                CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()).unwrap_or_default()
-            })*
+            use super::CStr;
+            $(pub(super) const $name: &CStr = match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+                Ok(name) => name,
+                Err(_) => c"",
+            };)*
         }
 
         /// Looks up all of them: the loader's lock and memory may not be taken in a signal handler.
         pub(crate) fn resolve_all() {
-            $(resolve(&address::$name, name::$name());)*
+            $(resolve(&address::$name, name::$name);)*
         }
 
         $(pub(crate) unsafe fn $name($($argument: $type),* $(, $rest: $rest_type)?) -> $result {
-            let address = resolve(&address::$name, name::$name());
+            let address = resolve(&address::$name, name::$name);
             if address.is_null() {
                 crate::errno::set(libc::ENOSYS);
                 return $failed;
@@ -110,11 +112,14 @@ next! {
 }
 
 /// The address that was found, else looked up now: a library that was loaded earlier may call us before our constructor.
+#[inline]
 fn resolve(known: &AtomicPtr<c_void>, name: &CStr) -> *mut c_void {
     let address = known.load(Ordering::Relaxed);
-    if !address.is_null() {
-        return address;
-    }
+    if address.is_null() { look_up(known, name) } else { address }
+}
+
+#[cold]
+fn look_up(known: &AtomicPtr<c_void>, name: &CStr) -> *mut c_void {
     // SAFETY: a C string
     let address = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
     known.store(address, Ordering::Relaxed);

@@ -59,6 +59,7 @@ impl Table {
     }
 
     /// What was remembered for `fd`.
+    #[inline]
     pub(crate) fn entry(&self, fd: c_int) -> Option<Entry> {
         let slot = self.slot(fd)?;
         let inode = slot.inode.load(Ordering::Acquire);

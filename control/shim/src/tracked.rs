@@ -35,8 +35,13 @@ fn is_own() -> bool {
 /// The socket behind `fd`, if it is one of those followed here. For all others this is one load and a comparison.
 ///
 /// libc closes descriptors by ways that cannot be seen (`fclose`, `close_range`, `posix_spawn`): the inode decides.
+#[inline]
 pub(crate) fn find(fd: c_int) -> Option<Entry> {
-    let entry = TABLE.entry(fd)?;
+    TABLE.entry(fd).and_then(|entry| verified(fd, entry))
+}
+
+#[cold]
+fn verified(fd: c_int, entry: Entry) -> Option<Entry> {
     if inode(fd) == Some(entry.inode) {
         return Some(entry);
     }
@@ -47,6 +52,7 @@ pub(crate) fn find(fd: c_int) -> Option<Entry> {
 }
 
 /// The socket behind `fd`, if ulvsd is at its other end.
+#[inline]
 pub(crate) fn find_director(fd: c_int) -> Option<Entry> {
     find(fd).filter(|entry| entry.side == Side::Director)
 }
@@ -72,9 +78,12 @@ pub(crate) fn closing(fd: c_int) {
 
 /// After `new` was made another name of `old`.
 pub(crate) fn duplicated(old: c_int, new: c_int) {
-    let (Some(entry), true) = (find(old), is_own()) else { return closing(new) };
-    if old != new {
-        TABLE.remember(new, entry);
+    match find(old) {
+        Some(entry) if old != new && is_own() => {
+            TABLE.remember(new, entry);
+        }
+        Some(_) => {}
+        None => closing(new),
     }
 }
 

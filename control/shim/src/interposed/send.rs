@@ -6,7 +6,7 @@ use std::{mem, ptr};
 
 use libc::{c_int, c_uint, c_void, iovec, mmsghdr, msghdr, size_t, sockaddr, socklen_t, ssize_t};
 
-use crate::table::Side;
+use crate::table::{Entry, Side};
 use crate::{director, errno, netlink, next, tracked};
 
 /// As much of what is sent as is looked at: requests for families are shorter.
@@ -95,8 +95,17 @@ fn part(data: *const c_void, length: size_t) -> iovec {
 ///
 /// # Safety
 /// `count` parts that can be read, as for `writev`.
+#[inline]
 unsafe fn divert(fd: c_int, parts: *const iovec, count: usize, flags: c_int) -> Option<ssize_t> {
     let entry = tracked::find(fd)?;
+    // SAFETY: as promised by the caller
+    unsafe { divert_found(fd, entry, parts, count, flags) }
+}
+
+/// # Safety
+/// As for [`divert`].
+#[cold]
+unsafe fn divert_found(fd: c_int, entry: Entry, parts: *const iovec, count: usize, flags: c_int) -> Option<ssize_t> {
     if entry.side == Side::Kernel {
         let mut head = [0; LOOKED_AT];
         // SAFETY: as promised by the caller
