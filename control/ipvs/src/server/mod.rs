@@ -52,7 +52,7 @@ pub struct Server<D> {
 }
 
 impl<D: Datapath> Server<D> {
-    /// Listens at `path`, in the place of a socket that nobody listens at any more.
+    /// Listens at `path`, in the place of a socket that nobody listens at any more. Has to be called within a runtime.
     ///
     /// # Errors
     /// If the socket can't be made there, or another server listens there.
@@ -94,7 +94,7 @@ impl<D: Datapath> Server<D> {
                 };
                 active.now();
                 let Some(request) = datagram.get(..received) else {
-                    return warn!(received, "a client of the IPVS socket sent more than any request: closed");
+                    return debug!(received, "a client of the IPVS socket sent more than any request: closed");
                 };
                 if let Err(error) = answer(&director, access, request, &mut outlet).await {
                     return debug!(%error, "a client of the IPVS socket is closed");

@@ -41,10 +41,11 @@ impl Listener {
             }
             result => result?,
         }
+        let listener = Self { socket: register(listening, Interest::READABLE)?, path: path.to_owned() };
         // who may do what is decided by credentials; everybody may connect
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
-        socket::listen(&listening, Backlog::new(BACKLOG)?)?;
-        Ok(Self { socket: register(listening, Interest::READABLE)?, path: path.to_owned() })
+        socket::listen(listener.socket.get_ref(), Backlog::new(BACKLOG)?)?;
+        Ok(listener)
     }
 
     pub(super) async fn accept(&self) -> io::Result<Socket> {

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 
 pub(crate) struct Running {
     pub(crate) path: PathBuf,
-    director: Arc<Director<Recorded>>,
+    pub(crate) director: Arc<Director<Recorded>>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }

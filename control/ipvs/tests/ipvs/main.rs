@@ -5,6 +5,7 @@
 mod changes;
 mod clients;
 mod ipvsadm;
+mod listings;
 mod properties;
 mod replay;
 mod rig;

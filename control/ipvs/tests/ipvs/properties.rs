@@ -115,3 +115,15 @@ proptest! {
         prop_assert_eq!((parsed.flags, parsed.mask, parsed.engine.as_str()), (2, u32::MAX, ""));
     }
 }
+
+/// The fuzzer's first inputs: each request, and all in one datagram.
+#[test]
+#[ignore = "writes files for the fuzzer"]
+fn write_seeds() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/datagram");
+    std::fs::create_dir_all(&folder).unwrap();
+    let requests = recorded();
+    for (index, request) in requests.iter().chain([&requests.concat()]).enumerate() {
+        std::fs::write(folder.join(format!("recorded-{index}")), request).unwrap();
+    }
+}

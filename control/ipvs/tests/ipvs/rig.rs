@@ -1,5 +1,6 @@
 //! A director that forwards nothing, in the place of the recorded kernel.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +15,8 @@ use ulvs_ipvs::{Access, Counters, Datapath, DestinationCounters, Director, Errno
 #[derive(Debug, Default)]
 pub(crate) struct Recorded {
     pub(crate) installed: Mutex<Vec<Change>>,
+    /// What is counted; the rest is zero.
+    pub(crate) numbers: Mutex<HashMap<(ServiceId, Option<DestinationId>), DestinationCounters>>,
     /// How many changes are refused from now on, first by `prepare`.
     pub(crate) unprepared: AtomicUsize,
     /// And then by `install`.
@@ -26,13 +29,19 @@ fn counts_down(count: &AtomicUsize) -> bool {
     count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
 }
 
+impl Recorded {
+    fn number(&self, service: ServiceId, destination: Option<DestinationId>) -> DestinationCounters {
+        self.numbers.lock().unwrap().get(&(service, destination)).copied().unwrap_or_default()
+    }
+}
+
 impl Counters for Recorded {
-    fn service(&self, _: &ServiceId) -> Stats {
-        Stats::default()
+    fn service(&self, id: &ServiceId) -> Stats {
+        self.number(*id, None).stats
     }
 
-    fn destination(&self, _: &ServiceId, _: &DestinationId) -> DestinationCounters {
-        DestinationCounters::default()
+    fn destination(&self, service: &ServiceId, id: &DestinationId) -> DestinationCounters {
+        self.number(*service, Some(*id))
     }
 }
 

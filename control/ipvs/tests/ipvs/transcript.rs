@@ -53,7 +53,7 @@ fn shim() -> Option<PathBuf> {
 }
 
 /// Runs ipvsadm against the server. None: it or the shim is not here.
-fn ipvsadm(running: &Running, arguments: &str, input: &str) -> Option<Output> {
+pub(crate) fn ipvsadm(running: &Running, arguments: &str, input: &str) -> Option<Output> {
     let shim = shim()?;
     let mut child = Command::new(IPVSADM)
         .arg0("ipvsadm")
@@ -85,7 +85,7 @@ fn described(output: &Output) -> String {
     text
 }
 
-fn missing() {
+pub(crate) fn missing() {
     eprintln!("not tested: {IPVSADM} or libulvs_shim.so is missing (apt install ipvsadm; cargo build -p ulvs-shim)");
 }
 
