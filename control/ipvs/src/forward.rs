@@ -2,9 +2,7 @@
 
 use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, ServiceError, ServiceKey, Weight};
 
-use crate::table::{
-    self, Command, DestinationSpec, Family, Flags, SchedulerName, Service, ServiceId, ServiceSpec, Tunnel, TunnelKind,
-};
+use crate::table::{self, Flags, SchedulerName, Service, ServiceId, TunnelKind};
 use crate::{Errno, Refusal};
 
 /// What the datapath can't forward rightly yet.
@@ -95,43 +93,4 @@ pub fn destination(destination: &table::Destination) -> Result<Destination, Obst
     }
     let weight = Weight::new(settings.weight.into()).unwrap_or(Weight::QUIESCENT);
     Ok(Destination { address: destination.id.0, method, weight })
-}
-
-/// The commands that add a service of the file with its destinations to a table.
-pub fn commands(service: &ulvs_model::Service) -> Vec<Command> {
-    let id = ServiceId::from(service.key());
-    let spec = ServiceSpec {
-        id,
-        scheduler: service.scheduler().name().to_owned(),
-        flags: 0,
-        mask: 0,
-        timeout: 0,
-        netmask: match id.family() {
-            Family::V4 => u32::MAX,
-            Family::V6 => 128,
-        },
-        engine: String::new(),
-    };
-    let destinations = service.destinations().iter();
-    let added = destinations.map(|one| Command::NewDestination(id, Ok(destination_spec(one))));
-    std::iter::once(Command::NewService(spec)).chain(added).collect()
-}
-
-/// A destination of the file, to be added or edited by a command.
-pub fn destination_spec(destination: &Destination) -> DestinationSpec {
-    let mut address = [0; 16];
-    match destination.ip() {
-        std::net::IpAddr::V4(ip) => address[..4].copy_from_slice(&ip.octets()),
-        std::net::IpAddr::V6(ip) => address = ip.octets(),
-    }
-    DestinationSpec {
-        family: Family::of(destination.ip()).number(),
-        address,
-        port: destination.address.port(),
-        method: destination.method.code(),
-        weight: destination.weight.get(),
-        upper: 0,
-        lower: 0,
-        tunnel: Tunnel::default(),
-    }
 }

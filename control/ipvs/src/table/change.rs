@@ -5,8 +5,8 @@ use super::{Destination, DestinationId, Owner, Role, ServiceId, ServiceSettings,
 pub enum Change {
     /// A service without destinations is new.
     ServiceAdded(ServiceId, ServiceSettings, Owner),
-    /// A service has these settings now. Its destinations and connections stay.
-    ServiceEdited(ServiceId, ServiceSettings),
+    /// A service has these settings and this owner now. Its destinations and connections stay.
+    ServiceEdited(ServiceId, ServiceSettings, Owner),
     /// A service is gone, with its destinations.
     ServiceRemoved(ServiceId),
     /// A service has one destination more.
@@ -30,7 +30,7 @@ impl Change {
     pub const fn service(&self) -> Option<&ServiceId> {
         match self {
             Self::ServiceAdded(id, ..)
-            | Self::ServiceEdited(id, _)
+            | Self::ServiceEdited(id, ..)
             | Self::ServiceRemoved(id)
             | Self::DestinationAdded(id, _)
             | Self::DestinationEdited(id, _)

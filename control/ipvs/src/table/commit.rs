@@ -25,7 +25,7 @@ impl Table {
                     self.services.remove(&place);
                 }
             }
-            Change::ServiceEdited(id, _)
+            Change::ServiceEdited(id, ..)
             | Change::DestinationAdded(id, _)
             | Change::DestinationEdited(id, _)
             | Change::DestinationRemoved(id, _) => {
@@ -77,7 +77,7 @@ impl Service {
     /// Makes a change of this service; `number` is the one of a destination that is new.
     fn commit(&mut self, change: &Change, number: u64) {
         match change {
-            Change::ServiceEdited(_, settings) => self.settings = *settings,
+            Change::ServiceEdited(_, settings, owner) => (self.settings, self.owner) = (*settings, *owner),
             Change::DestinationAdded(_, destination) => self.destinations.push((number, *destination)),
             Change::DestinationEdited(_, destination) => {
                 for (_, one) in self.destinations.iter_mut().filter(|(_, one)| one.id == destination.id) {

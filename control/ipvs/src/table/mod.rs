@@ -4,10 +4,10 @@
 //! caller forwards with the changes, and then [`Table::commit`]s them. A change that can't be forwarded is simply never
 //! committed.
 //!
-//! **Ownership.** Each service and destination remembers where it was first said: in the file or through netlink
-//! ([`Owner`]). Netlink lists, edits and removes all of them, as an operator at a kernel could; what it adds is its own.
-//! An edit doesn't move an entry to another owner: the file still names what it named, and says its values again when it
-//! is applied next.
+//! **Ownership.** Each service and destination has an [`Owner`]: the file or netlink. Netlink lists, edits and removes all
+//! of them, as an operator at a kernel could. What it adds is its own, and applying the file leaves that alone. What it
+//! edits stays the file's: [`file::commands`](crate::file::commands) says the file's values again when it is applied next.
+//! What the file names is the file's from then on, whoever added it.
 
 mod change;
 mod command;

@@ -23,7 +23,7 @@ impl Table {
             },
             Command::SetService(spec) => {
                 let service = self.known(&spec.id)?;
-                Change::ServiceEdited(spec.id, settings(spec, service.settings.flags)?)
+                Change::ServiceEdited(spec.id, settings(spec, service.settings.flags)?, service.owner.after(owner))
             }
             Command::DeleteService(id) => Change::ServiceRemoved(*self.known(id)?.id()),
             Command::NewDestination(id, spec) => {
@@ -42,7 +42,7 @@ impl Table {
                 let spec = (*spec)?;
                 let edited = destination(&spec, self.family(service, &spec)?, owner)?;
                 let old = service.destination(&edited.id).ok_or(Errno::NoEntry)?;
-                Change::DestinationEdited(*id, Destination { owner: old.owner, ..edited })
+                Change::DestinationEdited(*id, Destination { owner: old.owner.after(owner), ..edited })
             }
             Command::DeleteDestination(id, spec) => {
                 let service = self.known(id)?;

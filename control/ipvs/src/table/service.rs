@@ -110,6 +110,16 @@ pub enum Owner {
     Netlink,
 }
 
+impl Owner {
+    /// Whose an entry is after it was edited: what the file names is the file's.
+    pub(super) const fn after(self, editor: Self) -> Self {
+        match editor {
+            Self::File => Self::File,
+            Self::Netlink => self,
+        }
+    }
+}
+
 /// A service's flags, as netlink has them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Flags(u32);

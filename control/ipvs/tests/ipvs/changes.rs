@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use ulvs_ipvs::Access;
 use ulvs_ipvs::codec::FAMILY_ID;
 use ulvs_ipvs::table::{Change, Owner, ServiceId};
-use ulvs_model::{Protocol, SchedulerKind, Service, ServiceKey};
+use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, ServiceSet, Weight};
 
 use crate::rig::{Rig, destination, errno, request, service};
 
@@ -27,7 +27,7 @@ fn a_change_the_datapath_refuses_is_not_made_and_the_client_told() {
 fn entries_of_the_file_are_listed_edited_and_removed_through_netlink_and_stay_the_files() {
     let rig = Rig::new();
     let key = ServiceKey::new(Protocol::Tcp, "10.0.1.100:80".parse().unwrap());
-    let commands = ulvs_ipvs::forward::commands(&Service::new(key, SchedulerKind::Rr).unwrap());
+    let commands = ulvs_ipvs::file::added(&Service::new(key, SchedulerKind::Rr).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(rig.director.change_all(commands, Owner::File)).unwrap();
     assert_eq!(rig.ask(Access::Full, &request(FAMILY_ID, 0x305, 4, &[])).len(), 2);
@@ -44,11 +44,70 @@ fn entries_of_the_file_are_listed_edited_and_removed_through_netlink_and_stay_th
     assert!(rig.director.look(|table| table.service(&id).is_none()));
 }
 
+/// The file's entries are made what it says, those of netlink are left alone, and applying it again is nothing.
+#[test]
+fn a_file_that_is_applied_leaves_alone_what_netlink_added() {
+    let rig = Rig::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let apply = |file: &ServiceSet| {
+        let commands = rig.director.look(|table| ulvs_ipvs::file::commands(table, file));
+        let count = commands.len();
+        runtime.block_on(rig.director.change_all(commands, Owner::File)).unwrap();
+        assert_eq!(rig.director.look(|table| ulvs_ipvs::file::commands(table, file)), []);
+        count
+    };
+    let keys = [80, 81].map(|port| ServiceKey::new(Protocol::Tcp, ([10, 0, 1, 100], port).into()));
+    let real = |host: u8, weight| Destination {
+        address: ([10, 0, 2, host], 80).into(),
+        method: ForwardMethod::Nat,
+        weight: Weight::new(weight).unwrap(),
+    };
+    let file = |services: &[(ServiceKey, &[Destination])]| {
+        let mut set = ServiceSet::new();
+        for (key, destinations) in services {
+            let mut service = Service::new(*key, SchedulerKind::Wrr).unwrap();
+            destinations.iter().for_each(|one| service.add(*one).unwrap());
+            set.add(service).unwrap();
+        }
+        set
+    };
+    let shown = |key: ServiceKey| {
+        rig.director.look(|table| {
+            let service = table.service(&key.into())?;
+            let one = |one: &ulvs_ipvs::table::Destination| (one.id.0.to_string(), one.settings.weight, one.owner);
+            Some((
+                service.settings().scheduler.name(),
+                service.owner(),
+                service.destinations().map(one).collect::<Vec<_>>(),
+            ))
+        })
+    };
+    assert_eq!(apply(&file(&[(keys[0], &[real(11, 1), real(12, 1)]), (keys[1], &[])])), 4);
+    assert_eq!(rig.command(1, &service(82, "sh")), 0);
+    assert_eq!(rig.command(2, &service(80, "mh")), 0);
+    assert_eq!(rig.command(5, &[service(80, ""), destination(13, 80, 0, 5)].concat()), 0);
+    assert_eq!(rig.command(6, &[service(80, ""), destination(11, 80, 0, 0)].concat()), 0);
+
+    // 80 and 11 are said again, 12 goes, 14 comes, 13 is netlink's; 81 goes, 82 is netlink's
+    assert_eq!(apply(&file(&[(keys[0], &[real(11, 1), real(14, 3)])])), 5);
+    let of = |host: u8, weight, owner| (format!("10.0.2.{host}:80"), weight, owner);
+    let destinations = vec![of(14, 3, Owner::File), of(13, 5, Owner::Netlink), of(11, 1, Owner::File)];
+    assert_eq!(shown(keys[0]), Some(("wrr", Owner::File, destinations)));
+    assert_eq!(shown(keys[1]), None);
+
+    // what the file names is the file's from then on
+    let third = ServiceKey::new(Protocol::Tcp, ([10, 0, 1, 100], 82).into());
+    assert_eq!(shown(third), Some(("sh", Owner::Netlink, vec![])));
+    assert_eq!(apply(&file(&[(third, &[])])), 2);
+    assert_eq!(shown(third), Some(("wrr", Owner::File, vec![])));
+    assert_eq!(rig.director.look(ulvs_ipvs::table::Table::len), 1);
+}
+
 #[test]
 fn a_file_is_applied_whole_or_not_at_all() {
     let rig = Rig::new();
     let key = ServiceKey::new(Protocol::Udp, "10.0.1.100:53".parse().unwrap());
-    let one = ulvs_ipvs::forward::commands(&Service::new(key, SchedulerKind::Rr).unwrap());
+    let one = ulvs_ipvs::file::added(&Service::new(key, SchedulerKind::Rr).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let twice = [one.clone(), one].concat();
     let refusal = runtime.block_on(rig.director.change_all(twice, Owner::File)).unwrap_err();

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use ulvs_ipvs::codec::{FAMILY_ID, Messages, Request};
 use ulvs_ipvs::table::Command;
-use ulvs_ipvs::{Access, forward};
+use ulvs_ipvs::{Access, file, forward};
 use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Weight};
 
 use crate::rig::{Rig, request, unhex};
@@ -95,7 +95,7 @@ proptest! {
     #[test]
     fn services_come_back_as_they_went(service in services()) {
         let rig = Rig::new();
-        let commands = forward::commands(&service);
+        let commands = file::added(&service);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let added = rig.director.change_all(commands.clone(), ulvs_ipvs::table::Owner::File);
         prop_assert_eq!(runtime.block_on(added).unwrap().len(), commands.len());
