@@ -160,7 +160,14 @@ fn keepalived(folder: &Folder, socket: &Path) -> Option<Running> {
     let log = fs::File::create(folder.file("log")).expect("a log");
     let mut process = Command::new("unshare");
     process.args(["--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]).arg(run());
-    process.arg("--socket").arg(socket).args(["keepalived", "--dont-fork", "--log-console", "--log-detail", "-C"]);
+    process.arg("--socket").arg(socket).args([
+        "keepalived",
+        "--dont-fork",
+        "--log-console",
+        "--log-detail",
+        "--no-syslog",
+        "-C",
+    ]);
     for (option, name) in [("--use-file", "keepalived.conf"), ("--pid", "pid"), ("--checkers_pid", "checkers")] {
         process.arg(option).arg(folder.file(name));
     }

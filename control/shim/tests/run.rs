@@ -75,6 +75,10 @@ fn programs_that_would_run_without_the_library_are_refused() {
         assert_eq!(status, Some(126), "{sentence}");
         assert!(sentence.contains(why), "{sentence}");
     }
+    fs::copy("/bin/true", folder.file("sudo")).expect("a copy");
+    let (status, sentence) = said(plain(&[folder.file("sudo").to_str().expect("text"), "ipvsadm"]));
+    assert_eq!(status, Some(126), "{sentence}");
+    assert!(sentence.contains("put it first: sudo ulvs-run COMMAND"), "{sentence}");
     let setuid = folder.file("setuid");
     fs::copy("/bin/true", &setuid).expect("a copy");
     if std::os::unix::fs::chown(&setuid, Some(65534), None).is_err() {

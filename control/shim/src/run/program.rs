@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::elf::{self, Kind};
 
+/// They start their command with an environment of its own.
+const CLEANERS: [&str; 5] = ["sudo", "doas", "pkexec", "run0", "systemd-run"];
+
 const SET_UID: u32 = 0o4000;
 const SET_GID: u32 = 0o2000;
 /// Program headers of real programs lie within.
@@ -17,6 +20,7 @@ const LOOKED_AT: u64 = 4096;
 /// Why a program would run without the library, and so against the kernel's IPVS.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unsuited {
+    Cleaner,
     OtherRights,
     Static,
     OtherMachine,
@@ -39,8 +43,11 @@ pub(crate) fn find(command: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
     found.find(|file| fs::metadata(file).is_ok_and(|known| known.is_file() && known.permissions().mode() & 0o111 != 0))
 }
 
-/// Refuses programs for which the loader ignores `LD_PRELOAD`. What cannot be read is left to `exec` to judge.
+/// Refuses programs for which the loader ignores `LD_PRELOAD`, and those that drop it. What cannot be read is left to `exec` to judge.
 pub(crate) fn check(program: &Path, library: &Path) -> Result<(), Unsuited> {
+    if program.file_name().is_some_and(|name| CLEANERS.iter().any(|cleaner| name == *cleaner)) {
+        return Err(Unsuited::Cleaner);
+    }
     let (Ok(known), Ok(own)) = (fs::metadata(program), fs::metadata("/proc/self")) else { return Ok(()) };
     // who runs this: /proc/self belongs to it
     let changes_user = known.mode() & SET_UID != 0 && known.uid() != own.uid();
@@ -69,6 +76,10 @@ fn kind(path: &Path) -> io::Result<Kind> {
 impl fmt::Display for Unsuited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Cleaner => {
+                "does not pass LD_PRELOAD on, and its command would reach the kernel's IPVS instead of ulvs; put it first: \
+                 sudo ulvs-run COMMAND"
+            }
             Self::OtherRights => {
                 "is setuid or setgid: the loader preloads nothing for it, and it would reach the kernel's IPVS \
                  instead of ulvs; run it as its owner (with sudo, if that is root)"
