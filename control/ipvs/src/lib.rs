@@ -8,7 +8,7 @@
 //!   [`Command`](table::Command) is planned to [`Change`](table::Change)s, which the caller forwards with, then commits.
 //! - [`Director`]: the table for many clients, over a [`Datapath`] that forwards.
 //! - [`forward`]: which entries the datapath can forward, in the datapath's own words.
-//! - [`file`]: the services of the director's file as commands.
+//! - [`file`](mod@file): the services of the director's file as commands.
 //! - [`server`]: the socket, who may do what, and clients that can't hold up each other.
 //!
 //! "ipvs-facts" in comments is the project's fact sheet of a running kernel's IPVS (Linux 6.1.192).

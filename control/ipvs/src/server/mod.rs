@@ -67,7 +67,11 @@ impl<D: Datapath> Server<D> {
             tokio::select! {
                 () = clients.ended() => {}
                 accepted = self.listener.accept() => match accepted {
-                    Ok(socket) => self.admit(socket, &mut clients),
+                    Ok(socket) => {
+                        self.admit(socket, &mut clients);
+                        // many that connect at once wait for those that are connected, not the other way round
+                        tokio::task::yield_now().await;
+                    }
                     Err(error) => {
                         warn!(%error, "can't accept a client of the IPVS socket: is the limit of open files too low?");
                         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -221,6 +221,24 @@ fn two_hundred_clients_are_answered_and_the_longest_silent_goes_when_there_are_t
 }
 
 #[test]
+fn a_socket_that_was_left_behind_is_taken_over_and_one_in_use_is_not() {
+    let path = std::env::temp_dir().join(format!("ulvs-ipvs-{}-left.sock", std::process::id()));
+    let left = socket::socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    socket::bind(left.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+    drop(left);
+    assert!(path.exists());
+    let running = Running::new("left");
+    assert_eq!(running.path, path);
+    running.connect().ping();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let rights = Rights { group: None, others: Access::None };
+    let second = Server::bind(&path, Arc::clone(&running.director), rights, Limits::default());
+    assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    running.connect().ping();
+}
+
+#[test]
 fn a_client_that_goes_in_the_middle_of_a_change_or_a_dump_leaves_nothing_half_done() {
     let running = Running::new("gone");
     running.director.datapath().slowness.store(50, Ordering::Relaxed);
