@@ -16,11 +16,11 @@ director() { lab exec director "$@"; }
 
 # --- packages ---------------------------------------------------------------------------------------------------------
 
-# Prints the packages that are missing, of Debian 12 and 13 and Ubuntu 24.04.
+# Prints the packages that are missing, of Debian 12 and 13 and Ubuntu 24.04. ALSO_NEEDED: more, as PROGRAM:PACKAGE.
 missing_packages() {
     local pair
     for pair in ip:iproute2 ethtool:ethtool nginx:nginx-light dnsmasq:dnsmasq-base wrk:wrk curl:curl dig:bind9-dnsutils \
-        ping:iputils-ping jq:jq git:git cc:gcc pkg-config:pkg-config; do
+        ping:iputils-ping jq:jq git:git cc:gcc pkg-config:pkg-config ${ALSO_NEEDED:-}; do
         PATH=$PATH:/usr/sbin:/sbin command -v "${pair%:*}" >/dev/null || echo "${pair#*:}"
     done
     [ -e /usr/include/stdio.h ] || echo libc6-dev
@@ -34,18 +34,20 @@ install_missing() {
     if [ ${#missing[@]} -gt 0 ]; then
         command -v apt-get >/dev/null || die "missing: ${missing[*]} (names of Debian's packages); install them, then run this again"
         say "installing ${missing[*]}"
-        # nginx is wanted as a program, not as a service of this machine
-        local nginx_service=0
-        if [[ " ${missing[*]} " == *" nginx-light "* ]] && [ ! -e $policy ]; then
-            nginx_service=1
+        # these are wanted as programs, not as services of this machine
+        local units=()
+        [[ " ${missing[*]} " != *" nginx-light "* ]] || units+=(nginx)
+        [[ " ${missing[*]} " != *" keepalived "* ]] || units+=(keepalived)
+        [ ! -e $policy ] || units=()
+        if [ ${#units[@]} -gt 0 ]; then
             printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod +x $policy
         fi
         as_root apt-get update -q >/dev/null || die "apt-get update failed: see its words above"
         local status=0
         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null || status=$?
-        if [ $nginx_service = 1 ]; then
+        if [ ${#units[@]} -gt 0 ]; then
             as_root rm -f $policy
-            as_root systemctl disable nginx >/dev/null 2>&1 || true
+            as_root systemctl disable "${units[@]}" >/dev/null 2>&1 || true
         fi
         [ $status = 0 ] || die "apt-get could not install ${missing[*]}: see its words above"
     fi
@@ -64,7 +66,7 @@ rust_is_there() {
 
 build() {
     [ -z "${ULVS_BUILT:-}" ] || return 0
-    (cd "$ROOT" && cargo build --quiet --release -p ulvs-daemon -p ulvs-ctl -p ulvs-xtask) \
+    (cd "$ROOT" && cargo build --quiet --release -p ulvs-daemon -p ulvs-ctl -p ulvs-shim -p ulvs-xtask) \
         || die "the build failed: see cargo's words above"
 }
 

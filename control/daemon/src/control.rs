@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
-use ulvs_config::{Director, Plan, PollMode, Step};
+use ulvs_config::{Director, PollMode};
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{CompileError, Compiler, Network, ServiceStatus, Snapshot};
 use ulvs_engine::{Shared, Unresolved};
 use ulvs_kernel::{KernelState, Resolver, resolve::Wanted};
-use ulvs_model::{Service, ServiceSet};
 
 use crate::devices::DirectorPort;
-use crate::network;
+use crate::ipvs::{Board, Operation};
+use crate::{ipvs, network};
 
 /// How often requests of the workers are looked for.
 const TICK: Duration = Duration::from_millis(5);
@@ -37,17 +37,10 @@ const ADOPTION: Duration = Duration::from_secs(2);
 pub(crate) enum Request {
     /// All services with their counters.
     Services(oneshot::Sender<Vec<ServiceStatus>>),
-    /// Follow the file; answered with what was changed when all workers forward with it.
-    Reload(Box<Director>, oneshot::Sender<Reloaded>),
-}
-
-/// What came of a reload.
-#[derive(Debug)]
-pub(crate) struct Reloaded {
-    /// What was to be changed.
-    pub(crate) plan: Plan,
-    /// How many of these changes could not be made; each was logged.
-    pub(crate) refused: usize,
+    /// Make changes, all or up to the first that can't be made; answered when all workers forward with them.
+    Change(Vec<Operation>, oneshot::Sender<Result<(), CompileError>>),
+    /// Follow the file's routes and neighbours; answered when all workers forward with them.
+    Reload(Box<Director>, oneshot::Sender<()>),
 }
 
 /// The control side of the datapath.
@@ -57,7 +50,7 @@ pub(crate) struct Control {
     publisher: Publisher<Snapshot>,
     ports: Arc<[DirectorPort]>,
     director: Director,
-    services: ServiceSet,
+    board: Arc<Board>,
     network: Network,
     kernel: Option<watch::Receiver<Arc<KernelState>>>,
     resolver: Option<Resolver>,
@@ -86,7 +79,7 @@ impl Control {
         let (kernel, resolver) = kernel.unzip();
         let mut control = Self {
             publisher: Publisher::new(compiler.snapshot()),
-            services: director.services().clone(),
+            board: Arc::new(Board::new(Arc::clone(&shared))),
             wanted: watch::Sender::new(Wanted::default()),
             network: Network::default(),
             is_wanted_stale: true,
@@ -102,12 +95,18 @@ impl Control {
         };
         control.refresh_network();
         control.tell_wanted();
+        control.board.tick(&control.compiler.services());
         Ok(control)
     }
 
     /// The publisher, for workers to read from.
     pub(crate) const fn publisher(&self) -> &Publisher<Snapshot> {
         &self.publisher
+    }
+
+    /// The numbers that `ipvsadm` shows.
+    pub(crate) fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
     }
 
     /// What the kernel should keep resolved, as it changes.
@@ -118,7 +117,12 @@ impl Control {
     /// Virtual addresses of the file that no port has.
     pub(crate) fn absent_addresses(&self) -> BTreeSet<IpAddr> {
         let present: HashSet<_> = self.network.addresses.iter().map(|(_, net)| net.addr()).collect();
-        self.services.iter().map(|service| service.key().vip()).filter(|vip| !present.contains(vip)).collect()
+        self.director
+            .services()
+            .iter()
+            .map(|service| service.key().vip())
+            .filter(|vip| !present.contains(vip))
+            .collect()
     }
 
     /// Serves requests and follows the kernel until nobody can ask any more.
@@ -129,6 +133,8 @@ impl Control {
         });
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut trash = tokio::time::interval(TRASH);
+        let mut estimate = tokio::time::interval_at(tokio::time::Instant::now() + ipvs::PERIOD, ipvs::PERIOD);
+        estimate.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
@@ -141,6 +147,7 @@ impl Control {
                     self.tell_wanted();
                     self.ask_for_neighbours().await;
                 }
+                _ = estimate.tick() => self.board.tick(&self.compiler.services()),
                 _ = trash.tick() => self.compiler.empty_trash(self.started.elapsed().as_secs()),
             }
         }
@@ -150,33 +157,55 @@ impl Control {
         match request {
             Request::Services(reply) => drop(reply.send(self.compiler.services())),
             Request::Reload(director, reply) => {
-                let reloaded = self.reload(*director).await;
-                let _ = reply.send(reloaded);
+                self.reload(*director).await;
+                let _ = reply.send(());
+            }
+            Request::Change(operations, reply) => {
+                let changed = self.change(&operations).await;
+                let _ = reply.send(changed);
             }
         }
     }
 
-    async fn reload(&mut self, director: Director) -> Reloaded {
-        let plan = Plan::between(&self.services, director.services());
-        let mut refused = 0;
-        for step in plan.steps() {
-            if let Err(error) = apply(&mut self.compiler, step) {
-                tracing::error!("\"{step}\" can't be applied: {error}");
-                refused += 1;
+    async fn change(&mut self, operations: &[Operation]) -> Result<(), CompileError> {
+        let mut outcome = Ok(());
+        for operation in operations {
+            outcome = operation.apply(&mut self.compiler);
+            if outcome.is_err() {
+                break;
             }
         }
-        self.compiler.set_timeouts(timeouts(&director));
-        // What was refused is planned again at the next reload.
-        self.services = if refused == 0 { director.services().clone() } else { forwarded(&self.compiler) };
+        for operation in operations {
+            self.show(operation);
+        }
+        self.publish();
+        self.adopted().await;
+        outcome
+    }
+
+    /// Lets listings follow a change at once.
+    fn show(&self, operation: &Operation) {
+        match (operation, operation.service()) {
+            (Operation::Zero(None), _) => self.compiler.services().iter().for_each(|status| self.board.zero(status)),
+            (Operation::Zero(Some(key)), _) => {
+                if let Some(status) = self.compiler.service(*key) {
+                    self.board.zero(&status);
+                }
+            }
+            (_, Some(key)) => self.board.update(key, self.compiler.service(key).as_ref()),
+            (_, None) => {}
+        }
+    }
+
+    async fn reload(&mut self, director: Director) {
         self.director = director;
         let network = self.compile_network();
         if network != self.network {
             self.network = network;
             self.compiler.set_network(&self.network);
+            self.publish();
+            self.adopted().await;
         }
-        self.publish();
-        self.adopted().await;
-        Reloaded { plan, refused }
     }
 
     fn compile_network(&self) -> Network {
@@ -275,28 +304,4 @@ fn timeouts(director: &Director) -> Timeouts {
         seconds(connections.timeout_tcp_fin),
         seconds(connections.timeout_udp),
     )
-}
-
-fn apply(compiler: &mut Compiler, step: &Step) -> Result<(), CompileError> {
-    match *step {
-        Step::RemoveService(key) => compiler.remove_service(key),
-        Step::AddService(key, scheduler) => compiler.new_service(key, scheduler),
-        Step::SetScheduler { service, to, .. } => compiler.edit_service(service, to),
-        Step::Remove(key, destination) => compiler.remove_destination(key, destination.address),
-        Step::Add(key, destination) => compiler.add_destination(key, destination),
-        Step::Edit { service, to, .. } => compiler.edit_destination(service, to),
-    }
-}
-
-/// The services there really are.
-fn forwarded(compiler: &Compiler) -> ServiceSet {
-    let mut services = ServiceSet::new();
-    for status in compiler.services() {
-        if let Ok(mut service) = Service::new(status.key, status.scheduler) {
-            // Each was valid when it was added.
-            let _ = status.destinations.iter().try_for_each(|d| service.add(d.destination));
-            let _ = services.add(service);
-        }
-    }
-    services
 }

@@ -15,11 +15,12 @@ use ulvs_worker::Tsc;
 use crate::api::Sockets;
 use crate::control::Control;
 use crate::devices::{self, DirectorPort};
+use crate::reload::Reloader;
 use crate::signals::{Signals, Told};
 use crate::status::Sources;
 use crate::threads::Threads;
 use crate::words::counted;
-use crate::{api, check, metrics, placement, reload, underlay};
+use crate::{api, check, ipvs, metrics, placement, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
@@ -112,8 +113,15 @@ async fn serve(
     let parts = (&datapath.shared, &datapath.ports, &datapath.started);
     let exception = Arc::clone(threads.exception());
     let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone()));
+    let followed = kernel.as_ref().map(|(state, _)| state.clone());
+    let capacity = director.connections().capacity;
+    let workers = ipvs::Workers::new(requests.clone(), control.board(), followed, capacity);
+    let services = Arc::new(ipvs::Director::new(workers));
+    ipvs::adopt(&services, director.services(), director.connections())?;
+    let netlink = ipvs::bind(&ipvs::socket(&director.api().socket), Arc::clone(&services))?;
     let mut tasks =
         vec![tokio::spawn(control.run(receiver)), tokio::spawn(api::serve(sockets.api, Arc::clone(&sources)))];
+    tasks.push(tokio::spawn(netlink.run()));
     tasks.extend(sockets.metrics.map(|listener| tokio::spawn(metrics::serve(listener, sources))));
     let cores = &director.workers().cores;
     underlay::warn(director);
@@ -131,8 +139,9 @@ async fn serve(
         if cores.len() == 1 { "" } else { "s" },
         cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     );
+    let mut reloader = Reloader { file, started: director, running: director.clone(), control: requests, services };
     while signals.next().await == Told::Reload {
-        reload::reload(file, director, &requests).await;
+        reloader.reload().await;
     }
     tracing::info!("stopping");
     // Nobody is answered any more, then nothing is forwarded.

@@ -14,6 +14,7 @@ mod devices;
 mod director;
 mod exception;
 mod http;
+mod ipvs;
 mod logging;
 mod metrics;
 mod network;

@@ -55,6 +55,17 @@ impl<D: Datapath> Director<D> {
         Self { datapath, table: RwLock::default(), changing: Mutex::default() }
     }
 
+    /// Takes up entries that the datapath forwards with already.
+    ///
+    /// # Errors
+    /// The first command that IPVS's rules refuse, by its index, and the number; nothing is changed then.
+    pub fn adopt(&self, commands: &[Command], owner: Owner) -> Result<(), (usize, Errno)> {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let changes = table.plan_all(commands, owner, &self.datapath)?;
+        table.commit(&changes);
+        Ok(())
+    }
+
     /// The datapath.
     pub const fn datapath(&self) -> &D {
         &self.datapath

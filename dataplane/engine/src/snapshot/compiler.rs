@@ -267,6 +267,7 @@ impl Compiler {
     fn destination(&self, id: DestinationId) -> Option<DestinationStatus> {
         let slot = self.slots[id.0 as usize].as_ref()?;
         Some(DestinationStatus {
+            id,
             destination: slot.destination,
             reach: self.reach(id, slot.destination.ip()),
             load: self.shared.load(id),

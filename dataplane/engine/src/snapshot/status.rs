@@ -5,6 +5,8 @@ use ulvs_model::{Destination, SchedulerKind, ServiceKey};
 use crate::counters::Totals;
 use crate::live::Load;
 
+use super::DestinationId;
+
 /// A service with its counters, for listings.
 #[derive(Clone, Debug)]
 pub struct ServiceStatus {
@@ -21,6 +23,8 @@ pub struct ServiceStatus {
 /// A destination with its counters, for listings.
 #[derive(Clone, Debug)]
 pub struct DestinationStatus {
+    /// Its number.
+    pub id: DestinationId,
     /// Address, method, weight.
     pub destination: Destination,
     /// Whether packets can be sent to it.

@@ -1,0 +1,182 @@
+//! The numbers IPVS shows: snapshots taken every two seconds, and rates smoothed over them (ipvs-facts D.3).
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use ulvs_engine::Shared;
+use ulvs_engine::counters::Totals;
+use ulvs_engine::snapshot::{DestinationId, ServiceStatus};
+use ulvs_ipvs::{DestinationCounters, Stats};
+use ulvs_model::ServiceKey;
+
+/// Between two snapshots.
+pub(crate) const PERIOD: Duration = Duration::from_secs(2);
+
+/// Written by the control task, read by whoever lists.
+#[derive(Debug)]
+pub(crate) struct Board {
+    shared: Arc<Shared>,
+    services: RwLock<HashMap<ServiceKey, ServiceRow>>,
+}
+
+#[derive(Debug, Default)]
+struct ServiceRow {
+    meter: Meter,
+    destinations: HashMap<SocketAddr, (DestinationId, Meter)>,
+}
+
+/// One set of counters.
+#[derive(Clone, Copy, Debug, Default)]
+struct Meter {
+    /// What was counted when the counters were zeroed last.
+    base: Totals,
+    /// The last snapshot.
+    shown: Totals,
+    /// Connections and packets a second times 2^10, bytes a second times 2^5, smoothed.
+    rates: [i64; 5],
+}
+
+impl Board {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, services: RwLock::default() }
+    }
+
+    /// Takes a snapshot of everything.
+    pub(crate) fn tick(&self, statuses: &[ServiceStatus]) {
+        let mut services = self.write();
+        let mut old = std::mem::take(&mut *services);
+        for status in statuses {
+            let mut row = updated(old.remove(&status.key).unwrap_or_default(), status);
+            row.meter.tick(status.totals);
+            for one in &status.destinations {
+                if let Some((_, meter)) = row.destinations.get_mut(&one.destination.address) {
+                    meter.tick(one.totals);
+                }
+            }
+            services.insert(status.key, row);
+        }
+    }
+
+    /// Follows a change of a service; `None`: it is gone.
+    pub(crate) fn update(&self, key: ServiceKey, status: Option<&ServiceStatus>) {
+        let mut services = self.write();
+        let old = services.remove(&key);
+        if let Some(status) = status {
+            services.insert(key, updated(old.unwrap_or_default(), status));
+        }
+    }
+
+    /// Lets the counters of a service and its destinations begin at zero.
+    pub(crate) fn zero(&self, status: &ServiceStatus) {
+        if let Some(row) = self.write().get_mut(&status.key) {
+            row.meter = Meter::zeroed(status.totals);
+            for one in &status.destinations {
+                if let Some((_, meter)) = row.destinations.get_mut(&one.destination.address) {
+                    *meter = Meter::zeroed(one.totals);
+                }
+            }
+        }
+    }
+
+    /// A service's numbers; zeros if there is none.
+    pub(super) fn service(&self, key: ServiceKey) -> Stats {
+        self.read().get(&key).map_or_else(Stats::default, |row| row.meter.stats())
+    }
+
+    /// A destination's numbers, and its connections as they are now.
+    pub(super) fn destination(&self, key: ServiceKey, address: SocketAddr) -> DestinationCounters {
+        let services = self.read();
+        let Some((id, meter)) = services.get(&key).and_then(|row| row.destinations.get(&address)) else {
+            return DestinationCounters::default();
+        };
+        let load = self.shared.load(*id);
+        DestinationCounters { active: load.active, inactive: load.inactive(), persistent: 0, stats: meter.stats() }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<ServiceKey, ServiceRow>> {
+        self.services.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<ServiceKey, ServiceRow>> {
+        self.services.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The row with a meter for each destination there is, and no other.
+fn updated(mut row: ServiceRow, status: &ServiceStatus) -> ServiceRow {
+    let mut old = std::mem::take(&mut row.destinations);
+    for one in &status.destinations {
+        let address = one.destination.address;
+        let meter = old.remove(&address).map_or_else(Meter::default, |(_, meter)| meter);
+        row.destinations.insert(address, (one.id, meter));
+    }
+    row
+}
+
+impl Meter {
+    fn zeroed(totals: Totals) -> Self {
+        Self { base: totals, ..Self::default() }
+    }
+
+    fn tick(&mut self, totals: Totals) {
+        let now = totals.since(self.base);
+        let delta = now.since(self.shown);
+        self.shown = now;
+        let deltas = [delta.connections, delta.packets_in, delta.packets_out, delta.bytes_in, delta.bytes_out];
+        for ((rate, delta), scale) in self.rates.iter_mut().zip(deltas).zip([9, 9, 9, 4, 4]) {
+            let measured = i64::try_from(delta).unwrap_or(i64::MAX >> scale).saturating_mul(1 << scale);
+            *rate += (measured - *rate) >> 2;
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let packets = |rate: i64| u64::try_from((rate + 0x1ff) >> 10).unwrap_or(0);
+        let bytes = |rate: i64| u64::try_from((rate + 0xf) >> 5).unwrap_or(0);
+        Stats {
+            connections: self.shown.connections,
+            packets_in: self.shown.packets_in,
+            packets_out: self.shown.packets_out,
+            bytes_in: self.shown.bytes_in,
+            bytes_out: self.shown.bytes_out,
+            connection_rate: packets(self.rates[0]),
+            packet_rate_in: packets(self.rates[1]),
+            packet_rate_out: packets(self.rates[2]),
+            byte_rate_in: bytes(self.rates[3]),
+            byte_rate_out: bytes(self.rates[4]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three ticks of a running kernel: 8 connections, 36 packets and 1,185 bytes in the first two seconds, and so on.
+    #[test]
+    fn rates_are_the_kernels() {
+        let mut meter = Meter::default();
+        let seen = [([8, 36, 14, 1185, 952], [1, 4, 2, 148, 119]), ([28, 137, 56, 4515, 3808], [3, 16, 7, 527, 446])];
+        for (counters, rates) in seen {
+            let [connections, packets_in, packets_out, bytes_in, bytes_out] = counters;
+            meter.tick(Totals { connections, packets_in, packets_out, bytes_in, bytes_out });
+            let stats = meter.stats();
+            let shown = [
+                stats.connection_rate,
+                stats.packet_rate_in,
+                stats.packet_rate_out,
+                stats.byte_rate_in,
+                stats.byte_rate_out,
+            ];
+            assert_eq!(shown, rates);
+        }
+    }
+
+    #[test]
+    fn zeroing_keeps_counting() {
+        let mut meter = Meter::zeroed(Totals { packets_in: 100, ..Totals::default() });
+        meter.tick(Totals { packets_in: 107, ..Totals::default() });
+        assert_eq!(meter.stats().packets_in, 7);
+    }
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The distribution's ipvsadm drives ulvsd: what it adds is forwarded, what it saves it restores, and a reload leaves it alone.
+. "$(dirname "$0")/_init.sh"
+
+begin --method nat
+ipvsadm() { director ulvs-run ipvsadm "$@"; }
+answer() { lab exec client curl --silent --max-time 3 "http://10.77.0.101:8000/"; }
+
+matches "the listing" "$(ipvsadm -Ln)" 'TCP  10\.77\.0\.101:80 rr'
+ipvsadm -A -t 10.77.0.101:8000 -s wrr
+ipvsadm -a -t 10.77.0.101:8000 -r 10.77.2.11:8080 -m
+equal "the answer of the new service" "$(answer)" rs1
+# its counters, within the two seconds of IPVS's estimator
+eventually 4 bash -c "'$ROOT/target/release/ulvs-xtask' lab exec director ulvs-run ipvsadm -Ln --stats -t 10.77.0.101:8000 |
+    grep -Eq '^TCP +10.77.0.101:8000 +1 '"
+
+# drained: no new connection; then another real server takes over
+ipvsadm -e -t 10.77.0.101:8000 -r 10.77.2.11:8080 -m -w 0
+! answer || fail "a service with no weight left answers"
+ipvsadm -a -t 10.77.0.101:8000 -r 10.77.2.12:8080 -m -w 5
+equal "the answer after the change" "$(answer)" rs2
+
+# a reload of the file touches neither the service nor its real servers
+saved=$(ipvsadm -Sn)
+kill -HUP "$ULVSD"
+sleep 0.5
+equal "the services after a reload" "$(ipvsadm -Sn)" "$saved"
+
+# save, clear, restore, save: byte for byte
+ipvsadm -C
+! answer || fail "a cleared table forwards"
+printf '%s\n' "$saved" | ipvsadm -R
+equal "the restored services" "$(ipvsadm -Sn)" "$saved"
+equal "the answer after the restore" "$(answer)" rs2
+
+# what would be forwarded wrong is refused, and the log says why
+! ipvsadm -A -t 10.77.0.101:8001 -s rr -p 50 2>/dev/null || fail "a persistent service is taken"
+grep -q 'persistent services are not forwarded yet' "$RUN/ulvsd.log" || fail "the log does not say why"
