@@ -48,7 +48,7 @@ fn what_the_example_says_is_what_is_read() {
     assert_eq!(
         ports,
         [
-            ("wan", "net_af_packet0,iface=eth0".to_owned(), Some("ulvs0".to_owned())),
+            ("wan", "net_af_packet0,iface=wan0".to_owned(), Some("ulvs0".to_owned())),
             ("lan", "0000:03:00.1".to_owned(), Some("ulvs1".to_owned())),
         ]
     );
