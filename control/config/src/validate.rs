@@ -35,6 +35,9 @@ impl Draft {
     }
 }
 
+/// The connection table's index counts inserts under way in one byte of a bucket, beside what overflows from it.
+const MOST_WORKERS: usize = 64;
+
 fn workers(draft: DraftWorkers, problems: &mut Problems) -> Option<Workers> {
     let cores = draft.cores?;
     let mut seen = HashSet::new();
@@ -46,6 +49,11 @@ fn workers(draft: DraftWorkers, problems: &mut Problems) -> Option<Workers> {
     }
     if cores.value.is_empty() {
         problems.wrong(cores.span, "`cores`: expected at least one core, as [1]");
+        return None;
+    }
+    if cores.value.len() > MOST_WORKERS {
+        let have = cores.value.len();
+        problems.wrong(cores.span, format!("`cores`: {have} cores, but a director has at most {MOST_WORKERS} workers"));
         return None;
     }
     Some(Workers { cores: cores.value.into_iter().map(|core| core.value).collect(), poll: draft.poll })

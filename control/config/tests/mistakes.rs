@@ -53,6 +53,11 @@ fn values_that_do_not_fit_together_are_reported() {
 }
 
 #[test]
+fn more_workers_than_the_table_bears_are_refused() {
+    check("workers");
+}
+
+#[test]
 fn a_diagnostic_shows_its_line() {
     let text = "[workers]\ncores = [1]\n[[port]]\nname = \"wan\"\ndevice = \"net_null0\"\nmtu = 9601\n";
     let found = Director::parse(text).unwrap_err();
