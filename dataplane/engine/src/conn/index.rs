@@ -1,7 +1,7 @@
 //! Where a flow hash leads: cache-line buckets of tagged entry numbers, lock-free.
 //!
-//! A bucket is one line: seven slots and the count of slots that found no room in it and went on to a later bucket of the
-//! same shard. A slot is one word, `tag:32 | number + 1:32`, and is claimed and given up by one atomic operation; nothing is
+//! A bucket is one line: seven slots, a fingerprint of each, and the count of slots that found no room in it and went on to a
+//! later bucket of the same shard. A slot is one word, `tag:32 | number + 1:32`, and is claimed and given up by one atomic operation; nothing is
 //! ever moved, so a reader that follows the chain from the home bucket can't miss what stays in it. The tag is a filter:
 //! the entry's full key always decides.
 //!
