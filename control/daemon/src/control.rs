@@ -15,7 +15,7 @@ use ulvs_kernel::{KernelState, Resolver, resolve::Wanted};
 
 use crate::devices::DirectorPort;
 use crate::ipvs::{Board, Operation};
-use crate::{ipvs, network};
+use crate::{adoption, ipvs, network};
 
 /// How often requests of the workers are looked for.
 const TICK: Duration = Duration::from_millis(5);
@@ -29,8 +29,6 @@ const ASKED: usize = 4096;
 const ASKED_AT_ONCE: usize = 64;
 /// How often removed real servers are looked through.
 const TRASH: Duration = Duration::from_secs(60);
-/// How long all workers may take to forward with a new snapshot.
-const ADOPTION: Duration = Duration::from_secs(2);
 
 /// What can be asked of the control task.
 #[derive(Debug)]
@@ -138,7 +136,7 @@ impl Control {
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
-                    Some(request) => self.answer(request).await,
+                    Some(request) => self.answer(request),
                     None => return,
                 },
                 () = changed(&mut self.kernel), if self.network_quiet_until <= Instant::now() => self.refresh_network(),
@@ -153,21 +151,32 @@ impl Control {
         }
     }
 
-    async fn answer(&mut self, request: Request) {
+    fn answer(&mut self, request: Request) {
         match request {
             Request::Services(reply) => drop(reply.send(self.compiler.services())),
             Request::Reload(director, reply) => {
-                self.reload(*director).await;
-                let _ = reply.send(());
+                self.reload(*director);
+                self.answer_when_adopted((), reply);
             }
             Request::Change(operations, reply) => {
-                let changed = self.change(&operations).await;
-                let _ = reply.send(changed);
+                let changed = self.change(&operations);
+                self.answer_when_adopted(changed, reply);
             }
         }
     }
 
-    async fn change(&mut self, operations: &[Operation]) -> Result<(), CompileError> {
+    /// In a task of its own: a worker that hangs holds up the change, and nothing else.
+    fn answer_when_adopted<T: Send + 'static>(&self, answer: T, reply: oneshot::Sender<T>) {
+        let (shared, cores) = (Arc::clone(&self.shared), self.director.workers().cores.clone());
+        let generation = self.publisher.generation();
+        tokio::spawn(async move {
+            adoption::adopted(shared, cores, generation).await;
+            // Who asked may be gone.
+            let _ = reply.send(answer);
+        });
+    }
+
+    fn change(&mut self, operations: &[Operation]) -> Result<(), CompileError> {
         let mut outcome = Ok(());
         for operation in operations {
             outcome = operation.apply(&mut self.compiler);
@@ -179,7 +188,6 @@ impl Control {
             self.show(operation);
         }
         self.publish();
-        self.adopted().await;
         outcome
     }
 
@@ -197,14 +205,13 @@ impl Control {
         }
     }
 
-    async fn reload(&mut self, director: Director) {
+    fn reload(&mut self, director: Director) {
         self.director = director;
         let network = self.compile_network();
         if network != self.network {
             self.network = network;
             self.compiler.set_network(&self.network);
             self.publish();
-            self.adopted().await;
         }
     }
 
@@ -244,19 +251,6 @@ impl Control {
                 *now = wanted;
                 changed
             });
-        }
-    }
-
-    /// Waits until all workers forward with the newest snapshot.
-    async fn adopted(&self) {
-        let newest = self.publisher.generation();
-        let deadline = Instant::now() + ADOPTION;
-        while self.shared.workers().iter().any(|worker| worker.generation.get() < newest) {
-            if Instant::now() > deadline {
-                tracing::error!("a worker has not taken the new snapshot within {} s", ADOPTION.as_secs());
-                return;
-            }
-            tokio::time::sleep(Duration::from_micros(200)).await;
         }
     }
 

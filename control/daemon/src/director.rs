@@ -141,7 +141,11 @@ async fn serve(
     );
     let mut reloader = Reloader { file, started: director, running: director.clone(), control: requests, services };
     while signals.next().await == Told::Reload {
-        reloader.reload().await;
+        tokio::select! {
+            () = reloader.reload() => {}
+            // It waits for workers, perhaps for one that hangs.
+            () = signals.stop() => break,
+        }
     }
     tracing::info!("stopping");
     // Nobody is answered any more, then nothing is forwarded.

@@ -6,6 +6,7 @@
 //! api, metrics ------------------'                    exception <---------'
 //! ```
 
+mod adoption;
 mod api;
 mod check;
 mod clock;

@@ -30,6 +30,14 @@ impl Signals {
         })
     }
 
+    /// Waits for one that asks to stop; those that ask for something else are kept.
+    pub(crate) async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     /// Waits for the next.
     pub(crate) async fn next(&mut self) -> Told {
         tokio::select! {
