@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 
-use ulvs_model::{Destination, SchedulerKind, Service, ServiceError, ServiceKey, ServiceSet};
+use ulvs_model::{Destination, Service, ServiceError, ServiceKey, ServiceSet, ServiceSettings};
 
 /// What turns one set of services into another, in the order to do it.
 ///
@@ -19,15 +19,15 @@ pub enum Step {
     /// A service goes, with its real servers.
     RemoveService(ServiceKey),
     /// A service comes, without real servers yet.
-    AddService(ServiceKey, SchedulerKind),
-    /// A service gets another scheduler.
-    SetScheduler {
+    AddService(ServiceKey, ServiceSettings),
+    /// A service gets other settings.
+    EditService {
         /// The service.
         service: ServiceKey,
-        /// Its scheduler so far.
-        from: SchedulerKind,
-        /// Its scheduler from now on.
-        to: SchedulerKind,
+        /// Its settings so far.
+        from: ServiceSettings,
+        /// Its settings from now on.
+        to: ServiceSettings,
     },
     /// A service loses a real server.
     Remove(ServiceKey, Destination),
@@ -68,7 +68,7 @@ impl Plan {
             match old.get(&service.key()) {
                 None => {
                     let key = service.key();
-                    steps.push(Step::AddService(key, service.scheduler()));
+                    steps.push(Step::AddService(key, service.settings()));
                     steps.extend(service.destinations().iter().map(|&added| Step::Add(key, added)));
                 }
                 Some(before) if before == service => {}
@@ -100,8 +100,8 @@ impl Plan {
 /// What turns a service into another with the same key. Removals come first, so that there is room for what is added.
 fn change(old: &Service, new: &Service, steps: &mut Vec<Step>) {
     let service = new.key();
-    if old.scheduler() != new.scheduler() {
-        steps.push(Step::SetScheduler { service, from: old.scheduler(), to: new.scheduler() });
+    if old.settings() != new.settings() {
+        steps.push(Step::EditService { service, from: old.settings(), to: new.settings() });
     }
     let stay: HashMap<SocketAddr, &Destination> = new.destinations().iter().map(|d| (d.address, d)).collect();
     let were: HashMap<SocketAddr, &Destination> = old.destinations().iter().map(|d| (d.address, d)).collect();
@@ -122,7 +122,7 @@ impl Step {
         match *self {
             Self::RemoveService(service)
             | Self::AddService(service, _)
-            | Self::SetScheduler { service, .. }
+            | Self::EditService { service, .. }
             | Self::Remove(service, _)
             | Self::Add(service, _)
             | Self::Edit { service, .. } => service,
@@ -137,8 +137,8 @@ impl Step {
         let key = self.service();
         let refused = |error| Conflict::Destination(key, error);
         match *self {
-            Self::AddService(_, scheduler) => {
-                let service = Service::new(key, scheduler).map_err(refused)?;
+            Self::AddService(_, settings) => {
+                let service = Service::new(key, settings).map_err(refused)?;
                 return set.add(service).map_err(|_| Conflict::ServiceExists(key));
             }
             Self::RemoveService(_) => return set.remove(&key).map(drop).ok_or(Conflict::NoService(key)),
@@ -147,8 +147,8 @@ impl Step {
         let service = set.get_mut(&key).ok_or(Conflict::NoService(key))?;
         match *self {
             Self::AddService(..) | Self::RemoveService(_) => Ok(()),
-            Self::SetScheduler { to, .. } => {
-                service.set_scheduler(to);
+            Self::EditService { to, .. } => {
+                service.set(to);
                 Ok(())
             }
             Self::Add(_, added) => service.add(added).map_err(refused),
@@ -170,8 +170,8 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RemoveService(service) => write!(f, "- {service}"),
-            Self::AddService(service, scheduler) => write!(f, "+ {service} scheduler {scheduler}"),
-            Self::SetScheduler { service, from, to } => write!(f, "~ {service} scheduler {from} -> {to}"),
+            Self::AddService(service, settings) => write!(f, "+ {service} {settings}"),
+            Self::EditService { service, from, to } => write!(f, "~ {service} {from} -> {to}"),
             Self::Remove(service, d) => {
                 write!(f, "- {service} real server {} {} weight {}", d.address, d.method, d.weight)
             }
@@ -190,7 +190,7 @@ impl fmt::Display for Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ulvs_model::{ForwardMethod, Protocol, Weight};
+    use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, Weight};
 
     fn service(address: &str, scheduler: SchedulerKind, destinations: &[(&str, ForwardMethod, i64)]) -> Service {
         let key = ServiceKey::new(Protocol::Tcp, address.parse().unwrap());
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(
             Plan::between(&old, &new).to_string(),
             "- tcp 192.0.2.99:80\n\
-             ~ tcp 192.0.2.100:80 scheduler wlc -> rr\n\
+             ~ tcp 192.0.2.100:80 scheduler wlc -> scheduler rr\n\
              - tcp 192.0.2.100:80 real server 10.0.0.12:8080 nat weight 1\n\
              ~ tcp 192.0.2.100:80 real server 10.0.0.11:80 dr weight 1 -> dr weight 0\n\
              + tcp 192.0.2.100:80 real server 10.0.0.13:80 dr weight 1\n\

@@ -158,7 +158,7 @@ fn service(service: &EngineService) -> ServiceStatus {
     ServiceStatus {
         protocol: service.key.protocol.name().into(),
         address: service.key.address,
-        scheduler: service.scheduler.name().into(),
+        scheduler: service.settings.scheduler.name().into(),
         counters: counters(service.totals),
         real_servers: service.destinations.iter().map(real_server).collect(),
     }

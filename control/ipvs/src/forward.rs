@@ -1,6 +1,6 @@
 //! The table's entries in the datapath's words, as far as it has words for them yet.
 
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, ServiceError, ServiceKey, Weight};
+use ulvs_model::{Destination, ForwardMethod, Protocol, ServiceError, ServiceKey, ServiceSettings, Weight};
 
 use crate::table::{self, Flags, SchedulerName, Service, ServiceId, TunnelKind};
 use crate::{Errno, Refusal};
@@ -48,20 +48,25 @@ impl From<Obstacle> for Refusal {
 /// # Errors
 /// The first thing that can't be forwarded rightly.
 pub fn service(service: &Service) -> Result<ulvs_model::Service, Obstacle> {
-    let key = key(service.id())?;
-    let settings = service.settings();
-    if settings.flags.has(Flags::PERSISTENT) {
-        return Err(Obstacle::Persistence);
-    }
-    if settings.flags.has(Flags::ONE_PACKET) && key.protocol == Protocol::Udp {
-        return Err(Obstacle::OnePacket);
-    }
-    let scheduler: SchedulerKind = settings.scheduler.kind().ok_or(Obstacle::Scheduler(settings.scheduler))?;
-    let mut forwarded = ulvs_model::Service::new(key, scheduler)?;
+    let mut forwarded = ulvs_model::Service::new(key(service.id())?, settings(service.id(), service.settings())?)?;
     for one in service.destinations().rev() {
         forwarded.add(destination(one)?)?;
     }
     Ok(forwarded)
+}
+
+/// What can be edited of the service, for the datapath.
+///
+/// # Errors
+/// The first thing that can't be forwarded rightly.
+pub fn settings(id: &ServiceId, settings: &table::ServiceSettings) -> Result<ServiceSettings, Obstacle> {
+    if settings.flags.has(Flags::PERSISTENT) {
+        return Err(Obstacle::Persistence);
+    }
+    if settings.flags.has(Flags::ONE_PACKET) && key(id)?.protocol == Protocol::Udp {
+        return Err(Obstacle::OnePacket);
+    }
+    Ok(ServiceSettings { scheduler: settings.scheduler.kind().ok_or(Obstacle::Scheduler(settings.scheduler))? })
 }
 
 /// What identifies the service for the datapath.

@@ -9,6 +9,7 @@ mod protocol;
 mod scheduler_kind;
 mod service;
 mod service_set;
+mod service_settings;
 mod weight;
 
 pub use destination::Destination;
@@ -17,6 +18,7 @@ pub use protocol::Protocol;
 pub use scheduler_kind::SchedulerKind;
 pub use service::{Service, ServiceError, ServiceKey};
 pub use service_set::ServiceSet;
+pub use service_settings::ServiceSettings;
 pub use weight::Weight;
 
 /// A name that is none of the known ones.

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::{Destination, ForwardMethod, Protocol, SchedulerKind};
+use crate::{Destination, ForwardMethod, Protocol, SchedulerKind, ServiceSettings};
 
 /// What identifies a service: protocol, virtual IP address, port.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -35,7 +35,7 @@ impl fmt::Display for ServiceKey {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Service {
     key: ServiceKey,
-    scheduler: SchedulerKind,
+    settings: ServiceSettings,
     destinations: Vec<Destination>,
 }
 
@@ -79,12 +79,12 @@ impl Service {
     ///
     /// # Errors
     /// If the address is not unicast or the port is 0.
-    pub fn new(key: ServiceKey, scheduler: SchedulerKind) -> Result<Self, ServiceError> {
+    pub fn new(key: ServiceKey, settings: impl Into<ServiceSettings>) -> Result<Self, ServiceError> {
         check_unicast(key.vip())?;
         if key.address.port() == 0 {
             return Err(ServiceError::ZeroPort(key.address));
         }
-        Ok(Self { key, scheduler, destinations: Vec::new() })
+        Ok(Self { key, settings: settings.into(), destinations: Vec::new() })
     }
 
     /// Adds a destination, as `ipvsadm -a` does.
@@ -120,9 +120,9 @@ impl Service {
         Ok(self.destinations.remove(at))
     }
 
-    /// Changes the scheduler; destinations stay.
-    pub fn set_scheduler(&mut self, scheduler: SchedulerKind) {
-        self.scheduler = scheduler;
+    /// Changes what can be edited; destinations stay.
+    pub fn set(&mut self, settings: ServiceSettings) {
+        self.settings = settings;
     }
 
     /// What identifies the service.
@@ -130,9 +130,14 @@ impl Service {
         self.key
     }
 
+    /// What can be edited.
+    pub const fn settings(&self) -> ServiceSettings {
+        self.settings
+    }
+
     /// The rule for new connections.
     pub const fn scheduler(&self) -> SchedulerKind {
-        self.scheduler
+        self.settings.scheduler
     }
 
     /// The destinations in the order they were added. Schedulers walk the other way, newest first (ipvs-facts A.0).

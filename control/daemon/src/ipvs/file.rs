@@ -66,8 +66,8 @@ fn file_owned(table: &Table) -> ServiceSet {
 }
 
 fn file_owned_service(entry: &Entry) -> Option<Service> {
-    let scheduler = entry.settings().scheduler.kind()?;
-    let mut service = Service::new(forward::key(entry.id()).ok()?, scheduler).ok()?;
+    let settings = forward::settings(entry.id(), entry.settings()).ok()?;
+    let mut service = Service::new(forward::key(entry.id()).ok()?, settings).ok()?;
     for one in entry.destinations().rev().filter(|one| one.owner == Owner::File) {
         service.add(forward::destination(one).ok()?).ok()?;
     }

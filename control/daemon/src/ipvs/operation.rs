@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::snapshot::{CompileError, Compiler};
 use ulvs_ipvs::Refusal;
-use ulvs_ipvs::forward::{self, Obstacle};
-use ulvs_ipvs::table::{Change, ServiceSettings, Table};
-use ulvs_model::{Destination, SchedulerKind, ServiceKey};
+use ulvs_ipvs::forward;
+use ulvs_ipvs::table::{Change, Table};
+use ulvs_model::{Destination, ServiceKey, ServiceSettings};
 
 /// One change of what workers forward with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Operation {
-    AddService(ServiceKey, SchedulerKind),
-    EditService(ServiceKey, SchedulerKind),
+    AddService(ServiceKey, ServiceSettings),
+    EditService(ServiceKey, ServiceSettings),
     RemoveService(ServiceKey),
     AddDestination(ServiceKey, Destination),
     EditDestination(ServiceKey, Destination),
@@ -41,8 +41,8 @@ impl Operation {
     /// Does it. Counters are not the compiler's affair.
     pub(crate) fn apply(&self, compiler: &mut Compiler) -> Result<(), CompileError> {
         match *self {
-            Self::AddService(key, scheduler) => compiler.new_service(key, scheduler),
-            Self::EditService(key, scheduler) => compiler.edit_service(key, scheduler),
+            Self::AddService(key, settings) => compiler.new_service(key, settings),
+            Self::EditService(key, settings) => compiler.edit_service(key, settings),
             Self::RemoveService(key) => compiler.remove_service(key),
             Self::AddDestination(key, destination) => compiler.add_destination(key, destination),
             Self::EditDestination(key, destination) => compiler.edit_destination(key, destination),
@@ -73,8 +73,12 @@ pub(super) fn prepare(table: &Table, changes: &[Change]) -> Result<Vec<Operation
 
 fn operation(change: &Change) -> Result<Option<Operation>, Refusal> {
     Ok(Some(match change {
-        Change::ServiceAdded(id, settings, _) => Operation::AddService(forward::key(id)?, scheduler(settings)?),
-        Change::ServiceEdited(id, settings, _) => Operation::EditService(forward::key(id)?, scheduler(settings)?),
+        Change::ServiceAdded(id, settings, _) => {
+            Operation::AddService(forward::key(id)?, forward::settings(id, settings)?)
+        }
+        Change::ServiceEdited(id, settings, _) => {
+            Operation::EditService(forward::key(id)?, forward::settings(id, settings)?)
+        }
         Change::ServiceRemoved(id) => Operation::RemoveService(forward::key(id)?),
         Change::DestinationAdded(id, one) => Operation::AddDestination(forward::key(id)?, forward::destination(one)?),
         Change::DestinationEdited(id, one) => Operation::EditDestination(forward::key(id)?, forward::destination(one)?),
@@ -94,8 +98,4 @@ fn operation(change: &Change) -> Result<Option<Operation>, Refusal> {
         }
         Change::DaemonStopped(_) => return Ok(None),
     }))
-}
-
-fn scheduler(settings: &ServiceSettings) -> Result<SchedulerKind, Obstacle> {
-    settings.scheduler.kind().ok_or(Obstacle::Scheduler(settings.scheduler))
 }

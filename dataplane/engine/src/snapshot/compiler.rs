@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ulvs_model::{Destination, ForwardMethod, SchedulerKind, Service, ServiceKey};
+use ulvs_model::{Destination, ForwardMethod, Service, ServiceKey, ServiceSettings};
 use ulvs_wire::Family;
 
 use crate::counters::Totals;
@@ -26,7 +26,7 @@ const TRASH_SECONDS: u64 = 120;
 /// A service as the compiler keeps it.
 #[derive(Debug)]
 struct Record {
-    scheduler: SchedulerKind,
+    settings: ServiceSettings,
     cells: Arc<[sched::Cell]>,
     /// Newest first.
     destinations: Vec<DestinationId>,
@@ -130,7 +130,7 @@ impl Compiler {
     pub fn add_service(&mut self, service: &Service) -> Result<(), CompileError> {
         let key = service.key();
         self.room_for(service.destinations().len())?;
-        self.new_service(key, service.scheduler())?;
+        self.new_service(key, service.settings())?;
         for destination in service.destinations() {
             self.add(key, *destination)?;
         }
@@ -142,28 +142,28 @@ impl Compiler {
     ///
     /// # Errors
     /// If the service exists.
-    pub fn new_service(&mut self, key: ServiceKey, scheduler: SchedulerKind) -> Result<(), CompileError> {
+    pub fn new_service(&mut self, key: ServiceKey, settings: ServiceSettings) -> Result<(), CompileError> {
         if self.records.contains_key(&key) {
             return Err(CompileError::ServiceExists(key));
         }
-        let cells = sched::bind(scheduler, self.shared.capacity().workers, Weights::of(&[])).into();
-        self.records.insert(key, Record { scheduler, cells, destinations: Vec::new(), removed: Totals::default() });
+        let cells = sched::bind(settings.scheduler, self.shared.capacity().workers, Weights::of(&[])).into();
+        self.records.insert(key, Record { settings, cells, destinations: Vec::new(), removed: Totals::default() });
         self.publish_service(key);
         Ok(())
     }
 
-    /// Changes a service's scheduler; its state begins anew with the present destinations (ipvs-facts D.1).
+    /// Changes a service's settings; another scheduler begins anew with the present destinations (ipvs-facts D.1).
     ///
     /// # Errors
     /// If there is no such service.
-    pub fn edit_service(&mut self, key: ServiceKey, scheduler: SchedulerKind) -> Result<(), CompileError> {
+    pub fn edit_service(&mut self, key: ServiceKey, settings: ServiceSettings) -> Result<(), CompileError> {
         let candidates = self.candidates(key)?;
         let workers = self.shared.capacity().workers;
         let record = self.records.get_mut(&key).ok_or(CompileError::NoSuchService(key))?;
-        if record.scheduler != scheduler {
-            record.scheduler = scheduler;
-            record.cells = sched::bind(scheduler, workers, Weights::of(&candidates)).into();
+        if record.settings.scheduler != settings.scheduler {
+            record.cells = sched::bind(settings.scheduler, workers, Weights::of(&candidates)).into();
         }
+        record.settings = settings;
         self.publish_service(key);
         Ok(())
     }
@@ -261,7 +261,7 @@ impl Compiler {
         let record = self.records.get(&key)?;
         let destinations: Vec<_> = record.destinations.iter().rev().filter_map(|&id| self.destination(id)).collect();
         let totals = destinations.iter().fold(record.removed, |sum, d| sum.plus(d.totals));
-        Some(ServiceStatus { key, scheduler: record.scheduler, totals, destinations })
+        Some(ServiceStatus { key, settings: record.settings, totals, destinations })
     }
 
     fn destination(&self, id: DestinationId) -> Option<DestinationStatus> {
@@ -378,13 +378,13 @@ impl Compiler {
     /// Brings the scheduler's memory along with a change that was just made.
     fn edited(&self, key: ServiceKey, edit: Edit) {
         if let (Some(record), Ok(candidates)) = (self.records.get(&key), self.candidates(key)) {
-            sched::edited(record.scheduler, &record.cells, edit, Weights::of(&candidates));
+            sched::edited(record.settings.scheduler, &record.cells, edit, Weights::of(&candidates));
         }
     }
 
     fn publish_service(&mut self, key: ServiceKey) {
         if let (Some(record), Ok(candidates)) = (self.records.get(&key), self.candidates(key)) {
-            let view = ServiceView::new(key, record.scheduler, candidates, Arc::clone(&record.cells));
+            let view = ServiceView::new(key, record.settings, candidates, Arc::clone(&record.cells));
             self.services.set(Arc::new(view));
         }
     }

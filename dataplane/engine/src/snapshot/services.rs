@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use ulvs_model::{SchedulerKind, ServiceKey};
+use ulvs_model::{ServiceKey, ServiceSettings};
 use ulvs_wire::{Address, Family, FlowHasher};
 
 use crate::live::LiveConnections;
@@ -19,7 +19,7 @@ pub(crate) struct ServiceView {
     pub(crate) key: ServiceKey,
     /// The key's address, as packets have it.
     vip: (Address, Family),
-    pub(crate) scheduler: SchedulerKind,
+    pub(crate) settings: ServiceSettings,
     /// Newest first.
     pub(crate) candidates: Box<[Candidate]>,
     pub(crate) weights: Weights,
@@ -30,19 +30,20 @@ pub(crate) struct ServiceView {
 impl ServiceView {
     pub(crate) fn new(
         key: ServiceKey,
-        scheduler: SchedulerKind,
+        settings: ServiceSettings,
         candidates: Vec<Candidate>,
         cells: Arc<[Cell]>,
     ) -> Self {
         let weights = Weights::of(&candidates);
-        Self { key, vip: vip(&key), scheduler, candidates: candidates.into(), weights, cells }
+        Self { key, vip: vip(&key), settings, candidates: candidates.into(), weights, cells }
     }
 
     /// The destination that gets the next connection.
     #[inline]
     pub(crate) fn pick(&self, worker: usize, live: &LiveConnections) -> Option<DestinationId> {
         let cell = self.cells.get(worker)?;
-        sched::pick(self.scheduler, &self.candidates, self.weights, cell, live).map(|at| self.candidates[at].id)
+        sched::pick(self.settings.scheduler, &self.candidates, self.weights, cell, live)
+            .map(|at| self.candidates[at].id)
     }
 }
 

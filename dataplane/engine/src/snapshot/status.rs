@@ -1,6 +1,6 @@
 //! What listings show.
 
-use ulvs_model::{Destination, SchedulerKind, ServiceKey};
+use ulvs_model::{Destination, ServiceKey, ServiceSettings};
 
 use crate::counters::Totals;
 use crate::live::Load;
@@ -12,8 +12,8 @@ use super::DestinationId;
 pub struct ServiceStatus {
     /// What identifies it.
     pub key: ServiceKey,
-    /// Its scheduler.
-    pub scheduler: SchedulerKind,
+    /// What can be edited of it.
+    pub settings: ServiceSettings,
     /// All its destinations' counters, removed ones included.
     pub totals: Totals,
     /// Its destinations, in the order they were added.

@@ -54,7 +54,7 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
     }
     match action {
         "-A" => compiler.add_service(&Service::new(key, scheduler).unwrap()),
-        "-E" => compiler.edit_service(key, scheduler),
+        "-E" => compiler.edit_service(key, scheduler.into()),
         "-D" => compiler.remove_service(key),
         "-a" => compiler.add_destination(key, destination(server)),
         "-e" => compiler.edit_destination(key, destination(server)),
