@@ -5,6 +5,7 @@
 
 mod client;
 mod connection;
+mod pass_times;
 mod service;
 mod status;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use client::{Client, ClientError};
 pub use connection::{Connection, ConnectionPage, ConnectionQuery};
+pub use pass_times::{PassTimes, Passes};
 pub use service::{Counters, Neighbour, RealServerStatus, ServiceStatus};
 pub use status::{Occupancy, PortStatus, ReasonCount, Status, WorkerStatus};
 

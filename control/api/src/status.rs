@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::Name;
+use crate::{Name, PassTimes};
 
 /// `GET /v1/status`: the director as a whole.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -48,6 +48,9 @@ pub struct WorkerStatus {
     pub loops: u64,
     /// The share of rounds that found packets, 0 to 1.
     pub busy_ratio: f64,
+    /// How long the rounds took.
+    #[serde(default)]
+    pub pass_times: PassTimes,
 }
 
 /// One port.

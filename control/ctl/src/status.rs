@@ -4,7 +4,7 @@ use ulvs_api::{PortStatus, ReasonCount, Status, WorkerStatus};
 
 use crate::table::Align::{Left, Right};
 use crate::table::Table;
-use crate::units::{count, span};
+use crate::units::{count, micros, span};
 
 /// The director for people.
 pub(crate) fn render(status: &Status) -> String {
@@ -36,6 +36,8 @@ fn workers(workers: &[WorkerStatus]) -> String {
         ("CORE", Right),
         ("SNAPSHOT", Right),
         ("BUSY", Right),
+        ("PASS 99.9 %", Right),
+        ("LONGEST", Right),
         ("PACKETS IN", Right),
         ("FORWARDED", Right),
         ("TO THE KERNEL", Right),
@@ -48,6 +50,8 @@ fn workers(workers: &[WorkerStatus]) -> String {
             worker.core.to_string(),
             worker.generation.to_string(),
             percent(worker.busy_ratio),
+            worker.pass_times.quantile(0.999).map_or_else(|| "-".to_owned(), micros),
+            micros(worker.pass_times.longest_us),
             count(worker.packets_in),
             count(worker.forwarded),
             count(worker.punted),
@@ -127,7 +131,7 @@ fn ratio(part: u64, whole: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ulvs_api::Occupancy;
+    use ulvs_api::{Occupancy, PassTimes, Passes};
 
     fn reason(reason: &'static str, description: &'static str, count: u64) -> ReasonCount {
         ReasonCount { reason: reason.into(), description: description.into(), count }
@@ -160,6 +164,14 @@ mod tests {
             connections: 1200,
             loops: 99,
             busy_ratio: 0.254,
+            pass_times: PassTimes {
+                longest_us: 1234.5,
+                passes: vec![
+                    Passes { below_us: Some(0.4), count: 9950 },
+                    Passes { below_us: Some(12.5), count: 49 },
+                    Passes { below_us: None, count: 1 },
+                ],
+            },
         };
         Status {
             version: "0.1.0".into(),
@@ -184,8 +196,8 @@ mod tests {
 ulvsd 0.1.0, process 4242, up 3d 4h, snapshot 7
 connections: 1200 of 1048576 (0.1 %)
 
-WORKER  CORE  SNAPSHOT    BUSY  PACKETS IN  FORWARDED  TO THE KERNEL  DROPPED  CONNECTIONS
-     0     2         7  25.4 %       12.3M      12.0M           345k      678         1200
+WORKER  CORE  SNAPSHOT    BUSY  PASS 99.9 %  LONGEST  PACKETS IN  FORWARDED  TO THE KERNEL  DROPPED  CONNECTIONS
+     0     2         7  25.4 %      12.5 us  1.23 ms       12.3M      12.0M           345k      678         1200
 
 PORT  LINK    MAC                 MTU  TAP       RX  MISSED  NO MBUF     TX  TX DROPPED  DRIVER         DEVICE
 wan   up 25G  02:00:00:00:00:01  1500  ulvs0  12.3M       0        0  12.0M           3  net_af_packet  net_af_packet0,iface=eth0

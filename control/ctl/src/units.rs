@@ -26,6 +26,13 @@ fn scaled(n: u64, plain: u64, step: u64, units: &[&str]) -> String {
     if digits == 0 { format!("{whole}{}", units[name]) } else { format!("{whole}.{fraction:0digits$}{}", units[name]) }
 }
 
+/// A short time: `780 ns`, `12.5 us`, `1.23 ms`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number for people")]
+pub(crate) fn micros(micros: f64) -> String {
+    let nanos = (micros * 1000.0).round() as u64;
+    if nanos < 1000 { format!("{nanos} ns") } else { scaled(nanos, 1000, 1000, &[" us", " ms", " s"]) }
+}
+
 /// A span of time by its two largest units: `3d 4h`, `12m 5s`.
 pub(crate) fn span(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
@@ -68,6 +75,15 @@ mod tests {
             assert_eq!(bytes(n), text);
         }
         assert_eq!(bytes(20 << 20), "20.0 MiB");
+    }
+
+    #[test]
+    fn short_times_keep_three_digits() {
+        for (us, text) in
+            [(0.0, "0 ns"), (0.78125, "781 ns"), (12.5, "12.5 us"), (999.9999, "1.00 ms"), (2_500_000.0, "2.50 s")]
+        {
+            assert_eq!(micros(us), text);
+        }
     }
 
     #[test]

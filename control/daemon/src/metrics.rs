@@ -1,5 +1,6 @@
 //! `/metrics` for Prometheus. Everything is read when it is scraped; nothing is kept for it.
 
+mod histogram;
 #[cfg(test)]
 mod tests;
 
@@ -13,13 +14,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use dpdk::port::PortStats;
 use prometheus::core::{Collector, GenericCounterVec, GenericGaugeVec};
-use prometheus::{Encoder, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use ulvs_engine::counters::Totals;
 use ulvs_engine::snapshot::{DestinationStatus, PortId, ServiceStatus};
 use ulvs_engine::{DropReason, PuntReason, Shared};
 use ulvs_worker::TapCounters;
 
+use self::histogram::Histograms;
 use crate::http;
 use crate::status::Sources;
 
@@ -120,6 +122,7 @@ fn workers(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
         "Packets handed to the kernel, by reason.",
         &["worker", "reason"],
     )?;
+    passes(registry, shared)?;
     let generations =
         gauges(registry, "ulvs_worker_snapshot_generation", "Generation of the snapshot in use.", &["worker"])?;
     for (id, worker) in shared.workers().iter().enumerate() {
@@ -141,6 +144,27 @@ fn workers(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How long passes take, and how many packets a port has at a time.
+fn passes(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
+    let help = "How long passes of the poll loop took, while the worker's core did other things included.";
+    let mut times = Histograms::new("ulvs_worker_pass_seconds", help, "worker")?;
+    let mut bursts =
+        Histograms::new("ulvs_worker_burst_packets", "Packets a port had for the worker at a time.", "worker")?;
+    let help = "The longest pass of the poll loop.";
+    let longest = register(registry, GaugeVec::new(Opts::new("ulvs_worker_longest_pass_seconds", help), &["worker"])?)?;
+    for (id, worker) in shared.workers().iter().enumerate() {
+        let id = id.to_string();
+        #[expect(clippy::cast_precision_loss, reason = "Prometheus counts in floats")]
+        let packets = worker.received.get() as f64;
+        let (buckets, beyond) = histogram::spans(&worker.pass_times);
+        times.add(&id, &buckets, beyond, worker.pass_times.sum());
+        bursts.add(&id, &histogram::sizes(&worker.bursts), 0, packets);
+        longest.with_label_values(&[&id]).set(worker.pass_times.longest());
+    }
+    times.register(registry)?;
+    bursts.register(registry)
 }
 
 fn ports<'a>(registry: &Registry, ports: impl Iterator<Item = (&'a str, PortStats, bool)>) -> prometheus::Result<()> {

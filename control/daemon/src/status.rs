@@ -7,10 +7,11 @@ use std::time::Instant;
 use dpdk::StartedPort;
 use tokio::sync::{mpsc, oneshot};
 use ulvs_api::{
-    Connection, ConnectionPage, ConnectionQuery, Counters, Neighbour, Occupancy, PortStatus, RealServerStatus,
-    ReasonCount, ServiceStatus, Status, WorkerStatus,
+    Connection, ConnectionPage, ConnectionQuery, Counters, Neighbour, Occupancy, PassTimes, Passes, PortStatus,
+    RealServerStatus, ReasonCount, ServiceStatus, Status, WorkerStatus,
 };
 use ulvs_config::Director;
+use ulvs_engine::counters::histogram::{Spans, Step};
 use ulvs_engine::counters::{Totals, WorkerCounters};
 use ulvs_engine::snapshot::{DestinationStatus, Reach, ServiceStatus as EngineService};
 use ulvs_engine::{DropReason, PuntReason, Shared};
@@ -131,7 +132,15 @@ fn worker(id: usize, core: usize, counters: &WorkerCounters) -> WorkerStatus {
         connections: counters.connections_made.get(),
         loops,
         busy_ratio,
+        pass_times: pass_times(&counters.pass_times),
     }
+}
+
+fn pass_times(spans: &Spans) -> PassTimes {
+    let micros = |seconds: f64| seconds * 1e6;
+    let passes =
+        |step: Step| Passes { below_us: step.below.is_finite().then(|| micros(step.below)), count: step.count };
+    PassTimes { longest_us: micros(spans.longest()), passes: spans.steps().map(passes).collect() }
 }
 
 fn port(port: &DirectorPort, started: &StartedPort) -> PortStatus {

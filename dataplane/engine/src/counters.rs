@@ -1,6 +1,10 @@
 //! What workers count. Every cell has one writer, so an increment is a load and a store, never a locked addition; any
 //! thread may read.
 
+pub mod histogram;
+
+use histogram::{Sizes, Spans};
+
 use crate::memory::{Region, Zeroed};
 use crate::snapshot::DestinationId;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -51,6 +55,10 @@ pub struct WorkerCounters {
     pub busy_loops: Counter,
     /// The generation of the snapshot the worker forwards with.
     pub generation: Counter,
+    /// How long passes took, what the processor did for others included.
+    pub pass_times: Spans,
+    /// How many packets a port had for the worker at a time, none not included.
+    pub bursts: Sizes,
     drops: [Counter; DropReason::COUNT],
     punts: [Counter; PuntReason::COUNT],
     destinations: Region<DestinationCounters>,
@@ -127,6 +135,8 @@ impl WorkerCounters {
             loops: Counter::default(),
             busy_loops: Counter::default(),
             generation: Counter::default(),
+            pass_times: Spans::new(),
+            bursts: Sizes::new(),
             drops: std::array::from_fn(|_| Counter::default()),
             punts: std::array::from_fn(|_| Counter::default()),
             destinations: Region::new(destinations)?,

@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use dpdk::Eal;
+use ulvs_engine::counters::histogram::Spans;
 use ulvs_engine::{TICKS_PER_SECOND, Ticks};
 
 use crate::io::PacketIo;
@@ -29,10 +30,21 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 const PASSES_BEFORE_DEEP_SLEEP: u32 = PASSES_BEFORE_SLEEP + 1100;
 const DEEP_SLEEP: Duration = Duration::from_millis(2);
 
-/// A clock a worker may ask once per pass.
+/// A clock a worker reads once per pass.
 pub trait Wall {
+    /// Its reading: cycles since some moment.
+    fn cycles(&self) -> u64;
+
+    /// The moment of a reading.
+    fn ticks(&self, reading: u64) -> Ticks;
+
+    /// What so many cycles are in units of [`Spans`].
+    fn span(&self, cycles: u64) -> u64;
+
     /// The moment it is.
-    fn now(&self) -> Ticks;
+    fn now(&self) -> Ticks {
+        self.ticks(self.cycles())
+    }
 }
 
 /// The processor's time-stamp counter.
@@ -41,36 +53,61 @@ pub struct Tsc {
     origin: u64,
     /// Ticks per cycle, times 2^64.
     scale: u64,
+    /// Units of [`Spans`] per cycle, times 2^32.
+    span_scale: u64,
 }
 
 impl Tsc {
     /// A clock that begins now; all workers and the control side share one.
     pub fn new(eal: &Eal) -> Self {
-        let scale = (u128::from(TICKS_PER_SECOND) << 64) / u128::from(dpdk::clock::tsc_hz(eal).max(1_000_000));
-        Self { origin: dpdk::clock::tsc(), scale: u64::try_from(scale).unwrap_or(u64::MAX) }
+        let hertz = u128::from(dpdk::clock::tsc_hz(eal).max(1_000_000));
+        let per_cycle = |number: u128| u64::try_from(number / hertz).unwrap_or(u64::MAX);
+        Self {
+            origin: dpdk::clock::tsc(),
+            scale: per_cycle(u128::from(TICKS_PER_SECOND) << 64),
+            span_scale: per_cycle(u128::from(Spans::UNITS_PER_SECOND) << 32),
+        }
     }
 }
 
 impl Wall for Tsc {
     #[inline]
+    fn cycles(&self) -> u64 {
+        dpdk::clock::tsc().wrapping_sub(self.origin)
+    }
+
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "ticks wrap")]
-    fn now(&self) -> Ticks {
-        let cycles = dpdk::clock::tsc().wrapping_sub(self.origin);
-        Ticks(((u128::from(cycles) * u128::from(self.scale)) >> 64) as u32)
+    fn ticks(&self, reading: u64) -> Ticks {
+        Ticks(((u128::from(reading) * u128::from(self.scale)) >> 64) as u32)
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "of years")]
+    fn span(&self, cycles: u64) -> u64 {
+        ((u128::from(cycles) * u128::from(self.span_scale)) >> 32) as u64
     }
 }
 
 /// Polls until `stop` is set.
 pub fn run<I: PacketIo>(worker: &mut Worker<I>, clock: &impl Wall, mode: PollMode, stop: &AtomicBool) {
     let mut idle = 0u32;
+    let mut began = clock.cycles();
     while !stop.load(Ordering::Relaxed) {
-        if worker.pass(clock.now()) > 0 || mode == PollMode::Busy {
+        let moved = worker.pass(clock.ticks(began));
+        // The end of a pass is the beginning of the next: one reading serves both, and whatever held the worker up is seen.
+        let ended = clock.cycles();
+        // Not below 0 if a clock of the machine's jumps back.
+        worker.engine().counters().pass_times.count(clock.span(ended.saturating_sub(began)));
+        began = ended;
+        if moved > 0 || mode == PollMode::Busy {
             idle = 0;
             continue;
         }
         idle = idle.saturating_add(1);
         if let Some(sleep) = sleep_after(idle) {
             thread::sleep(sleep);
+            began = clock.cycles();
         }
     }
 }

@@ -100,7 +100,9 @@ impl<I: PacketIo> Forwarder<I> {
                 continue;
             }
             moved += count;
-            self.engine.counters().received.add(count as u64);
+            let counters = self.engine.counters();
+            counters.received.add(count as u64);
+            counters.bursts.count(count);
             let all = self.engine.process(snapshot, now, port, self.received.packets(), &mut self.verdicts);
             if all.is_some_and(|to| self.outlet.forward_all(to, &mut self.received)) {
                 continue;

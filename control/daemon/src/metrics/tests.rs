@@ -79,7 +79,11 @@ fn document() -> String {
         write!(text, "\n## {title}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n").unwrap();
         for family in families.iter().filter(|family| group_of(family.name()) == at) {
             let labels: Vec<_> = family.get_metric()[0].get_label().iter().map(|l| format!("`{}`", l.name())).collect();
-            let kind = if family.get_field_type() == MetricType::COUNTER { "counter" } else { "gauge" };
+            let kind = match family.get_field_type() {
+                MetricType::COUNTER => "counter",
+                MetricType::HISTOGRAM => "histogram",
+                _ => "gauge",
+            };
             writeln!(text, "| `{}` | {kind} | {} | {} |", family.name(), labels.join(" "), family.help()).unwrap();
         }
     }

@@ -6,6 +6,7 @@ mod distribution;
 mod frames;
 mod kernel;
 mod lab;
+mod pass_times;
 mod sum;
 mod two_workers;
 mod waiting;
