@@ -102,7 +102,7 @@ impl Engine {
         cx.look_up(flows, staged);
         for (at, ((frame, verdict), staged)) in frames.iter_mut().zip(verdicts.iter_mut()).zip(staged).enumerate() {
             if flows >> at & 1 != 0 {
-                *verdict = own.decide(cx, frame, staged);
+                *verdict = own.decide(&cx, frame, staged);
             }
         }
         cx.count(verdicts)
@@ -197,18 +197,28 @@ impl Context<'_> {
 
 impl Own {
     #[inline(always)]
-    fn decide<F: Frame>(&mut self, cx: Context<'_>, frame: &mut F, staged: &Staged) -> Verdict {
+    fn decide<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged) -> Verdict {
         let Staged { packet, home, guess } = staged;
-        match cx.shared.table.find(*home, *guess, &packet.key) {
-            Some(hit) if !self.has_expired(cx, hit) => self.forward(cx, frame, packet, *home, hit),
-            _ => self.schedule(cx, frame, packet, *home),
+        match cx.shared.table.likely(*guess, &packet.key) {
+            Some(hit) if hit.entry.has_time(cx.now) => self.forward(cx, frame, packet, *home, hit),
+            _ => self.decide_by_search(cx, frame, packet, *home),
+        }
+    }
+
+    /// What to do with a packet whose connection is not where it was looked for first, has no time left, or isn't there.
+    #[cold]
+    #[inline(never)]
+    fn decide_by_search<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet, home: Home) -> Verdict {
+        match cx.shared.table.search(home, &packet.key) {
+            Some(hit) if !self.has_expired(cx, hit) => self.forward(cx, frame, packet, home, hit),
+            _ => self.schedule(cx, frame, packet, home),
         }
     }
 
     #[inline(always)]
     fn forward<F: Frame>(
         &mut self,
-        cx: Context<'_>,
+        cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
         home: Home,
@@ -221,17 +231,13 @@ impl Own {
     }
 
     /// Ends a connection whose time ran out before the sweep came by.
-    #[inline(always)]
-    fn has_expired(&mut self, cx: Context<'_>, hit: Hit<'_>) -> bool {
-        if hit.entry.expires_in(cx.now).is_some() {
-            return false;
-        }
-        self.end(cx, hit.id)
+    fn has_expired(&mut self, cx: &Context<'_>, hit: Hit<'_>) -> bool {
+        !hit.entry.has_time(cx.now) && self.end(cx, hit.id)
     }
 
     /// Ends a connection now; false if that must wait until the other workers have begun a new burst.
     #[cold]
-    fn end(&mut self, cx: Context<'_>, id: ConnId) -> bool {
+    fn end(&mut self, cx: &Context<'_>, id: ConnId) -> bool {
         if !self.local.can_retire() {
             return false;
         }
@@ -250,11 +256,11 @@ impl Own {
 
 /// Steps the protocol state machine and restarts the timer. Only a change of state is a locked instruction.
 #[inline(always)]
-fn advance(cx: Context<'_>, packet: &Packet, hit: Hit<'_>) {
+fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
     let event = Event { protocol: packet.key.protocol, tcp_flags: packet.tcp_flags, direction: hit.direction };
     let next = event.step(hit.control, cx.snapshot.secure_tcp);
     let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT);
-    if next != hit.control.state() || first_output {
+    if next.number() != hit.control.state_number() || first_output {
         change_state(cx, hit.entry, event);
     }
     if !hit.entry.touch(cx.now, cx.snapshot.timeouts.of(next)) {
@@ -264,7 +270,7 @@ fn advance(cx: Context<'_>, packet: &Packet, hit: Hit<'_>) {
 
 #[cold]
 #[inline(never)]
-fn change_state(cx: Context<'_>, entry: &Entry, event: Event) {
+fn change_state(cx: &Context<'_>, entry: &Entry, event: Event) {
     let changed = |control: Control| {
         let state = event.step(control, cx.snapshot.secure_tcp);
         // Counters follow changes of state only (ipvs-facts B.3).
@@ -298,7 +304,7 @@ impl Event {
             Direction::In if control.has(Control::NO_OUTPUT) => Path::InputOnly,
             Direction::In => Path::Input,
         };
-        proto::step(self.protocol, secure_tcp, path, control.state(), self.tcp_flags)
+        proto::step(self.protocol, secure_tcp, path, control.state_number(), self.tcp_flags)
     }
 }
 

@@ -14,13 +14,10 @@ pub fn add(mut sum: u64, bytes: &[u8]) -> u64 {
 
 /// Folds a sum of [`add`] to 16 bits.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "folding is what it does")]
 pub const fn fold(sum: u64) -> u16 {
-    let sum = (sum & 0xffff_ffff) + (sum >> 32);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    let sum = (sum & 0xffff) + (sum >> 16);
-    sum as u16
+    // A number and itself with its halves swapped: the upper half becomes the sum of both halves and its carry.
+    let sum = (sum.wrapping_add(sum.rotate_left(32)) >> 32) as u32;
+    (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
 }
 
 /// The checksum of `bytes`, as it is stored in a header whose checksum field was zero.

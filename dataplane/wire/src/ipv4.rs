@@ -51,10 +51,11 @@ impl Ipv4Header {
     #[inline]
     pub fn decrement_ttl(&mut self) {
         self.ttl -= 1;
-        // The TTL is the high byte of its word: one less there is 0x0100 more in the complement.
-        let sum = u32::from(self.checksum.get()) + 0x0100;
+        // The TTL is the first byte of its word: one less there is one more in the first byte of the complement.
+        let sum = u32::from(u16::from_le_bytes(self.checksum.to_bytes())) + 1;
         #[expect(clippy::cast_possible_truncation, reason = "the carry is folded in")]
-        self.checksum.set((sum + u32::from(sum >= 0xffff)) as u16);
+        let sum = (sum + u32::from(sum >= 0xffff)) as u16;
+        self.checksum = U16::from_bytes(sum.to_le_bytes());
     }
 
     /// Computes the checksum of a header without options.

@@ -85,33 +85,41 @@ const PLAIN: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN + tcp::HEADER_LEN;
 
 /// What most packets are, with every offset known to the compiler. False for everything else, right or wrong.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "constants")]
+#[expect(clippy::cast_possible_truncation, reason = "constants, and fields that are cut out of words")]
 fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> bool {
     const L3: usize = ethernet::HEADER_LEN;
     const L4: usize = L3 + ipv4::HEADER_LEN;
+    /// Version and header length, and what is 0 but in fragments; and how they are in the first word of a plain header.
+    const SHAPE: u64 = 0xff | ((ipv4::FRAGMENT_MASK.swap_bytes() as u64) << 48);
+    const PLAIN_SHAPE: u64 = 0x45;
+    const DONT_FRAGMENT: u64 = (ipv4::DONT_FRAGMENT.swap_bytes() as u64) << 48;
     let half = |at: usize| u16::from_be_bytes([start[at], start[at + 1]]);
-    let word = |at: usize| u32::from_be_bytes([start[at], start[at + 1], start[at + 2], start[at + 3]]);
-    let ip_len = half(L3 + 2);
-    let fragment = half(L3 + 6);
-    let protocol = start[L3 + 9];
-    // Of this sum only zero counts, so the order of its bytes does not.
-    let sum = |at: usize| u64::from(u32::from_ne_bytes([start[at], start[at + 1], start[at + 2], start[at + 3]]));
-    let checksum = checksum::fold(sum(L3) + sum(L3 + 4) + sum(L3 + 8) + sum(L3 + 12) + sum(L3 + 16));
-    let (least, transport_len, flags) = match protocol {
-        TCP => (tcp::HEADER_LEN, usize::from(start[L4 + 12] >> 4) * 4, start[L4 + 13]),
-        UDP => (udp::HEADER_LEN, usize::from(half(L4 + 4)), 0),
+    // The header in two words and a half: the lowest byte of each comes first on the wire.
+    let word = |at: usize| -> u64 { u64::from_le_bytes(*start[at..].first_chunk().unwrap_or(&[0; 8])) };
+    let (first, second) = (word(L3), word(L3 + 8));
+    let last = u32::from_le_bytes([start[L3 + 16], start[L3 + 17], start[L3 + 18], start[L3 + 19]]);
+    let ip_len = ((first >> 16) as u16).swap_bytes();
+    let protocol = (second >> 8) as u8;
+    let (transport_fits, flags) = match protocol {
+        TCP => {
+            let words = start[L4 + 12] >> 4;
+            let len = u16::from(words) * 4;
+            (usize::from(len) >= tcp::HEADER_LEN && ipv4::HEADER_LEN as u16 + len <= ip_len, start[L4 + 13])
+        }
+        UDP => {
+            let len = usize::from(half(L4 + 4));
+            (len >= udp::HEADER_LEN && ipv4::HEADER_LEN + len <= usize::from(ip_len), 0)
+        }
         _ => return false,
     };
     let right = half(12) == ethernet::TYPE_IPV4
-        && start[L3] == 0x45
-        && fragment & ipv4::FRAGMENT_MASK == 0
-        && checksum == 0xffff
-        && transport_len >= least
-        && ipv4::HEADER_LEN + transport_len <= usize::from(ip_len)
+        && first & SHAPE == PLAIN_SHAPE
+        && header_sum_is_right(first, second, last)
+        && transport_fits
         && L3 + usize::from(ip_len) <= frame_len;
     if right {
-        packet.key.source = Address::v4(word(L3 + 12));
-        packet.key.destination = Address::v4(word(L3 + 16));
+        packet.key.source = Address::v4(((second >> 32) as u32).swap_bytes());
+        packet.key.destination = Address::v4(last.swap_bytes());
         packet.key.source_port = half(L4);
         packet.key.destination_port = half(L4 + 2);
         packet.key.protocol = protocol;
@@ -119,11 +127,20 @@ fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> boo
         packet.l3 = L3 as u16;
         packet.l4 = L4 as u16;
         packet.ip_len = ip_len;
-        packet.ttl = start[L3 + 8];
+        packet.ttl = second as u8;
         packet.tcp_flags = flags;
-        packet.dont_fragment = fragment & ipv4::DONT_FRAGMENT != 0;
+        packet.dont_fragment = first & DONT_FRAGMENT != 0;
     }
     right
+}
+
+/// Whether the words of a header sum up to what they must. The order of bytes in a word does not matter to that.
+#[inline]
+fn header_sum_is_right(first: u64, second: u64, last: u32) -> bool {
+    let (sum, carry) = first.overflowing_add(second);
+    let (sum, carry) = sum.overflowing_add(u64::from(last) + u64::from(carry));
+    // With a carry the sum is small.
+    checksum::fold(sum.wrapping_add(u64::from(carry))) == 0xffff
 }
 
 /// Any frame, field by field.

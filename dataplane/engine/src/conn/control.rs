@@ -69,9 +69,15 @@ impl Control {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "fields are cut out of the word")]
     pub(crate) const fn state(self) -> State {
-        State::from_number((self.0 >> 8) as u8)
+        State::from_number(self.state_number())
+    }
+
+    /// The number of the state: what tables are indexed with, without asking which state it is.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "fields are cut out of the word")]
+    pub(crate) const fn state_number(self) -> u8 {
+        (self.0 >> 8) as u8
     }
 
     #[must_use]

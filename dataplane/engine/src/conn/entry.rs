@@ -285,6 +285,12 @@ impl Entry {
         self.timeout.load(Relaxed).checked_sub(idle)
     }
 
+    /// Whether the connection's time has not run out. Most often its last packet came within this tick.
+    #[inline(always)]
+    pub(crate) fn has_time(&self, now: Ticks) -> bool {
+        self.last_seen.load(Relaxed) == now.0 || self.expires_in(now).is_some()
+    }
+
     /// Restarts the timer; whether it runs for `timeout` already. A busy connection's line stays clean between two ticks.
     #[inline]
     pub(crate) fn touch(&self, now: Ticks, timeout: u32) -> bool {

@@ -111,18 +111,14 @@ impl Table {
         Some(id)
     }
 
-    /// The connection `key` belongs to. `guess` is what [`prefetch_entry`](Self::prefetch_entry) said.
+    /// The connection `key` belongs to, if it is the one that [`prefetch_entry`](Self::prefetch_entry) said. If it is not,
+    /// the answer is [`search`](Self::search)'s.
     #[inline(always)]
-    pub(crate) fn find(&self, home: Home, guess: Option<ConnId>, key: &FlowKey) -> Option<Hit<'_>> {
-        if let Some(id) = guess {
-            let entry = &self.entries[id as usize];
-            if let Some((direction, control)) = entry.matches(key)
-                && control.life() == Life::Live
-            {
-                return Some(Hit { entry, id, direction, control });
-            }
-        }
-        self.search(home, key)
+    pub(crate) fn likely(&self, guess: Option<ConnId>, key: &FlowKey) -> Option<Hit<'_>> {
+        let id = guess?;
+        let entry = &self.entries[id as usize];
+        let (direction, control) = entry.matches(key)?;
+        (control.life() == Life::Live).then_some(Hit { entry, id, direction, control })
     }
 
     /// The connection `key` belongs to, wherever in its chain it is.

@@ -1,7 +1,7 @@
 //! Packets of existing connections from clients (ipvs-facts B.5).
 
 use ulvs_model::ForwardMethod;
-use ulvs_wire::{Packet, parse, tcp};
+use ulvs_wire::{Packet, tcp};
 
 use crate::conn::{Control, Hit, Home};
 use crate::forward::icmp_error::Error;
@@ -19,7 +19,7 @@ impl Own {
     #[inline(always)]
     pub(super) fn inbound<F: Frame>(
         &mut self,
-        cx: Context<'_>,
+        cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
         home: Home,
@@ -49,7 +49,7 @@ impl Own {
     #[inline(always)]
     pub(super) fn send<F: Frame>(
         &mut self,
-        cx: Context<'_>,
+        cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
         id: DestinationId,
@@ -59,42 +59,49 @@ impl Own {
         let counters = cx.counters.destination(id);
         counters.packets_in.add(1);
         counters.bytes_in.add(u64::from(packet.ip_len));
-        let method = hit.control.method();
         if packet.ttl <= 1 {
             return self.reject_to_client(cx, frame, packet, Error::TimeExceeded, DropReason::TtlExceeded);
         }
-        let mtu = match method {
-            ForwardMethod::Nat | ForwardMethod::Dr => Some(destination.mtu),
-            ForwardMethod::Tun => tun::mtu(destination.family(), destination.mtu),
-        };
-        let Some(mtu) = mtu else {
+        match hit.control.method() {
+            ForwardMethod::Tun => return self.tunnel(cx, frame, packet, destination),
+            _ if packet.ip_len > destination.mtu => return self.too_big(cx, frame, packet, destination.mtu),
+            ForwardMethod::Dr => dr::request(frame, packet, &destination.ethernet),
+            ForwardMethod::Nat => {
+                let (address, port) = hit.entry.destination();
+                let rewrite = Rewrite { end: End::Destination, address, port, deltas: hit.entry.deltas() };
+                nat::rewrite(frame, packet, &rewrite, &destination.ethernet);
+            }
+        }
+        Verdict::Forward(destination.port)
+    }
+
+    #[inline(always)]
+    fn tunnel<F: Frame>(
+        &mut self,
+        cx: &Context<'_>,
+        frame: &mut F,
+        packet: &Packet,
+        destination: &DestinationView,
+    ) -> Verdict {
+        let family = destination.family();
+        let Some(mtu) = tun::mtu(family, destination.mtu) else {
             return Verdict::Drop(DropReason::TunnelTooNarrow);
         };
         if packet.ip_len > mtu {
             return self.too_big(cx, frame, packet, mtu);
         }
-        let entry = hit.entry;
-        match method {
-            ForwardMethod::Nat => {
-                let (address, port) = entry.destination();
-                let rewrite = Rewrite { end: End::Destination, address, port, deltas: entry.deltas() };
-                nat::rewrite(frame, packet, &rewrite, &destination.ethernet);
-            }
-            ForwardMethod::Dr => dr::request(frame, packet, &destination.ethernet),
-            ForwardMethod::Tun => {
-                let tunnel = Tunnel {
-                    family: destination.family(),
-                    source: destination.tunnel_source,
-                    destination: destination.address,
-                    ethernet: destination.ethernet,
-                    id: self.ip_id(),
-                };
-                if !tun::request(frame, packet, &tunnel) {
-                    return Verdict::Drop(DropReason::NoHeadroom);
-                }
-            }
+        let tunnel = Tunnel {
+            family,
+            source: destination.tunnel_source,
+            destination: destination.address,
+            ethernet: destination.ethernet,
+            id: self.ip_id(),
+        };
+        if tun::request(frame, packet, &tunnel) {
+            Verdict::Forward(destination.port)
+        } else {
+            Verdict::Drop(DropReason::NoHeadroom)
         }
-        Verdict::Forward(destination.port)
     }
 }
 
@@ -102,7 +109,5 @@ impl Own {
 /// `conn_reuse_mode` 1).
 #[inline]
 fn is_reused(packet: &Packet, control: Control) -> bool {
-    packet.key.protocol == parse::TCP
-        && packet.tcp_flags & tcp::SYN != 0
-        && matches!(control.state(), State::TimeWait | State::Close)
+    packet.tcp_flags & tcp::SYN != 0 && matches!(control.state(), State::TimeWait | State::Close)
 }

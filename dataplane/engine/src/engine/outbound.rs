@@ -18,7 +18,7 @@ impl Own {
     #[inline(always)]
     pub(super) fn outbound<F: Frame>(
         &mut self,
-        cx: Context<'_>,
+        cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
         hit: Hit<'_>,
@@ -76,7 +76,7 @@ impl Own {
 
 /// The hop towards the client: remembered in the connection, looked up again when the network has changed.
 #[inline]
-fn reply_hop(cx: Context<'_>, packet: &Packet, hit: Hit<'_>) -> Result<HopId, Lookup> {
+fn reply_hop(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) -> Result<HopId, Lookup> {
     let entry = hit.entry;
     let network = &cx.snapshot.network;
     if let Some(hop) = entry.reply_hop(network.generation) {

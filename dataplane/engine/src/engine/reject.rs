@@ -16,7 +16,7 @@ impl Own {
     #[cold]
     pub(super) fn unreachable<F: Frame>(
         &mut self,
-        cx: Context<'_>,
+        cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
         destination: &DestinationView,
@@ -37,7 +37,7 @@ impl Own {
 
     /// The packet is longer than the way to its destination takes.
     #[cold]
-    pub(super) fn too_big<F: Frame>(&mut self, cx: Context<'_>, frame: &mut F, packet: &Packet, mtu: u16) -> Verdict {
+    pub(super) fn too_big<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet, mtu: u16) -> Verdict {
         if !packet.dont_fragment {
             return Verdict::Drop(DropReason::NeedsFragmentation);
         }
@@ -50,7 +50,7 @@ impl Own {
     #[cold]
     pub(super) fn reject_to_client<F: Frame>(
         &mut self,
-        cx: Context<'_>,
+        cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
         error: Error,
@@ -63,7 +63,7 @@ impl Own {
     #[cold]
     pub(super) fn reject_from_director<F: Frame>(
         &mut self,
-        cx: Context<'_>,
+        cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
         error: Error,
@@ -77,7 +77,7 @@ impl Own {
 
     fn reject<F: Frame>(
         &mut self,
-        cx: Context<'_>,
+        cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
         error: Error,

@@ -19,7 +19,7 @@ impl Own {
     #[cold]
     pub(super) fn schedule<F: Frame>(
         &mut self,
-        cx: Context<'_>,
+        cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
         home: Home,
@@ -59,7 +59,7 @@ impl Own {
     /// Makes the connection, with the first packet's step of the state machine already taken.
     fn connect<'a>(
         &mut self,
-        cx: Context<'a>,
+        cx: &Context<'a>,
         packet: &Packet,
         id: DestinationId,
         destination: &DestinationView,
@@ -70,7 +70,8 @@ impl Own {
         let method = destination.method;
         let nat = method == ForwardMethod::Nat;
         let path = if nat { Path::Input } else { Path::InputOnly };
-        let state = proto::step(packet.key.protocol, cx.snapshot.secure_tcp, path, State::None, packet.tcp_flags);
+        let state =
+            proto::step(packet.key.protocol, cx.snapshot.secure_tcp, path, State::None.number(), packet.tcp_flags);
         let new = NewConnection {
             key: packet.key,
             method,

@@ -20,8 +20,8 @@ pub enum Path {
     InputOnly,
 }
 
-/// The state after a packet with these TCP flags (0 for UDP).
+/// The state after a packet with these TCP flags (0 for UDP), of a connection whose state has the number `state`.
 #[inline(always)]
-pub(crate) fn step(protocol: u8, secure_tcp: bool, path: Path, state: State, tcp_flags: u8) -> State {
+pub(crate) fn step(protocol: u8, secure_tcp: bool, path: Path, state: u8, tcp_flags: u8) -> State {
     if protocol == parse::TCP { tcp::step(secure_tcp, path, state, tcp_flags) } else { State::Udp }
 }

@@ -63,21 +63,58 @@ const SECURE: [Events; 3] = [
     ],
 ];
 
-/// The state after a packet. Of several flags the first of RST, SYN, FIN, ACK counts; without any the connection closes.
-#[inline(always)]
-pub(super) fn step(secure: bool, path: Path, state: State, flags: u8) -> State {
-    let event = if flags & RST != 0 {
-        3
+/// Flags that decide, and states: powers of two, so that no index is out of bounds.
+const FLAGS: usize = (ACK as usize) << 1;
+const STATES: usize = 16;
+
+/// The rows by the flags of a packet, so that a step is one load.
+struct Table([[[State; STATES]; FLAGS]; 3]);
+
+static NORMAL_TABLE: Table = Table::of(&NORMAL);
+static SECURE_TABLE: Table = Table::of(&SECURE);
+
+impl Table {
+    #[expect(clippy::cast_possible_truncation, reason = "a number below FLAGS")]
+    const fn of(paths: &[Events; 3]) -> Self {
+        let mut table = [[[CL; STATES]; FLAGS]; 3];
+        let mut path = 0;
+        while path < paths.len() {
+            let mut flags = 0;
+            while flags < FLAGS {
+                if let Some(event) = event(flags as u8) {
+                    let row = &paths[path][event];
+                    let mut state = 0;
+                    while state < row.len() {
+                        table[path][flags][state] = row[state];
+                        state += 1;
+                    }
+                }
+                flags += 1;
+            }
+            path += 1;
+        }
+        Self(table)
+    }
+}
+
+/// The row of a packet: of several flags the first of RST, SYN, FIN, ACK counts; without any the connection closes.
+const fn event(flags: u8) -> Option<usize> {
+    if flags & RST != 0 {
+        Some(3)
     } else if flags & SYN != 0 {
-        0
+        Some(0)
     } else if flags & FIN != 0 {
-        1
+        Some(1)
     } else if flags & ACK != 0 {
-        2
+        Some(2)
     } else {
-        return CL;
-    };
-    let table = if secure { &SECURE } else { &NORMAL };
-    let row = &table[path as usize][event];
-    row.get(state as usize).copied().unwrap_or(CL)
+        None
+    }
+}
+
+/// The state after a packet with these flags, of a connection whose state has the number `state`.
+#[inline(always)]
+pub(super) fn step(secure: bool, path: Path, state: u8, flags: u8) -> State {
+    let table = if secure { &SECURE_TABLE } else { &NORMAL_TABLE };
+    table.0[path as usize][usize::from(flags) % FLAGS][usize::from(state) % STATES]
 }

@@ -46,7 +46,7 @@ fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: u32) -> Re
 
 fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {
     let home = table.home(key);
-    table.find(home, table.prefetch_entry(home, key.family), key)
+    table.likely(table.prefetch_entry(home, key.family), key).or_else(|| table.search(home, key))
 }
 
 /// Two workers make the same connection with different real servers: it is made once, and both directions find it.

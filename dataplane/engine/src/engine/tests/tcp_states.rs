@@ -160,7 +160,7 @@ fn every_cell_is_the_kernels() {
         let (from, to) = (state(&cell.state_from), state(&cell.state_to));
         let timeout = ticks(cell.expires + 1);
         if cell.is_reuse(from) {
-            let got = proto::step(parse::TCP, cell.table == "secure", cell.path(), from, cell.flags());
+            let got = proto::step(parse::TCP, cell.table == "secure", cell.path(), from.number(), cell.flags());
             assert_eq!((got, Timeouts::default().of(got)), (to, timeout), "{cell:?}");
             steps += 1;
         } else {
