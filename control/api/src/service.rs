@@ -13,6 +13,12 @@ pub struct ServiceStatus {
     pub address: SocketAddr,
     /// `rr`, `wrr`, `lc`, `wlc`.
     pub scheduler: Name,
+    /// Who set it: `file`, `netlink` (ipvsadm, keepalived) or `api`.
+    #[serde(default)]
+    pub owner: Name,
+    /// An entry of the file that is not as the file says: netlink or the API edited it since.
+    #[serde(default)]
+    pub edited: bool,
     /// Traffic of the service.
     pub counters: Counters,
     /// Its real servers in the order they were added.
@@ -32,6 +38,12 @@ pub struct RealServerStatus {
     pub active_connections: u64,
     /// Connections in any other state.
     pub inactive_connections: u64,
+    /// Who set it: `file`, `netlink` (ipvsadm, keepalived) or `api`.
+    #[serde(default)]
+    pub owner: Name,
+    /// An entry of the file that is not as the file says: netlink or the API edited it since.
+    #[serde(default)]
+    pub edited: bool,
     /// Whether the director knows the way to it.
     pub neighbour: Neighbour,
     /// Traffic of the real server for this service.

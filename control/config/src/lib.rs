@@ -1,7 +1,7 @@
-//! The director's file: TOML to a [`Director`], with all errors at once; and what a reload changes.
+//! The director's file: TOML to a [`Director`], with all errors at once; and what of it a reload can change.
 //!
 //! ```text
-//! text -> toml (sections) -> Draft -> validate -> Director -> Plan (against the running services)
+//! text -> toml (sections) -> Draft -> validate -> Director
 //! ```
 //!
 //! A source such as [`toml`](Director::parse) reads single values, with their places, into a draft. What spans several
@@ -13,7 +13,6 @@ mod diagnostic;
 mod director;
 mod draft;
 mod mac;
-mod plan;
 mod problems;
 mod restart;
 mod toml;
@@ -26,5 +25,4 @@ pub use director::{
     Workers,
 };
 pub use mac::{Mac, MacError};
-pub use plan::{Conflict, Plan, Step};
 pub use restart::restart_needed;

@@ -22,6 +22,7 @@ pub(crate) fn render(services: &[ServiceStatus]) -> String {
         ("BYTES IN", Right),
         ("BYTES OUT", Right),
         ("NEIGHBOUR", Left),
+        ("OWNER", Left),
     ]);
     for service in services {
         table.row(service_row(service));
@@ -30,7 +31,7 @@ pub(crate) fn render(services: &[ServiceStatus]) -> String {
     table.to_string()
 }
 
-fn service_row(service: &ServiceStatus) -> [String; 12] {
+fn service_row(service: &ServiceStatus) -> [String; 13] {
     let [connections, packets_in, packets_out, bytes_in, bytes_out] = traffic(&service.counters);
     let total = |of: fn(&RealServerStatus) -> u64| count(service.real_servers.iter().map(of).sum());
     [
@@ -46,10 +47,11 @@ fn service_row(service: &ServiceStatus) -> [String; 12] {
         bytes_in,
         bytes_out,
         neighbours(&service.real_servers),
+        owner(&service.owner, service.edited),
     ]
 }
 
-fn real_server_row(real_server: &RealServerStatus) -> [String; 12] {
+fn real_server_row(real_server: &RealServerStatus) -> [String; 13] {
     let [connections, packets_in, packets_out, bytes_in, bytes_out] = traffic(&real_server.counters);
     [
         "  ->".to_owned(),
@@ -64,7 +66,13 @@ fn real_server_row(real_server: &RealServerStatus) -> [String; 12] {
         bytes_in,
         bytes_out,
         neighbour(real_server.neighbour).to_owned(),
+        owner(&real_server.owner, real_server.edited),
     ]
+}
+
+/// Who set it; a star: netlink or the API edited what the file said.
+fn owner(owner: &str, edited: bool) -> String {
+    if edited { format!("{owner}*") } else { owner.to_owned() }
 }
 
 fn traffic(counters: &Counters) -> [String; 5] {
@@ -105,6 +113,8 @@ mod tests {
             weight: 1,
             active_connections: 12,
             inactive_connections: 340,
+            owner: "netlink".into(),
+            edited: false,
             neighbour,
             counters: Counters {
                 connections: 352,
@@ -122,6 +132,8 @@ mod tests {
             protocol: "tcp".into(),
             address: "192.0.2.100:80".parse().unwrap(),
             scheduler: "wlc".into(),
+            owner: "file".into(),
+            edited: true,
             counters: Counters { connections: 704, ..Counters::default() },
             real_servers: vec![
                 real_server("10.0.0.11:8080", "nat", Neighbour::Resolved),
@@ -132,15 +144,17 @@ mod tests {
             protocol: "udp".into(),
             address: "[2001:db8::100]:53".parse().unwrap(),
             scheduler: "rr".into(),
+            owner: "api".into(),
+            edited: false,
             counters: Counters::default(),
             real_servers: vec![],
         };
         let expected = "\
-PROT  ADDRESS             SCHEDULER/FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN  PACKETS OUT  BYTES IN  BYTES OUT  NEIGHBOUR
-TCP   192.0.2.100:80      wlc                            24       680          704           0            0       0 B        0 B  1 of 2 resolved
-  ->  10.0.0.11:8080      nat                     1      12       340          352        123k         234k  1.00 MiB   1.50 GiB  resolved
-  ->  10.0.0.12:80        dr                      1      12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route
-UDP   [2001:db8::100]:53  rr                              0         0            0           0            0       0 B        0 B  no real server
+PROT  ADDRESS             SCHEDULER/FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN  PACKETS OUT  BYTES IN  BYTES OUT  NEIGHBOUR        OWNER
+TCP   192.0.2.100:80      wlc                            24       680          704           0            0       0 B        0 B  1 of 2 resolved  file*
+  ->  10.0.0.11:8080      nat                     1      12       340          352        123k         234k  1.00 MiB   1.50 GiB  resolved         netlink
+  ->  10.0.0.12:80        dr                      1      12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route         netlink
+UDP   [2001:db8::100]:53  rr                              0         0            0           0            0       0 B        0 B  no real server   api
 ";
         assert_eq!(render(&[web, dns]), expected);
         assert_eq!(render(&[]), "no services\n");

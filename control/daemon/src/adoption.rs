@@ -59,7 +59,7 @@ mod tests {
         let capacity = Capacity { connections: 1024, destinations: 16, workers: 2 };
         let shared = Arc::new(Shared::new(capacity, [1, 2, 3]).unwrap());
         let director = Director::parse(FILE).unwrap();
-        let control = Control::new(Arc::clone(&shared), Arc::default(), director, None).unwrap();
+        let control = Control::new(Arc::clone(&shared), Arc::default(), director, None);
         let generation = control.publisher().generation();
         let (requests, receiver) = mpsc::channel(4);
         let control = tokio::spawn(control.run(receiver));

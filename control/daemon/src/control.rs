@@ -35,7 +35,7 @@ const TRASH: Duration = Duration::from_secs(60);
 pub(crate) enum Request {
     /// All services with their counters.
     Services(oneshot::Sender<Vec<ServiceStatus>>),
-    /// Make changes, all or up to the first that can't be made; answered when all workers forward with them.
+    /// Make changes, all or none; answered when all workers forward with them.
     Change(Vec<Operation>, oneshot::Sender<Result<(), CompileError>>),
     /// Follow the file's routes and neighbours; answered when all workers forward with them.
     Reload(Box<Director>, oneshot::Sender<()>),
@@ -62,18 +62,15 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Compiles the first snapshot.
+    /// Compiles the first snapshot, without services.
     pub(crate) fn new(
         shared: Arc<Shared>,
         ports: Arc<[DirectorPort]>,
         director: Director,
         kernel: Option<(watch::Receiver<Arc<KernelState>>, Resolver)>,
-    ) -> Result<Self, CompileError> {
+    ) -> Self {
         let mut compiler = Compiler::new(Arc::clone(&shared));
         compiler.set_timeouts(timeouts(&director));
-        for service in director.services().iter() {
-            compiler.add_service(service)?;
-        }
         let (kernel, resolver) = kernel.unzip();
         let mut control = Self {
             publisher: Publisher::new(compiler.snapshot()),
@@ -93,8 +90,7 @@ impl Control {
         };
         control.refresh_network();
         control.tell_wanted();
-        control.board.tick(&control.compiler.services());
-        Ok(control)
+        control
     }
 
     /// The publisher, for workers to read from.
@@ -159,7 +155,7 @@ impl Control {
                 self.answer_when_adopted((), reply);
             }
             Request::Change(operations, reply) => {
-                let changed = self.change(&operations);
+                let changed = self.install(&operations);
                 self.answer_when_adopted(changed, reply);
             }
         }
@@ -176,19 +172,17 @@ impl Control {
         });
     }
 
-    fn change(&mut self, operations: &[Operation]) -> Result<(), CompileError> {
-        let mut outcome = Ok(());
+    /// Makes changes, all or none; workers forward with them from their next burst on.
+    pub(crate) fn install(&mut self, operations: &[Operation]) -> Result<(), CompileError> {
+        Operation::apply_all(operations, &mut self.compiler)?;
+        let mut shown = HashSet::new();
         for operation in operations {
-            outcome = operation.apply(&mut self.compiler);
-            if outcome.is_err() {
-                break;
+            if operation.service().is_none_or(|key| operation.is_zero() || shown.insert(key)) {
+                self.show(operation);
             }
         }
-        for operation in operations {
-            self.show(operation);
-        }
         self.publish();
-        outcome
+        Ok(())
     }
 
     /// Lets listings follow a change at once.

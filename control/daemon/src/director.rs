@@ -13,7 +13,7 @@ use ulvs_kernel::{KernelState, Mirror, Netlink, Resolver, address};
 use ulvs_worker::Tsc;
 
 use crate::api::Sockets;
-use crate::control::Control;
+use crate::control::{Control, Request};
 use crate::devices::{self, DirectorPort};
 use crate::reload::Reloader;
 use crate::signals::{Signals, Told};
@@ -102,22 +102,18 @@ async fn serve(
 ) -> Result<()> {
     let kernel = follow_kernel(&datapath.ports).await?;
     let parts = (Arc::clone(&datapath.shared), Arc::clone(&datapath.ports));
-    let control = Control::new(parts.0, parts.1, director.clone(), kernel.clone())?;
+    let mut control = Control::new(parts.0, parts.1, director.clone(), kernel.clone());
+    let (requests, receiver) = mpsc::channel(64);
+    let services = adopt(director, &mut control, &requests, kernel.as_ref())?;
     if let Some((_, resolver)) = &kernel {
         resolver.keep(control.wanted());
     }
     let absent: Vec<_> = control.absent_addresses().iter().map(ToString::to_string).collect();
     let clock = Tsc::new(&datapath.eal);
     let threads = Threads::start(datapath, director, &control, clock)?;
-    let (requests, receiver) = mpsc::channel(64);
     let parts = (&datapath.shared, &datapath.ports, &datapath.started);
     let exception = Arc::clone(threads.exception());
-    let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone()));
-    let followed = kernel.as_ref().map(|(state, _)| state.clone());
-    let capacity = director.connections().capacity;
-    let workers = ipvs::Workers::new(requests.clone(), control.board(), followed, capacity);
-    let services = Arc::new(ipvs::Director::new(workers));
-    ipvs::adopt(&services, director.services(), director.connections())?;
+    let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), Arc::clone(&services)));
     let netlink = ipvs::bind(&ipvs::socket(&director.api().socket), Arc::clone(&services))?;
     let mut tasks =
         vec![tokio::spawn(control.run(receiver)), tokio::spawn(api::serve(sockets.api, Arc::clone(&sources)))];
@@ -155,6 +151,20 @@ async fn serve(
     drop(sockets.file);
     drop(threads);
     Ok(())
+}
+
+/// The table with the services to begin with, and the workers' part of them in `control`.
+fn adopt(
+    director: &Director,
+    control: &mut Control,
+    requests: &mpsc::Sender<Request>,
+    kernel: Option<&Kernel>,
+) -> Result<Arc<ipvs::Director>> {
+    let followed = kernel.map(|(state, _)| state.clone());
+    let workers = ipvs::Workers::new(requests.clone(), control.board(), followed, director.connections().capacity);
+    let services = Arc::new(ipvs::Director::new(workers));
+    ipvs::adopt(&services, director, |operations| control.install(&operations).map_err(|error| ipvs::no_room(&error)))?;
+    Ok(services)
 }
 
 async fn end(task: JoinHandle<()>) {

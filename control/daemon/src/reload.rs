@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use ulvs_config::{Director, restart_needed};
+use ulvs_ipvs::Follow;
 
 use crate::check;
 use crate::control::Request;
-use crate::ipvs::{self, Followed};
+use crate::ipvs::{self, FilePart};
 use crate::words::counted;
 
 /// A file that is followed.
@@ -36,22 +37,30 @@ impl Reloader<'_> {
         for sentence in restart_needed(self.started, &director) {
             tracing::warn!("{sentence}");
         }
-        let connections = (self.running.connections(), director.connections());
-        let Followed { plan, refused } = ipvs::follow(&self.services, director.services(), connections).await;
+        let part = FilePart::between(&self.running, &director, Follow::Changes);
+        let lines = match part.apply(&self.services).await {
+            Ok(lines) => lines,
+            Err(refusal) => {
+                tracing::error!("{shown} is not followed, everything stays as it is: {refusal}");
+                return;
+            }
+        };
         let (reply, answer) = oneshot::channel();
         let request = Request::Reload(Box::new(director.clone()), reply);
         if self.control.send(request).await.is_err() || answer.await.is_err() {
             return;
         }
         self.running = director;
-        let changes = plan.steps().len();
-        for line in plan.to_string().lines() {
+        for line in &lines {
             tracing::info!("{line}");
         }
-        if refused == 0 {
-            tracing::info!("{shown} followed: {}", counted(changes, "change"));
-        } else {
-            tracing::error!("{shown} followed in part: {refused} of {} refused", counted(changes, "change"));
+        tracing::info!("{shown} followed: {}", counted(lines.len(), "change"));
+        let others = self.services.look(|table| table.deviations().count());
+        if others > 0 {
+            tracing::warn!(
+                "{} of the file stay as others made them, for the file says nothing new of them",
+                if others == 1 { "1 entry".to_owned() } else { format!("{others} entries") }
+            );
         }
     }
 }

@@ -15,6 +15,7 @@ use ulvs_engine::counters::histogram::{Spans, Step};
 use ulvs_engine::counters::{Totals, WorkerCounters};
 use ulvs_engine::snapshot::{DestinationStatus, Reach, ServiceStatus as EngineService};
 use ulvs_engine::{DropReason, PuntReason, Shared};
+use ulvs_ipvs::table::{DestinationId, Table};
 use ulvs_model::Protocol;
 use ulvs_worker::ports::MbufFrame;
 use ulvs_worker::{Exception, Tsc, Wall};
@@ -22,6 +23,7 @@ use ulvs_worker::{Exception, Tsc, Wall};
 use crate::clock::seconds_of;
 use crate::control::Request;
 use crate::devices::DirectorPort;
+use crate::ipvs;
 
 /// Entries of the connection table looked at in one go, so that a listing never holds up the control side.
 const LOOKED_AT: u32 = 65_536;
@@ -35,6 +37,7 @@ pub(crate) struct Sources {
     cores: Vec<usize>,
     clock: Tsc,
     control: mpsc::Sender<Request>,
+    services: Arc<ipvs::Director>,
     since: Instant,
 }
 
@@ -49,6 +52,7 @@ impl Sources {
         director: &Director,
         clock: Tsc,
         control: mpsc::Sender<Request>,
+        services: Arc<ipvs::Director>,
     ) -> Self {
         let (shared, ports, started_ports) = datapath;
         Self {
@@ -59,6 +63,7 @@ impl Sources {
             cores: director.workers().cores.clone(),
             clock,
             control,
+            services,
             since: Instant::now(),
         }
     }
@@ -71,7 +76,8 @@ impl Sources {
     }
 
     pub(crate) async fn services(&self) -> Result<Vec<ServiceStatus>, Stopping> {
-        Ok(self.engine_services().await?.iter().map(service).collect())
+        let services = self.engine_services().await?;
+        Ok(self.services.look(|table| services.iter().map(|one| service(one, table)).collect()))
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -163,23 +169,35 @@ fn port(port: &DirectorPort, started: &StartedPort) -> PortStatus {
     }
 }
 
-fn service(service: &EngineService) -> ServiceStatus {
+fn service(service: &EngineService, table: &Table) -> ServiceStatus {
+    let id = service.key.into();
+    let (entry, said) = (table.service(&id), table.file().service(&id));
+    let ours = |one: &DestinationStatus| {
+        let id = DestinationId(one.destination.address);
+        let entry = entry.and_then(|entry| entry.destination(&id));
+        let edited = entry.zip(said.and_then(|said| said.destination(&id))).is_some_and(|(one, said)| !one.is_as(said));
+        real_server(one, entry.map_or("", |one| one.owner.name()), edited)
+    };
     ServiceStatus {
         protocol: service.key.protocol.name().into(),
         address: service.key.address,
         scheduler: service.settings.scheduler.name().into(),
+        owner: entry.map_or("", |entry| entry.owner().name()).into(),
+        edited: entry.zip(said).is_some_and(|(entry, said)| !entry.is_as(said.spec())),
         counters: counters(service.totals),
-        real_servers: service.destinations.iter().map(real_server).collect(),
+        real_servers: service.destinations.iter().map(ours).collect(),
     }
 }
 
-fn real_server(status: &DestinationStatus) -> RealServerStatus {
+fn real_server(status: &DestinationStatus, owner: &'static str, edited: bool) -> RealServerStatus {
     RealServerStatus {
         address: status.destination.address,
         method: status.destination.method.name().into(),
         weight: status.destination.weight.get().unsigned_abs(),
         active_connections: status.load.active.into(),
         inactive_connections: status.load.inactive().into(),
+        owner: owner.into(),
+        edited,
         neighbour: match status.reach {
             Reach::Resolved => Neighbour::Resolved,
             Reach::Unresolved => Neighbour::Unresolved,

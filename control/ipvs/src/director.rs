@@ -1,6 +1,6 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::codec::{Answer, Dump, ENTRIES_PER_DATAGRAM, Entry, Info, Query};
 use crate::table::{Change, Command, Owner, Place, Service, Table};
@@ -47,21 +47,29 @@ pub struct Director<D> {
     /// Never held across an await: a change that waits for workers holds up no reader.
     table: RwLock<Table>,
     changing: Mutex<()>,
+    committed: watch::Sender<u64>,
 }
 
 impl<D: Datapath> Director<D> {
     /// An empty table over this datapath.
     pub fn new(datapath: D) -> Self {
-        Self { datapath, table: RwLock::default(), changing: Mutex::default() }
+        Self { datapath, table: RwLock::default(), changing: Mutex::default(), committed: watch::Sender::new(0) }
     }
 
-    /// Takes up entries that the datapath forwards with already.
+    /// Takes up entries before anything is forwarded: `install` makes the datapath's part at once. A command that is
+    /// refused ends it.
     ///
     /// # Errors
-    /// The first command that IPVS's rules refuse, by its index, and the number; nothing is changed then.
-    pub fn adopt(&self, commands: &[Command], owner: Owner) -> Result<(), (usize, Errno)> {
+    /// Why a command is refused; the ones before it are done.
+    pub fn adopt(
+        &self,
+        commands: &[Command],
+        owner: Owner,
+        mut install: impl FnMut(D::Prepared) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        let changes = table.plan_all(commands, owner, &self.datapath)?;
+        let changes = planned(&table, commands, owner, &self.datapath)?;
+        install(self.datapath.prepare(&table, &changes)?)?;
         table.commit(&changes);
         Ok(())
     }
@@ -81,43 +89,77 @@ impl<D: Datapath> Director<D> {
     /// # Errors
     /// Why not, and nothing is changed.
     pub async fn change(self: &Arc<Self>, command: Command, owner: Owner) -> Result<Vec<Change>, Refusal> {
-        self.make(move |table, host| Ok(table.plan(&command, owner, host)?)).await
+        self.make(move |table, host| Ok((table.plan(&command, owner, host)?, ()))).await.map(|(changes, ())| changes)
     }
 
-    /// Makes several commands' changes in one step, as a file that is applied.
+    /// Makes several commands' changes in one step, all or none.
     ///
     /// # Errors
     /// Why not, and nothing is changed.
     pub async fn change_all(self: &Arc<Self>, commands: Vec<Command>, owner: Owner) -> Result<Vec<Change>, Refusal> {
+        let plan = move |table: &Table, host: &D| Ok((planned(table, &commands, owner, host)?, ()));
+        self.make(plan).await.map(|(changes, ())| changes)
+    }
+
+    /// Makes the changes that commands say for the table as it is when it is their turn, in one step, all or none;
+    /// returns a line for each change ([`Table::describe`]).
+    ///
+    /// # Errors
+    /// Why not, and nothing is changed.
+    pub async fn change_by(
+        self: &Arc<Self>,
+        commands: impl FnOnce(&Table) -> Vec<Command> + Send + 'static,
+        owner: Owner,
+    ) -> Result<Vec<String>, Refusal> {
         let plan = move |table: &Table, host: &D| {
-            table.plan_all(&commands, owner, host).map_err(|(index, errno)| {
-                let command = commands.get(index);
-                Refusal::because(errno, format!("IPVS's rules refuse {command:?} with {errno}"))
-            })
+            let changes = planned(table, &commands(table), owner, host)?;
+            let lines = table.describe(&changes);
+            Ok((changes, lines))
         };
-        self.make(plan).await
+        self.make(plan).await.map(|(_, lines)| lines)
+    }
+
+    /// What [`change_by`](Self::change_by) would do now.
+    ///
+    /// # Errors
+    /// Why it could not be done.
+    pub fn preview_by(
+        &self,
+        commands: impl FnOnce(&Table) -> Vec<Command>,
+        owner: Owner,
+    ) -> Result<Vec<String>, Refusal> {
+        let table = self.read();
+        let changes = planned(&table, &commands(&table), owner, &self.datapath)?;
+        self.datapath.prepare(&table, &changes)?;
+        Ok(table.describe(&changes))
     }
 
     /// The change runs in a task of its own: it is finished even if who wanted it is gone.
-    async fn make(
+    async fn make<T: Send + 'static>(
         self: &Arc<Self>,
-        plan: impl FnOnce(&Table, &D) -> Result<Vec<Change>, Refusal> + Send + 'static,
-    ) -> Result<Vec<Change>, Refusal> {
+        plan: impl FnOnce(&Table, &D) -> Result<(Vec<Change>, T), Refusal> + Send + 'static,
+    ) -> Result<(Vec<Change>, T), Refusal> {
         let director = Arc::clone(self);
         let work = async move {
             let _one_at_a_time = director.changing.lock().await;
-            let (changes, prepared) = {
+            let (changes, told, prepared) = {
                 let table = director.read();
-                let changes = plan(&table, &director.datapath)?;
+                let (changes, told) = plan(&table, &director.datapath)?;
                 let prepared = director.datapath.prepare(&table, &changes)?;
-                (changes, prepared)
+                (changes, told, prepared)
             };
             director.datapath.install(prepared).await?;
             director.table.write().unwrap_or_else(PoisonError::into_inner).commit(&changes);
-            Ok(changes)
+            director.committed.send_modify(|count| *count += 1);
+            Ok((changes, told))
         };
         let stopped = |_| Err(Refusal::because(Errno::Io, "the director is stopping, so nothing was changed"));
         tokio::spawn(work).await.unwrap_or_else(stopped)
+    }
+
+    /// Counts the changes made, for who wants to know of each.
+    pub fn committed(&self) -> watch::Receiver<u64> {
+        self.committed.subscribe()
     }
 
     /// Answers a query.
@@ -185,4 +227,12 @@ impl<D: Datapath> Director<D> {
     fn read(&self) -> RwLockReadGuard<'_, Table> {
         self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What commands change one after the other, or which of them is refused.
+fn planned(table: &Table, commands: &[Command], owner: Owner, host: &impl Host) -> Result<Vec<Change>, Refusal> {
+    table.plan_all(commands, owner, host).map_err(|(index, errno)| {
+        let command = commands.get(index).map_or_else(String::new, ToString::to_string);
+        Refusal::because(errno, format!("IPVS's rules refuse {command} with {errno}"))
+    })
 }

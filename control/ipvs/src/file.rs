@@ -1,78 +1,109 @@
 //! The file's services as commands for the table.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ulvs_model::{Destination, ServiceSet};
 
 use crate::table::{
-    Command, DestinationId, DestinationSettings, DestinationSpec, Family, Flags, Owner, Service, ServiceId,
-    ServiceSpec, Table, Tunnel,
+    Command, DestinationId, DestinationSpec, Family, Owner, Service, ServiceId, ServiceSpec, Table, Tunnel,
 };
+pub use crate::table::{FileEntries, FileService};
 
-/// The commands after which the table has the file's services with the file's values, for
-/// [`Director::change_all`](crate::Director::change_all) with [`Owner::File`].
+/// How far a file is followed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Follow {
+    /// Where it says something else than before.
+    #[default]
+    Changes,
+    /// In all it says: entries of the file that others edited or removed are as the file says again.
+    Reset,
+}
+
+/// What the file says, in the table's words.
+pub fn entries(file: &ServiceSet) -> FileEntries {
+    let service = |service: &ulvs_model::Service| {
+        let mut said = FileService::new(service_spec(service));
+        service.destinations().iter().for_each(|one| said.add(destination_spec(one)));
+        said
+    };
+    file.iter().map(service).collect()
+}
+
+/// The commands after which the table follows the file, for [`Owner::File`].
 ///
-/// Entries of the file that it no longer names go, a service with all its destinations; those that were added through netlink stay. Nothing is said twice:
-/// a file that is applied again is no command.
-pub fn commands(table: &Table, file: &ServiceSet) -> Vec<Command> {
+/// They are about what the file says now and didn't say when it was followed last, so that what others did to the file's
+/// entries in between stays as it is; with [`Follow::Reset`] the file's word counts again for all its entries. A service
+/// that the file no longer names goes with the file's destinations; one in which others have destinations is theirs then.
+/// A file that is followed again is no command.
+pub fn commands(table: &Table, file: &Arc<FileEntries>, follow: Follow) -> Vec<Command> {
     let mut commands = Vec::new();
-    let named: std::collections::HashSet<_> = file.iter().map(|service| ServiceId::from(service.key())).collect();
-    let gone = table.services(None).map(|(_, service)| service);
-    let gone = gone.filter(|service| service.owner() == Owner::File && !named.contains(service.id()));
-    commands.extend(gone.map(|service| Command::DeleteService(*service.id())));
-    for service in file.iter() {
-        let spec = service_spec(service);
-        match table.service(&spec.id) {
-            None => commands.extend(added(service)),
+    for before in table.file().services().iter().filter(|before| file.service(before.id()).is_none()) {
+        let owned = table.service(before.id()).filter(|there| there.owner() == Owner::File);
+        commands.extend(owned.into_iter().flat_map(dropped));
+    }
+    for said in file.services() {
+        let before = table.file().service(said.id());
+        let is_news = |before: Option<&ServiceSpec>| follow == Follow::Reset || before != Some(said.spec());
+        match table.service(said.id()) {
+            None if is_news(before.map(FileService::spec)) => commands.extend(said_anew(said)),
+            None => {}
             Some(there) => {
-                let id = spec.id;
-                if there.owner() != Owner::File || !same(there, &spec) {
-                    commands.push(Command::SetService(spec));
+                let is_so = there.owner() == Owner::File && there.is_as(said.spec());
+                if is_news(before.map(FileService::spec)) && !is_so {
+                    commands.push(Command::SetService(said.spec().clone()));
                 }
-                commands.extend(destinations(id, there, service));
+                commands.extend(destinations(there, before, said, follow));
             }
         }
+    }
+    if **table.file() != **file {
+        commands.push(Command::FollowFile(Arc::clone(file)));
     }
     commands
 }
 
 /// The commands that add a service with its destinations.
 pub fn added(service: &ulvs_model::Service) -> Vec<Command> {
-    let spec = service_spec(service);
-    let id = spec.id;
-    let destinations = service.destinations().iter();
-    let added = destinations.map(|one| Command::NewDestination(id, Ok(destination_spec(one))));
-    std::iter::once(Command::NewService(spec)).chain(added).collect()
+    let mut said = FileService::new(service_spec(service));
+    service.destinations().iter().for_each(|one| said.add(destination_spec(one)));
+    said_anew(&said).collect()
+}
+
+fn said_anew(said: &FileService) -> impl Iterator<Item = Command> {
+    let destinations = said.destinations().iter().map(|(_, spec)| Command::NewDestination(*said.id(), Ok(*spec)));
+    std::iter::once(Command::NewService(said.spec().clone())).chain(destinations)
+}
+
+/// What has to be done with a service that the file no longer names.
+fn dropped(there: &Service) -> Vec<Command> {
+    let id = *there.id();
+    let Some(other) = there.destinations().map(|one| one.owner).find(|owner| *owner != Owner::File) else {
+        return vec![Command::DeleteService(id)];
+    };
+    let own = there.destinations().filter(|one| one.owner == Owner::File);
+    let gone = own.map(|one| Command::DeleteDestination(id, Ok(identity(one.id))));
+    gone.chain([Command::HandOver(id, other)]).collect()
 }
 
 /// What has to be said of the destinations of a service that is there.
-fn destinations(id: ServiceId, there: &Service, file: &ulvs_model::Service) -> Vec<Command> {
-    let gone = there.destinations().filter(|one| one.owner == Owner::File && file.find(one.id.0).is_none());
+fn destinations(there: &Service, before: Option<&FileService>, said: &FileService, follow: Follow) -> Vec<Command> {
+    let id = *said.id();
+    let named = |one: &DestinationId| said.destination(one).is_some();
+    let gone = there.destinations().filter(|one| one.owner == Owner::File && !named(&one.id));
     let mut commands: Vec<_> = gone.map(|one| Command::DeleteDestination(id, Ok(identity(one.id)))).collect();
-    for one in file.destinations() {
-        let spec = destination_spec(one);
-        let settings = DestinationSettings {
-            method: spec.method,
-            weight: spec.weight,
-            upper: spec.upper,
-            lower: spec.lower,
-            tunnel: spec.tunnel,
-        };
-        match there.destination(&DestinationId(one.address)) {
-            None => commands.push(Command::NewDestination(id, Ok(spec))),
-            Some(known) if known.owner == Owner::File && known.settings == settings => {}
-            Some(_) => commands.push(Command::SetDestination(id, Ok(spec))),
+    for (destination, spec) in said.destinations() {
+        let before = before.and_then(|before| before.destination(destination));
+        if follow == Follow::Changes && before == Some(spec) {
+            continue;
+        }
+        match there.destination(destination) {
+            None => commands.push(Command::NewDestination(id, Ok(*spec))),
+            Some(known) if known.owner == Owner::File && known.is_as(spec) => {}
+            Some(_) => commands.push(Command::SetDestination(id, Ok(*spec))),
         }
     }
     commands
-}
-
-fn same(service: &Service, spec: &ServiceSpec) -> bool {
-    let settings = service.settings();
-    settings.scheduler.name() == spec.scheduler
-        && settings.flags == Flags::default()
-        && (settings.timeout, settings.netmask) == (spec.timeout, spec.netmask)
-        && settings.engine.is_none()
 }
 
 fn service_spec(service: &ulvs_model::Service) -> ServiceSpec {

@@ -28,4 +28,5 @@ pub use access::Access;
 pub use counters::{Counters, DestinationCounters, Stats};
 pub use director::{Cursor, Datapath, Director};
 pub use errno::{Errno, Refusal};
+pub use file::Follow;
 pub use host::Host;

@@ -1,77 +1,54 @@
-//! The file's services in the table, beside those of ipvsadm and keepalived: a reload never touches the others.
+//! The file's services in the table, beside those of ipvsadm, keepalived and the API.
 
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
-use ulvs_config::{Connections, Plan};
-use ulvs_ipvs::table::{Command, Owner, Service as Entry, Table, Timeouts};
-use ulvs_ipvs::{file, forward};
-use ulvs_model::{Service, ServiceSet};
+use ulvs_config::Connections;
+use ulvs_ipvs::table::{Command, Owner, Table, Timeouts};
+use ulvs_ipvs::{Follow, Refusal, file};
 
-use super::Director;
+use super::{Director, Operation};
 
-/// What came of following a file.
-#[derive(Debug)]
-pub(crate) struct Followed {
-    /// What was to be changed.
-    pub(crate) plan: Plan,
-    /// How many of these changes were refused; each was logged.
-    pub(crate) refused: usize,
+/// What the file says for the table.
+pub(crate) struct FilePart {
+    entries: Arc<file::FileEntries>,
+    /// Timeouts, if the file says others than before.
+    timeouts: Option<Timeouts>,
+    follow: Follow,
 }
 
-/// Puts the services that are forwarded from the start into the table.
-pub(crate) fn adopt(director: &Director, services: &ServiceSet, connections: &Connections) -> Result<()> {
-    let mut commands: Vec<_> = services.iter().flat_map(file::added).collect();
-    commands.push(Command::SetTimeouts(timeouts(connections)));
-    director
-        .adopt(&commands, Owner::File)
-        .map_err(|(at, errno)| anyhow!("IPVS's rules refuse {:?} of the file with {errno}", commands.get(at)))
+impl FilePart {
+    /// The difference that `new` makes, `old` being followed.
+    pub(crate) fn between(old: &ulvs_config::Director, new: &ulvs_config::Director, follow: Follow) -> Self {
+        let (before, now) = (timeouts(old.connections()), timeouts(new.connections()));
+        let is_said = before != now || follow == Follow::Reset;
+        Self { entries: Arc::new(file::entries(new.services())), timeouts: is_said.then_some(now), follow }
+    }
+
+    /// What it has the table do.
+    fn commands(&self, table: &Table) -> Vec<Command> {
+        let mut commands = file::commands(table, &self.entries, self.follow);
+        let news = self.timeouts.filter(|timeouts| *timeouts != table.timeouts());
+        commands.extend(news.map(Command::SetTimeouts));
+        commands
+    }
+
+    /// Has the table follow it, whole or not at all; a line for each change.
+    pub(crate) async fn apply(self, director: &Arc<Director>) -> Result<Vec<String>, Refusal> {
+        director.change_by(move |table| self.commands(table), Owner::File).await
+    }
 }
 
-/// Makes the file's part of the table what the file says now.
-pub(crate) async fn follow(
-    director: &Arc<Director>,
-    services: &ServiceSet,
-    connections: (&Connections, &Connections),
-) -> Followed {
-    let plan = Plan::between(&director.look(file_owned), services);
-    let mut refused = 0;
-    // One by one: what one of them lacks is no reason to keep the others back.
-    for command in director.look(|table| file::commands(table, services)) {
-        let said = format!("{command:?}");
-        if let Err(refusal) = director.change(command, Owner::File).await {
-            tracing::error!("{said} of the file can't be applied: {refusal} ({})", refusal.errno);
-            refused += 1;
-        }
-    }
-    let (old, new) = (timeouts(connections.0), timeouts(connections.1));
-    if old != new
-        && let Err(refusal) = director.change(Command::SetTimeouts(new), Owner::File).await
-    {
-        tracing::error!("the timeouts in [connections] can't be applied: {refusal} ({})", refusal.errno);
-        refused += 1;
-    }
-    Followed { plan, refused }
-}
-
-/// What of the table the file has said.
-fn file_owned(table: &Table) -> ServiceSet {
-    let mut services = ServiceSet::new();
-    let own = table.services(None).map(|(_, entry)| entry).filter(|entry| entry.owner() == Owner::File);
-    for service in own.filter_map(file_owned_service) {
-        // Keys are different in the table.
-        let _ = services.add(service);
-    }
-    services
-}
-
-fn file_owned_service(entry: &Entry) -> Option<Service> {
-    let settings = forward::settings(entry.id(), entry.settings()).ok()?;
-    let mut service = Service::new(forward::key(entry.id()).ok()?, settings).ok()?;
-    for one in entry.destinations().rev().filter(|one| one.owner == Owner::File) {
-        service.add(forward::destination(one).ok()?).ok()?;
-    }
-    Some(service)
+/// Puts the file's services into the empty table before anything is forwarded.
+pub(crate) fn adopt(
+    director: &Director,
+    said: &ulvs_config::Director,
+    install: impl FnMut(Vec<Operation>) -> Result<(), Refusal>,
+) -> Result<()> {
+    let entries = Arc::new(file::entries(said.services()));
+    let mut commands = director.look(|table| file::commands(table, &entries, Follow::Changes));
+    commands.push(Command::SetTimeouts(timeouts(said.connections())));
+    director.adopt(&commands, Owner::File, install).map_err(|refusal| anyhow!("the file can't be followed: {refusal}"))
 }
 
 fn timeouts(connections: &Connections) -> Timeouts {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use tokio::sync::{mpsc, oneshot, watch};
+use ulvs_engine::snapshot::CompileError;
 use ulvs_ipvs::codec::Info;
 use ulvs_ipvs::server::{Limits, Rights, Server};
 use ulvs_ipvs::table::{Change, DestinationId, ServiceId, Table};
@@ -20,7 +21,7 @@ use ulvs_kernel::KernelState;
 use crate::control::Request;
 
 pub(crate) use board::{Board, PERIOD};
-pub(crate) use file::{Followed, adopt, follow};
+pub(crate) use file::{FilePart, adopt};
 pub(crate) use operation::Operation;
 
 /// The table of services and who may change it.
@@ -116,6 +117,11 @@ impl Datapath for Workers {
         let (reply, answer) = oneshot::channel();
         self.control.send(Request::Change(operations, reply)).await.map_err(|_| stopping())?;
         let done = answer.await.map_err(|_| stopping())?;
-        done.map_err(|error| Refusal::because(Errno::NoMemory, error.to_string()))
+        done.map_err(|error| no_room(&error))
     }
+}
+
+/// The compiler's refusal for a client.
+pub(crate) fn no_room(error: &CompileError) -> Refusal {
+    Refusal::because(Errno::NoMemory, error.to_string())
 }

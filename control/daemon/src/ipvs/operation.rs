@@ -1,12 +1,13 @@
 //! Changes of the table in the compiler's words.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::snapshot::{CompileError, Compiler};
-use ulvs_ipvs::Refusal;
-use ulvs_ipvs::forward;
-use ulvs_ipvs::table::{Change, Table};
+use ulvs_ipvs::forward::{self, Obstacle};
+use ulvs_ipvs::table::{Change, ServiceId, Table};
+use ulvs_ipvs::{Errno, Refusal};
 use ulvs_model::{Destination, ServiceKey, ServiceSettings};
 
 /// One change of what workers forward with.
@@ -38,8 +39,27 @@ impl Operation {
         }
     }
 
+    /// Whether it lets counters begin anew.
+    pub(crate) const fn is_zero(&self) -> bool {
+        matches!(self, Self::Zero(_))
+    }
+
+    /// What it adds, if that is a destination.
+    const fn added(&self) -> Option<(ServiceKey, SocketAddr)> {
+        match self {
+            Self::AddDestination(key, destination) => Some((*key, destination.address)),
+            _ => None,
+        }
+    }
+
+    /// Does all of them, or none: nothing but want of room can fail of what fits the table.
+    pub(crate) fn apply_all(operations: &[Self], compiler: &mut Compiler) -> Result<(), CompileError> {
+        compiler.room_for_all(operations.iter().filter_map(Self::added))?;
+        operations.iter().try_for_each(|operation| operation.apply(compiler))
+    }
+
     /// Does it. Counters are not the compiler's affair.
-    pub(crate) fn apply(&self, compiler: &mut Compiler) -> Result<(), CompileError> {
+    fn apply(&self, compiler: &mut Compiler) -> Result<(), CompileError> {
         match *self {
             Self::AddService(key, settings) => compiler.new_service(key, settings),
             Self::EditService(key, settings) => compiler.edit_service(key, settings),
@@ -58,15 +78,15 @@ impl Operation {
 
 /// What changes of the table are for the workers, or why they can't forward so.
 pub(super) fn prepare(table: &Table, changes: &[Change]) -> Result<Vec<Operation>, Refusal> {
-    // Several changes of one service come one after the other: each service is looked at as it will be in the end.
-    let mut looked_at = None;
-    for id in changes.iter().filter_map(Change::service) {
-        if looked_at != Some(id)
-            && let Some(service) = table.preview(changes, id)
-        {
-            forward::service(&service)?;
+    // Each service is looked at as it will be in the end. Of one service that takes less than a copy of the table.
+    let ids: HashSet<_> = changes.iter().filter_map(Change::service).collect();
+    if let [id] = ids.iter().copied().collect::<Vec<_>>()[..] {
+        table.preview(changes, id).as_ref().map(forward::service).transpose()?;
+    } else if !ids.is_empty() {
+        let after = table.after(changes);
+        for id in ids {
+            after.service(id).map(|service| forward::service(service).map_err(|why| named(id, &why))).transpose()?;
         }
-        looked_at = Some(id);
     }
     changes.iter().filter_map(|change| operation(change).transpose()).collect()
 }
@@ -96,6 +116,11 @@ fn operation(change: &Change) -> Result<Option<Operation>, Refusal> {
             );
             return Ok(None);
         }
-        Change::DaemonStopped(_) => return Ok(None),
+        Change::DaemonStopped(_) | Change::FileFollowed(_) => return Ok(None),
     }))
+}
+
+/// Of several services, which one it is that can't be forwarded.
+fn named(id: &ServiceId, why: &Obstacle) -> Refusal {
+    Refusal::because(Errno::NotSupported, format!("{id}: {why}"))
 }

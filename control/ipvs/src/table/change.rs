@@ -1,4 +1,6 @@
-use super::{Destination, DestinationId, Owner, Role, ServiceId, ServiceSettings, SyncDaemon, Timeouts};
+use std::sync::Arc;
+
+use super::{Destination, DestinationId, FileEntries, Owner, Role, ServiceId, ServiceSettings, SyncDaemon, Timeouts};
 
 /// One thing that differs after a command, to be forwarded with and then committed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -23,6 +25,8 @@ pub enum Change {
     DaemonStopped(Role),
     /// Counters of a service and its destinations, or of everything, count from zero.
     Zeroed(Option<ServiceId>),
+    /// What the file says from now on.
+    FileFollowed(Arc<FileEntries>),
 }
 
 impl Change {
@@ -36,7 +40,7 @@ impl Change {
             | Self::DestinationEdited(id, _)
             | Self::DestinationRemoved(id, _) => Some(id),
             Self::Zeroed(id) => id.as_ref(),
-            Self::TimeoutsSet(_) | Self::DaemonStarted(_) | Self::DaemonStopped(_) => None,
+            Self::TimeoutsSet(_) | Self::DaemonStarted(_) | Self::DaemonStopped(_) | Self::FileFollowed(_) => None,
         }
     }
 }

@@ -1,6 +1,8 @@
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use super::{ServiceId, Timeouts, Tunnel};
+use super::{DestinationId, Family, FileEntries, Owner, ServiceId, Timeouts, Tunnel};
 use crate::Errno;
 
 /// What a client wants changed, as far as its message alone can tell that it makes sense.
@@ -31,6 +33,10 @@ pub enum Command {
     Zero(Option<ServiceId>),
     /// Remove all services.
     Flush,
+    /// A service is another owner's from now on; nothing else of it changes.
+    HandOver(ServiceId, Owner),
+    /// Remember what the file says.
+    FollowFile(Arc<FileEntries>),
 }
 
 /// A service as a client describes it.
@@ -73,6 +79,20 @@ pub struct DestinationSpec {
     pub tunnel: Tunnel,
 }
 
+impl DestinationSpec {
+    /// What identifies it, in a service of this family.
+    ///
+    /// # Errors
+    /// EAFNOSUPPORT if its own family is none.
+    pub fn id(&self, service: Family) -> Result<DestinationId, Errno> {
+        let family = match self.family {
+            0 => service,
+            number => Family::from_number(number)?,
+        };
+        Ok(DestinationId((family.address(self.address), self.port).into()))
+    }
+}
+
 /// A sync daemon as a client describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DaemonSpec {
@@ -90,4 +110,28 @@ pub struct DaemonSpec {
     pub port: u16,
     /// Time to live. 0: the default.
     pub ttl: u8,
+}
+
+impl fmt::Display for Command {
+    /// What it is about, for sentences: `to add real server 10.0.0.11:80 to tcp 192.0.2.100:80`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = |id: &ServiceId, spec: &Result<DestinationSpec, Errno>| {
+            spec.and_then(|spec| spec.id(id.family())).map_or_else(|_| "?".to_owned(), |one| one.0.to_string())
+        };
+        match self {
+            Self::NewService(spec) => write!(f, "to add {} with scheduler \"{}\"", spec.id, spec.scheduler),
+            Self::SetService(spec) => write!(f, "to edit {}", spec.id),
+            Self::DeleteService(id) => write!(f, "to remove {id}"),
+            Self::NewDestination(id, spec) => write!(f, "to add real server {} to {id}", named(id, spec)),
+            Self::SetDestination(id, spec) => write!(f, "to edit real server {} of {id}", named(id, spec)),
+            Self::DeleteDestination(id, spec) => write!(f, "to remove real server {} from {id}", named(id, spec)),
+            Self::NewDaemon(spec) => write!(f, "to start a sync daemon on {}", spec.interface),
+            Self::DeleteDaemon(role) => write!(f, "to stop the sync daemon of role {role}"),
+            Self::SetTimeouts(_) => f.write_str("to set the timeouts"),
+            Self::Zero(_) => f.write_str("to set counters to zero"),
+            Self::Flush => f.write_str("to remove all services"),
+            Self::HandOver(id, owner) => write!(f, "to leave {id} to {}", owner.name()),
+            Self::FollowFile(_) => f.write_str("to follow the file"),
+        }
+    }
 }

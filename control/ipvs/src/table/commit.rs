@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{Change, Place, Service, ServiceId, Table};
 
 impl Table {
@@ -18,7 +20,7 @@ impl Table {
                     self.services.remove(&old);
                 }
                 let service = Service { id: *id, settings: *settings, owner: *owner, destinations: Vec::new() };
-                self.services.insert(place, service);
+                self.services.insert(place, Arc::new(service));
             }
             Change::ServiceRemoved(id) => {
                 if let Some(place) = self.places.remove(id) {
@@ -40,8 +42,17 @@ impl Table {
                 self.daemons.sort_by_key(|daemon| daemon.role);
             }
             Change::DaemonStopped(role) => self.daemons.retain(|daemon| daemon.role != *role),
+            Change::FileFollowed(file) => self.file = Arc::clone(file),
             Change::Zeroed(_) => {}
         }
+    }
+
+    /// The table with changes committed.
+    #[must_use]
+    pub fn after(&self, changes: &[Change]) -> Self {
+        let mut after = self.clone();
+        after.commit(changes);
+        after
     }
 
     /// What a service will be once the changes are committed. None: not there.
@@ -64,7 +75,7 @@ impl Table {
     }
 
     fn service_mut(&mut self, id: &ServiceId) -> Option<&mut Service> {
-        self.services.get_mut(self.places.get(id)?)
+        self.services.get_mut(self.places.get(id)?).map(Arc::make_mut)
     }
 
     const fn next_number(&mut self) -> u64 {

@@ -4,16 +4,20 @@
 //! caller forwards with the changes, and then [`Table::commit`]s them. A change that can't be forwarded is simply never
 //! committed.
 //!
-//! **Ownership.** Each service and destination has an [`Owner`]: the file or netlink. Netlink lists, edits and removes all
-//! of them, as an operator at a kernel could. What it adds is its own, and applying the file leaves that alone. What it
-//! edits stays the file's: [`file::commands`](crate::file::commands) says the file's values again when it is applied next.
-//! What the file names is the file's from then on, whoever added it.
+//! **Ownership.** Each service and destination has an [`Owner`]: the file, netlink or the API. Each of them may edit and
+//! remove everything, as an operator at a kernel could. What the file names is the file's, whoever added it; all else is
+//! whose who added it. Following the file touches the file's entries only, and of them only those of which it says something
+//! else than before: what others did to the file's entries meanwhile ([`Deviation`]s: a health check's weight 0, a drained
+//! real server) stays until the file speaks of that entry again, or is followed with [`Follow::Reset`](crate::Follow).
 
 mod change;
 mod command;
 mod commit;
 mod daemons;
+mod describe;
 mod destination;
+mod deviation;
+mod file_entries;
 mod name;
 mod place;
 mod plan;
@@ -22,23 +26,28 @@ mod timeouts;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
+use std::sync::Arc;
 
 pub use change::Change;
 pub use command::{Command, DaemonSpec, DestinationSpec, ServiceSpec};
 pub use daemons::{Role, SyncDaemon};
 pub use destination::{Destination, DestinationId, DestinationSettings, Tunnel, TunnelKind};
+pub use deviation::Deviation;
+pub use file_entries::{FileEntries, FileService};
 pub use name::{PersistenceEngine, SchedulerName};
 pub use place::Place;
 pub use service::{Family, Flags, Owner, Service, ServiceId, ServiceSettings};
 pub use timeouts::Timeouts;
 
-/// All of IPVS's state that clients set.
+/// All of IPVS's state that clients set. A copy shares what isn't changed in it.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    services: BTreeMap<Place, Service>,
+    services: BTreeMap<Place, Arc<Service>>,
     places: HashMap<ServiceId, Place>,
     timeouts: Timeouts,
     daemons: Vec<SyncDaemon>,
+    /// What the file said when it was followed last.
+    file: Arc<FileEntries>,
     /// Counts all entries ever made: the newest of a bucket or of a service is the one with the highest number.
     made: u64,
 }
@@ -51,7 +60,12 @@ impl Table {
 
     /// The service with this identity.
     pub fn service(&self, id: &ServiceId) -> Option<&Service> {
-        self.services.get(self.places.get(id)?)
+        self.services.get(self.places.get(id)?).map(Arc::as_ref)
+    }
+
+    /// What the file said when it was followed last.
+    pub const fn file(&self) -> &Arc<FileEntries> {
+        &self.file
     }
 
     /// The services behind a place in the order they are listed, or all of them.
@@ -60,7 +74,7 @@ impl Table {
     /// was there all the time.
     pub fn services(&self, behind: Option<Place>) -> impl Iterator<Item = (Place, &Service)> {
         let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
-        self.services.range((from, Bound::Unbounded)).map(|(place, service)| (*place, service))
+        self.services.range((from, Bound::Unbounded)).map(|(place, service)| (*place, service.as_ref()))
     }
 
     /// How many services there are.
@@ -85,6 +99,6 @@ impl Table {
 
     /// Whether a service has a destination of another address family, which synchronisation can't describe.
     pub fn mixes_families(&self) -> bool {
-        self.services.values().any(Service::mixes_families)
+        self.services.values().any(|service| service.mixes_families())
     }
 }

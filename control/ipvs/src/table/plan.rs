@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::{
     Change, Command, DaemonSpec, Destination, DestinationId, DestinationSettings, DestinationSpec, Family, Flags,
@@ -19,7 +20,9 @@ impl Table {
         let change = match command {
             Command::NewService(spec) => match self.service(&spec.id) {
                 Some(_) => return Err(Errno::Exists),
-                None => Change::ServiceAdded(spec.id, settings(spec, Flags::default())?, owner),
+                None => {
+                    Change::ServiceAdded(spec.id, settings(spec, Flags::default())?, self.owner(&spec.id, None, owner))
+                }
             },
             Command::SetService(spec) => {
                 let service = self.known(&spec.id)?;
@@ -35,7 +38,8 @@ impl Table {
                     return Err(Errno::Exists);
                 }
                 check_address(destination.id.0.ip(), host)?;
-                Change::DestinationAdded(*id, destination)
+                let owner = self.owner(id, Some(&destination.id), owner);
+                Change::DestinationAdded(*id, Destination { owner, ..destination })
             }
             Command::SetDestination(id, spec) => {
                 let service = self.known(id)?;
@@ -62,6 +66,8 @@ impl Table {
             Command::SetTimeouts(wanted) => Change::TimeoutsSet(self.timeouts.changed_to(*wanted)?),
             Command::Zero(Some(id)) => Change::Zeroed(Some(*self.known(id)?.id())),
             Command::Zero(None) => Change::Zeroed(None),
+            Command::HandOver(id, owner) => Change::ServiceEdited(*id, self.known(id)?.settings, *owner),
+            Command::FollowFile(file) => Change::FileFollowed(Arc::clone(file)),
             Command::Flush => {
                 return Ok(self.services.values().map(|service| Change::ServiceRemoved(service.id)).collect());
             }
@@ -87,6 +93,15 @@ impl Table {
             all.extend(changes);
         }
         Ok(all)
+    }
+
+    /// Whose a new entry is: what the file names is the file's, as a health checker's real server that comes back.
+    fn owner(&self, service: &ServiceId, destination: Option<&DestinationId>, adding: Owner) -> Owner {
+        let Some(named) = self.file.service(service) else { return adding };
+        match destination {
+            Some(destination) if named.destination(destination).is_none() => adding,
+            _ => Owner::File,
+        }
     }
 
     fn known(&self, id: &ServiceId) -> Result<&Service, Errno> {
@@ -125,7 +140,7 @@ impl Table {
     }
 }
 
-fn settings(spec: &ServiceSpec, flags: Flags) -> Result<ServiceSettings, Errno> {
+pub(super) fn settings(spec: &ServiceSpec, flags: Flags) -> Result<ServiceSettings, Errno> {
     let scheduler = SchedulerName::from_name(&spec.scheduler).ok_or(Errno::NoEntry)?;
     let engine = match spec.engine.as_str() {
         "" => None,
@@ -154,7 +169,7 @@ fn identity(spec: &DestinationSpec, family: Family) -> DestinationId {
     DestinationId((family.address(spec.address), spec.port).into())
 }
 
-fn destination(spec: &DestinationSpec, family: Family, owner: Owner) -> Result<Destination, Errno> {
+pub(super) fn destination(spec: &DestinationSpec, family: Family, owner: Owner) -> Result<Destination, Errno> {
     if spec.weight < 0 || spec.lower > spec.upper {
         return Err(Errno::Range);
     }

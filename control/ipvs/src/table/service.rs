@@ -106,16 +106,30 @@ impl From<ulvs_model::ServiceKey> for ServiceId {
 pub enum Owner {
     /// In the director's file.
     File,
-    /// Through this protocol.
+    /// Through this protocol, by ipvsadm or keepalived.
     Netlink,
+    /// Through the director's API, by `ulvsctl`.
+    Api,
 }
 
 impl Owner {
+    /// Every owner.
+    pub const ALL: [Self; 3] = [Self::File, Self::Netlink, Self::Api];
+
+    /// The word for it: `file`, `netlink`, `api`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Netlink => "netlink",
+            Self::Api => "api",
+        }
+    }
+
     /// Whose an entry is after it was edited: what the file names is the file's.
     pub(super) const fn after(self, editor: Self) -> Self {
         match editor {
             Self::File => Self::File,
-            Self::Netlink => self,
+            Self::Netlink | Self::Api => self,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! When a change counts, and whose an entry is.
 
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use ulvs_ipvs::Access;
 use ulvs_ipvs::codec::FAMILY_ID;
-use ulvs_ipvs::table::{Change, Owner, ServiceId};
+use ulvs_ipvs::table::{Change, Deviation, Owner, ServiceId};
+use ulvs_ipvs::{Access, Follow, file};
 use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, ServiceSet, Weight};
 
 use crate::rig::{Rig, destination, errno, request, service};
@@ -27,9 +29,9 @@ fn a_change_the_datapath_refuses_is_not_made_and_the_client_told() {
 fn entries_of_the_file_are_listed_edited_and_removed_through_netlink_and_stay_the_files() {
     let rig = Rig::new();
     let key = ServiceKey::new(Protocol::Tcp, "10.0.1.100:80".parse().unwrap());
-    let commands = ulvs_ipvs::file::added(&Service::new(key, SchedulerKind::Rr).unwrap());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(rig.director.change_all(commands, Owner::File)).unwrap();
+    let mut set = ServiceSet::new();
+    set.add(Service::new(key, SchedulerKind::Rr).unwrap()).unwrap();
+    follow(&rig, &set, Follow::Changes);
     assert_eq!(rig.ask(Access::Full, &request(FAMILY_ID, 0x305, 4, &[])).len(), 2);
 
     assert_eq!(rig.command(5, &[service(80, ""), destination(11, 80, 0, 1)].concat()), 0);
@@ -44,70 +46,151 @@ fn entries_of_the_file_are_listed_edited_and_removed_through_netlink_and_stay_th
     assert!(rig.director.look(|table| table.service(&id).is_none()));
 }
 
-/// The file's entries are made what it says, those of netlink are left alone, and applying it again is nothing.
-#[test]
-fn a_file_that_is_applied_leaves_alone_what_netlink_added() {
-    let rig = Rig::new();
+/// Follows a file; how many things changed. Following it again is nothing.
+fn follow(rig: &Rig, file: &ServiceSet, how: Follow) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let apply = |file: &ServiceSet| {
-        let commands = rig.director.look(|table| ulvs_ipvs::file::commands(table, file));
-        let count = commands.len();
-        runtime.block_on(rig.director.change_all(commands, Owner::File)).unwrap();
-        assert_eq!(rig.director.look(|table| ulvs_ipvs::file::commands(table, file)), []);
-        count
+    let entries = Arc::new(file::entries(file));
+    let wanted = Arc::clone(&entries);
+    let preview = rig.director.preview_by(|table| file::commands(table, &entries, how), Owner::File).unwrap();
+    let change = rig.director.change_by(move |table| file::commands(table, &wanted, how), Owner::File);
+    let lines = runtime.block_on(change).unwrap();
+    assert_eq!(lines, preview, "what was to be done is what was done");
+    assert_eq!(rig.director.look(|table| file::commands(table, &entries, how)), []);
+    lines.len()
+}
+
+fn key(port: u16) -> ServiceKey {
+    ServiceKey::new(Protocol::Tcp, ([10, 0, 1, 100], port).into())
+}
+
+fn real(host: u8, weight: i64) -> Destination {
+    let address = ([10, 0, 2, host], 80).into();
+    Destination { address, method: ForwardMethod::Nat, weight: Weight::new(weight).unwrap() }
+}
+
+fn file_of(services: &[(ServiceKey, &[Destination])]) -> ServiceSet {
+    let mut set = ServiceSet::new();
+    for (key, destinations) in services {
+        let mut service = Service::new(*key, SchedulerKind::Wrr).unwrap();
+        destinations.iter().for_each(|one| service.add(*one).unwrap());
+        set.add(service).unwrap();
+    }
+    set
+}
+
+/// A service's scheduler and owner, and its real servers' last byte, weight and owner.
+type Shown = (&'static str, Owner, Vec<(u8, i32, Owner)>);
+
+fn shown(rig: &Rig, key: ServiceKey) -> Option<Shown> {
+    let one = |one: &ulvs_ipvs::table::Destination| {
+        let IpAddr::V4(ip) = one.id.0.ip() else { panic!("{one:?}") };
+        (ip.octets()[3], one.settings.weight, one.owner)
     };
-    let keys = [80, 81].map(|port| ServiceKey::new(Protocol::Tcp, ([10, 0, 1, 100], port).into()));
-    let real = |host: u8, weight| Destination {
-        address: ([10, 0, 2, host], 80).into(),
-        method: ForwardMethod::Nat,
-        weight: Weight::new(weight).unwrap(),
-    };
-    let file = |services: &[(ServiceKey, &[Destination])]| {
-        let mut set = ServiceSet::new();
-        for (key, destinations) in services {
-            let mut service = Service::new(*key, SchedulerKind::Wrr).unwrap();
-            destinations.iter().for_each(|one| service.add(*one).unwrap());
-            set.add(service).unwrap();
-        }
-        set
-    };
-    let shown = |key: ServiceKey| {
-        rig.director.look(|table| {
-            let service = table.service(&key.into())?;
-            let one = |one: &ulvs_ipvs::table::Destination| (one.id.0.to_string(), one.settings.weight, one.owner);
-            Some((
-                service.settings().scheduler.name(),
-                service.owner(),
-                service.destinations().map(one).collect::<Vec<_>>(),
-            ))
-        })
-    };
-    assert_eq!(apply(&file(&[(keys[0], &[real(11, 1), real(12, 1)]), (keys[1], &[])])), 4);
+    rig.director.look(|table| {
+        let service = table.service(&key.into())?;
+        Some((service.settings().scheduler.name(), service.owner(), service.destinations().map(one).collect()))
+    })
+}
+
+#[test]
+fn following_the_file_touches_what_it_says_anew_and_nothing_else() {
+    let rig = Rig::new();
+    assert_eq!(follow(&rig, &file_of(&[(key(80), &[real(11, 1), real(12, 1)]), (key(81), &[])]), Follow::Changes), 4);
     assert_eq!(rig.command(1, &service(82, "sh")), 0);
     assert_eq!(rig.command(2, &service(80, "mh")), 0);
     assert_eq!(rig.command(5, &[service(80, ""), destination(13, 80, 0, 5)].concat()), 0);
     assert_eq!(rig.command(6, &[service(80, ""), destination(11, 80, 0, 0)].concat()), 0);
+    assert_eq!(rig.director.look(|table| table.deviations().count()), 2);
 
-    // 80 and 11 are said again, 12 goes, 14 comes, 13 is netlink's; 81 goes, 82 is netlink's
-    assert_eq!(apply(&file(&[(keys[0], &[real(11, 1), real(14, 3)])])), 5);
-    let of = |host: u8, weight, owner| (format!("10.0.2.{host}:80"), weight, owner);
-    let destinations = vec![of(14, 3, Owner::File), of(13, 5, Owner::Netlink), of(11, 1, Owner::File)];
-    assert_eq!(shown(keys[0]), Some(("wrr", Owner::File, destinations)));
-    assert_eq!(shown(keys[1]), None);
+    // 12 and 81 go, 14 comes; 13 and 82 are netlink's; of 80 and of 11 the file says what it said, so edits stay
+    let second = file_of(&[(key(80), &[real(11, 1), real(14, 3)])]);
+    assert_eq!(follow(&rig, &second, Follow::Changes), 3);
+    let destinations = vec![(14, 3, Owner::File), (13, 5, Owner::Netlink), (11, 0, Owner::File)];
+    assert_eq!(shown(&rig, key(80)), Some(("mh", Owner::File, destinations)));
+    assert_eq!(shown(&rig, key(81)), None);
+
+    // the file's word counts again where it is a new one
+    assert_eq!(follow(&rig, &file_of(&[(key(80), &[real(11, 2), real(14, 3)])]), Follow::Changes), 1);
+    assert_eq!(shown(&rig, key(80)).unwrap().2[2], (11, 2, Owner::File));
+    assert_eq!(shown(&rig, key(80)).unwrap().0, "mh");
 
     // what the file names is the file's from then on
-    let third = ServiceKey::new(Protocol::Tcp, ([10, 0, 1, 100], 82).into());
-    assert_eq!(shown(third), Some(("sh", Owner::Netlink, vec![])));
-    assert_eq!(apply(&file(&[(third, &[])])), 2);
-    assert_eq!(shown(third), Some(("wrr", Owner::File, vec![])));
-    assert_eq!(rig.director.look(ulvs_ipvs::table::Table::len), 1);
+    assert_eq!(shown(&rig, key(82)), Some(("sh", Owner::Netlink, vec![])));
+    assert_eq!(follow(&rig, &file_of(&[(key(82), &[])]), Follow::Changes), 4);
+    assert_eq!(shown(&rig, key(82)), Some(("wrr", Owner::File, vec![])));
+}
+
+/// keepalived takes a real server out when its check fails: a reload for another reason must not bring it back.
+#[test]
+fn what_a_health_check_took_out_stays_out_and_is_the_files_when_it_is_back() {
+    let rig = Rig::new();
+    let first = file_of(&[(key(80), &[real(11, 1), real(12, 1)])]);
+    follow(&rig, &first, Follow::Changes);
+    assert_eq!(rig.command(7, &[service(80, ""), destination(11, 80, 0, 0)].concat()), 0);
+    let second = file_of(&[(key(80), &[real(11, 1), real(12, 4)])]);
+    assert_eq!(follow(&rig, &second, Follow::Changes), 1);
+    assert_eq!(shown(&rig, key(80)).unwrap().2, [(12, 4, Owner::File)]);
+    let gone: Vec<_> = rig.director.look(|table| table.deviations().collect());
+    assert!(matches!(gone[..], [Deviation::Destination(_, _, None)]), "{gone:?}");
+
+    assert_eq!(rig.command(5, &[service(80, ""), destination(11, 80, 0, 1)].concat()), 0);
+    assert_eq!(shown(&rig, key(80)).unwrap().2, [(11, 1, Owner::File), (12, 4, Owner::File)]);
+    assert_eq!(rig.director.look(|table| table.deviations().count()), 0);
+    assert_eq!(follow(&rig, &file_of(&[(key(80), &[real(12, 4)])]), Follow::Changes), 1);
+    assert_eq!(shown(&rig, key(80)).unwrap().2, [(12, 4, Owner::File)]);
+}
+
+#[test]
+fn a_service_that_others_have_real_servers_in_is_theirs_when_the_file_drops_it() {
+    let rig = Rig::new();
+    follow(&rig, &file_of(&[(key(80), &[real(11, 1)])]), Follow::Changes);
+    assert_eq!(rig.command(5, &[service(80, ""), destination(13, 80, 0, 5)].concat()), 0);
+    assert_eq!(follow(&rig, &ServiceSet::new(), Follow::Changes), 2);
+    assert_eq!(shown(&rig, key(80)), Some(("wrr", Owner::Netlink, vec![(13, 5, Owner::Netlink)])));
+    assert_eq!(follow(&rig, &ServiceSet::new(), Follow::Reset), 0);
+}
+
+#[test]
+fn on_request_the_files_word_counts_again_for_all_it_names() {
+    let rig = Rig::new();
+    let file = file_of(&[(key(80), &[real(11, 1), real(12, 1)]), (key(81), &[real(11, 1)])]);
+    follow(&rig, &file, Follow::Changes);
+    assert_eq!(rig.command(3, &service(81, "")), 0);
+    assert_eq!(rig.command(2, &service(80, "mh")), 0);
+    assert_eq!(rig.command(6, &[service(80, ""), destination(12, 80, 0, 0)].concat()), 0);
+    assert_eq!(rig.command(5, &[service(80, ""), destination(13, 80, 0, 5)].concat()), 0);
+    assert_eq!(follow(&rig, &file, Follow::Changes), 0);
+    assert_eq!(follow(&rig, &file, Follow::Reset), 4);
+    let destinations = vec![(13, 5, Owner::Netlink), (12, 1, Owner::File), (11, 1, Owner::File)];
+    assert_eq!(shown(&rig, key(80)), Some(("wrr", Owner::File, destinations)));
+    assert_eq!(shown(&rig, key(81)), Some(("wrr", Owner::File, vec![(11, 1, Owner::File)])));
+}
+
+#[test]
+fn a_plan_reads_as_what_changes() {
+    let rig = Rig::new();
+    follow(&rig, &file_of(&[(key(79), &[]), (key(80), &[real(11, 1), real(12, 2)])]), Follow::Changes);
+    assert_eq!(rig.command(1, &service(82, "sh")), 0);
+    let new = file_of(&[(key(80), &[real(11, 0), real(14, 3)]), (key(82), &[])]);
+    let entries = Arc::new(file::entries(&new));
+    let lines = rig.director.preview_by(|table| file::commands(table, &entries, Follow::Changes), Owner::File);
+    assert_eq!(
+        lines.unwrap(),
+        [
+            "- tcp 10.0.1.100:79",
+            "- tcp 10.0.1.100:80 real server 10.0.2.12:80 nat weight 2",
+            "~ tcp 10.0.1.100:80 real server 10.0.2.11:80 nat weight 1 -> nat weight 0",
+            "+ tcp 10.0.1.100:80 real server 10.0.2.14:80 nat weight 3",
+            "~ tcp 10.0.1.100:82 scheduler sh -> scheduler wrr, from netlink to file",
+        ]
+    );
 }
 
 #[test]
 fn a_file_is_applied_whole_or_not_at_all() {
     let rig = Rig::new();
     let key = ServiceKey::new(Protocol::Udp, "10.0.1.100:53".parse().unwrap());
-    let one = ulvs_ipvs::file::added(&Service::new(key, SchedulerKind::Rr).unwrap());
+    let one = file::added(&Service::new(key, SchedulerKind::Rr).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let twice = [one.clone(), one].concat();
     let refusal = runtime.block_on(rig.director.change_all(twice, Owner::File)).unwrap_err();

@@ -298,6 +298,14 @@ impl Compiler {
         record.destinations.iter().find(is).copied().ok_or(CompileError::NoSuchDestination(key, address))
     }
 
+    /// Whether there is room for destinations to be added, which may be more than remain of the ones removed lately.
+    ///
+    /// # Errors
+    /// If there is not.
+    pub fn room_for_all(&self, added: impl Iterator<Item = (ServiceKey, SocketAddr)>) -> Result<(), CompileError> {
+        self.room_for(added.filter(|one| !self.trash.contains_key(one)).count())
+    }
+
     fn room_for(&self, count: usize) -> Result<(), CompileError> {
         let most = self.shared.capacity().destinations;
         let unused = (most as usize).saturating_sub(self.slots.len());

@@ -1,0 +1,111 @@
+//! Changes as lines for people: what a plan is going to do.
+
+use std::fmt::Write;
+
+use super::{
+    Change, Destination, DestinationSettings, Flags, Owner, ServiceId, ServiceSettings, Table, Timeouts, TunnelKind,
+};
+
+impl Table {
+    /// A line for each change of services, destinations and timeouts, `self` being the table before them:
+    /// `+ tcp 192.0.2.100:80 real server 10.0.0.13:80 dr weight 1`.
+    pub fn describe(&self, changes: &[Change]) -> Vec<String> {
+        changes.iter().filter_map(|change| self.line(change)).collect()
+    }
+
+    fn line(&self, change: &Change) -> Option<String> {
+        Some(match change {
+            Change::ServiceAdded(id, settings, _) => format!("+ {id} {}", service(settings)),
+            Change::ServiceRemoved(id) => format!("- {id}"),
+            Change::ServiceEdited(id, settings, owner) => {
+                let old = self.service(id)?;
+                let to = service(settings);
+                match (old.owner() == *owner, old.settings() == settings) {
+                    (true, true) => return None,
+                    (true, false) => format!("~ {id} {} -> {to}", service(old.settings())),
+                    (false, true) => format!("~ {id} {}", taken(old.owner(), *owner)),
+                    (false, false) => {
+                        format!("~ {id} {} -> {to}, {}", service(old.settings()), taken(old.owner(), *owner))
+                    }
+                }
+            }
+            Change::DestinationAdded(id, one) => format!("+ {} {}", real_server(id, one), destination(&one.settings)),
+            Change::DestinationRemoved(id, gone) => {
+                let known = self.service(id).and_then(|service| service.destination(gone));
+                let settings = known.map_or_else(String::new, |one| format!(" {}", destination(&one.settings)));
+                format!("- {id} real server {}{settings}", gone.0)
+            }
+            Change::DestinationEdited(id, one) => {
+                let to = destination(&one.settings);
+                let Some(old) = self.service(id).and_then(|service| service.destination(&one.id)) else {
+                    return Some(format!("~ {} {to}", real_server(id, one)));
+                };
+                let mut line = format!("~ {} {} -> {to}", real_server(id, one), destination(&old.settings));
+                if old.owner != one.owner {
+                    let _ = write!(line, ", {}", taken(old.owner, one.owner));
+                }
+                line
+            }
+            Change::TimeoutsSet(to) => format!("~ timeouts {} -> {}", timeouts(self.timeouts()), timeouts(*to)),
+            Change::DaemonStarted(_) | Change::DaemonStopped(_) | Change::Zeroed(_) | Change::FileFollowed(_) => {
+                return None;
+            }
+        })
+    }
+}
+
+fn taken(from: Owner, to: Owner) -> String {
+    format!("from {} to {}", from.name(), to.name())
+}
+
+fn timeouts(timeouts: Timeouts) -> String {
+    format!("tcp {} tcp_fin {} udp {}", timeouts.tcp, timeouts.tcp_fin, timeouts.udp)
+}
+
+fn real_server(service: &ServiceId, destination: &Destination) -> String {
+    format!("{service} real server {}", destination.id.0)
+}
+
+fn service(settings: &ServiceSettings) -> String {
+    let mut words = format!("scheduler {}", settings.scheduler.name());
+    if settings.flags.has(Flags::PERSISTENT) {
+        let _ = write!(words, " persistent {}", settings.timeout);
+    }
+    if settings.flags.has(Flags::ONE_PACKET) {
+        words.push_str(" one-packet");
+    }
+    if let Some(engine) = settings.engine {
+        let _ = write!(words, " engine {}", engine.name());
+    }
+    let others = settings.flags.shown() & !(Flags::PERSISTENT.shown() | Flags::ONE_PACKET.shown());
+    if others != 0 {
+        let _ = write!(words, " flags {others:#x}");
+    }
+    words
+}
+
+/// A destination's settings: `dr weight 1`.
+fn destination(settings: &DestinationSettings) -> String {
+    let method = match settings.method {
+        0 => "nat".to_owned(),
+        1 => "local".to_owned(),
+        2 => "tun".to_owned(),
+        3 => "dr".to_owned(),
+        other => format!("method {other}"),
+    };
+    let mut words = format!("{method} weight {}", settings.weight);
+    if settings.upper != 0 {
+        let _ = write!(words, " upper {} lower {}", settings.upper, settings.lower);
+    }
+    match settings.tunnel.kind {
+        TunnelKind::IPIP => {}
+        TunnelKind::GUE => {
+            let _ = write!(words, " gue {}", settings.tunnel.port);
+        }
+        TunnelKind::GRE => words.push_str(" gre"),
+        TunnelKind(other) => {
+            let _ = write!(words, " tunnel {other}");
+        }
+    }
+    words
+}

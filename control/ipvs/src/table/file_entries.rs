@@ -1,0 +1,77 @@
+use std::collections::HashMap;
+
+use super::{DestinationId, DestinationSpec, ServiceId, ServiceSpec};
+
+/// What a file says of services and their real servers.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FileEntries {
+    services: Vec<FileService>,
+    places: HashMap<ServiceId, usize>,
+}
+
+/// What a file says of one service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FileService {
+    spec: ServiceSpec,
+    destinations: Vec<(DestinationId, DestinationSpec)>,
+}
+
+impl FileService {
+    /// A service without destinations.
+    pub const fn new(spec: ServiceSpec) -> Self {
+        Self { spec, destinations: Vec::new() }
+    }
+
+    /// Adds a destination. One whose family is unknown is left out: a file has none.
+    pub fn add(&mut self, spec: DestinationSpec) {
+        if let Ok(id) = spec.id(self.spec.id.family()) {
+            self.destinations.push((id, spec));
+        }
+    }
+
+    /// What identifies it.
+    pub const fn id(&self) -> &ServiceId {
+        &self.spec.id
+    }
+
+    /// What is said of the service itself.
+    pub const fn spec(&self) -> &ServiceSpec {
+        &self.spec
+    }
+
+    /// Its destinations in the order to add them.
+    pub fn destinations(&self) -> &[(DestinationId, DestinationSpec)] {
+        &self.destinations
+    }
+
+    /// What is said of a destination.
+    pub fn destination(&self, id: &DestinationId) -> Option<&DestinationSpec> {
+        self.destinations.iter().find(|(one, _)| one == id).map(|(_, spec)| spec)
+    }
+}
+
+impl FileEntries {
+    /// The services in the order to add them.
+    pub fn services(&self) -> &[FileService] {
+        &self.services
+    }
+
+    /// What is said of a service.
+    pub fn service(&self, id: &ServiceId) -> Option<&FileService> {
+        self.services.get(*self.places.get(id)?)
+    }
+}
+
+impl FromIterator<FileService> for FileEntries {
+    /// Of several with one identity the first counts.
+    fn from_iter<I: IntoIterator<Item = FileService>>(services: I) -> Self {
+        let mut entries = Self::default();
+        for service in services {
+            let next = entries.services.len();
+            if *entries.places.entry(*service.id()).or_insert(next) == next {
+                entries.services.push(service);
+            }
+        }
+        entries
+    }
+}
