@@ -14,6 +14,13 @@ equal "the answer of the new service" "$(answer)" rs1
 eventually 4 bash -c "'$ROOT/target/release/ulvs-xtask' lab exec director ulvs-run ipvsadm -Ln --stats -t 10.77.0.101:8000 |
     grep -Eq '^TCP +10.77.0.101:8000 +1 '"
 
+# its connections, and what programs without the library read: with those of the service, within the same two seconds
+matches "the connections" "$(ipvsadm -Lnc)" 'TCP [0-9:]+ +[A-Z_]+ +10\.77\.1\.10:[0-9]+ +10\.77\.0\.101:8000 +10\.77\.2\.11:8080'
+matches "its file" "$(director ulvs-run cat /proc/net/ip_vs)" 'TCP  0A4D0065:1F40 wrr  
+  -> 0A4D020B:1F90      Masq    1      '
+eventually 4 grep -q '^  -> 0A4D020B:1F90 ' "$RUN/proc/net/ip_vs"
+eventually 4 sh -c "sed -n 3p '$RUN/proc/net/ip_vs_stats' | grep -Eq '^ +[1-9A-F]'"
+
 # drained: no new connection; then another real server takes over
 ipvsadm -e -t 10.77.0.101:8000 -r 10.77.2.11:8080 -m -w 0
 ! answer || fail "a service with no weight left answers"

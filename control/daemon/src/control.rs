@@ -141,7 +141,7 @@ impl Control {
                     self.tell_wanted();
                     self.ask_for_neighbours().await;
                 }
-                _ = estimate.tick() => self.board.tick(&self.compiler.services()),
+                _ = estimate.tick() => self.tick_board(),
                 _ = trash.tick() => self.compiler.empty_trash(self.started.elapsed().as_secs()),
             }
         }
@@ -185,10 +185,17 @@ impl Control {
         Ok(())
     }
 
+    fn tick_board(&self) {
+        self.board.tick(&self.compiler.services(), self.compiler.destinations_used());
+    }
+
     /// Lets listings follow a change at once.
     fn show(&self, operation: &Operation) {
         match (operation, operation.service()) {
-            (Operation::Zero(None), _) => self.compiler.services().iter().for_each(|status| self.board.zero(status)),
+            (Operation::Zero(None), _) => {
+                self.board.zero_all();
+                self.compiler.services().iter().for_each(|status| self.board.zero(status));
+            }
             (Operation::Zero(Some(key)), _) => {
                 if let Some(status) = self.compiler.service(*key) {
                     self.board.zero(&status);

@@ -15,12 +15,13 @@ use ulvs_worker::Tsc;
 use crate::api::Sockets;
 use crate::control::{Control, Request};
 use crate::devices::{self, DirectorPort};
+use crate::proc_net::ProcNet;
 use crate::reload::Reloader;
 use crate::signals::{Signals, Told};
 use crate::status::Sources;
 use crate::threads::Threads;
 use crate::words::counted;
-use crate::{api, check, ipvs, metrics, placement, underlay};
+use crate::{api, check, ipvs, metrics, placement, proc_net, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
@@ -110,6 +111,7 @@ async fn serve(
     }
     let absent: Vec<_> = control.absent_addresses().iter().map(ToString::to_string).collect();
     let clock = Tsc::new(&datapath.eal);
+    let board = control.board();
     let threads = Threads::start(datapath, director, &control, clock)?;
     let parts = (&datapath.shared, &datapath.ports, &datapath.started);
     let exception = Arc::clone(threads.exception());
@@ -118,6 +120,15 @@ async fn serve(
     let mut tasks =
         vec![tokio::spawn(control.run(receiver)), tokio::spawn(api::serve(sockets.api, Arc::clone(&sources)))];
     tasks.push(tokio::spawn(netlink.run()));
+    let told = proc_net::Sources {
+        services: Arc::clone(&services),
+        board,
+        shared: Arc::clone(&datapath.shared),
+        clock,
+        cores: director.workers().cores.clone(),
+    };
+    let (proc_net, readers) = ProcNet::serve(&director.api().socket, told);
+    tasks.extend(readers);
     tasks.extend(sockets.metrics.map(|listener| tokio::spawn(metrics::serve(listener, sources))));
     let cores = &director.workers().cores;
     underlay::warn(director);
@@ -148,6 +159,7 @@ async fn serve(
     for task in tasks.into_iter().rev() {
         end(task).await;
     }
+    drop(proc_net);
     drop(sockets.file);
     drop(threads);
     Ok(())

@@ -20,6 +20,7 @@ mod logging;
 mod metrics;
 mod network;
 mod placement;
+mod proc_net;
 mod reload;
 mod signals;
 mod status;

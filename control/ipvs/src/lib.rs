@@ -9,6 +9,7 @@
 //! - [`Director`]: the table for many clients, over a [`Datapath`] that forwards.
 //! - [`forward`]: which entries the datapath can forward, in the datapath's own words.
 //! - [`file`](mod@file): the services of the director's file as commands.
+//! - [`proc_net`]: the files of `/proc/net`, row by row.
 //! - [`server`]: the socket, who may do what, and clients that can't hold up each other.
 //!
 //! "ipvs-facts" in comments is the project's fact sheet of a running kernel's IPVS (Linux 6.1.192).
@@ -21,6 +22,7 @@ mod errno;
 pub mod file;
 pub mod forward;
 mod host;
+pub mod proc_net;
 pub mod server;
 pub mod table;
 

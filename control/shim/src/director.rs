@@ -14,7 +14,7 @@ const PATIENCE: timeval = timeval { tv_sec: 5, tv_usec: 0 };
 
 /// A generic-netlink socket where the kernel gives none (a sandbox without netlink): a connection from the beginning.
 pub(crate) fn open(kind: c_int) -> Result<c_int, c_int> {
-    let fd = connect()?;
+    let fd = connect(libc::SOCK_SEQPACKET, settings::socket().to_bytes_with_nul()).map_err(absent)?;
     if kind & libc::SOCK_NONBLOCK != 0 {
         set_flags(fd, libc::O_NONBLOCK);
     }
@@ -41,7 +41,7 @@ pub(crate) fn reconnect(fd: c_int, entry: Entry) -> Result<(), c_int> {
 }
 
 fn replace(fd: c_int, entry: Entry, port_id: u32) -> Result<(), c_int> {
-    let new = connect()?;
+    let new = connect(libc::SOCK_SEQPACKET, settings::socket().to_bytes_with_nul()).map_err(absent)?;
     // SAFETY: a descriptor of the program's, which is in a call with it
     let flags = unsafe { next::fcntl(fd, libc::F_GETFL, 0) };
     if flags >= 0 && flags & libc::O_NONBLOCK != 0 {
@@ -81,11 +81,16 @@ fn rename(new: c_int, name: c_int) -> Result<(), c_int> {
     }
 }
 
-/// A blocking connection that is closed at exec.
-fn connect() -> Result<c_int, c_int> {
-    let (address, length) = address().ok_or(libc::ENAMETOOLONG)?;
+/// No socket there is as good as nobody behind it.
+fn absent(error: c_int) -> c_int {
+    if error == libc::ENOENT { libc::ECONNREFUSED } else { error }
+}
+
+/// A blocking connection to the socket at `path`, which ends with a NUL; it is closed at exec.
+pub(crate) fn connect(kind: c_int, path: &[u8]) -> Result<c_int, c_int> {
+    let (address, length) = address(path).ok_or(libc::ENAMETOOLONG)?;
     // SAFETY: plain numbers
-    let fd = unsafe { next::socket(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0) };
+    let fd = unsafe { next::socket(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0) };
     if fd < 0 {
         return Err(errno::get());
     }
@@ -100,16 +105,14 @@ fn connect() -> Result<c_int, c_int> {
             continue;
         }
         close(fd);
-        // no socket there is as good as nobody behind it
-        return Err(if error == libc::ENOENT { libc::ECONNREFUSED } else { error });
+        return Err(error);
     }
     set_timeout(fd, libc::SO_SNDTIMEO, timeval { tv_sec: 0, tv_usec: 0 });
     Ok(fd)
 }
 
 /// None: the path is too long for an address.
-fn address() -> Option<(sockaddr_un, socklen_t)> {
-    let path = settings::socket().to_bytes_with_nul();
+fn address(path: &[u8]) -> Option<(sockaddr_un, socklen_t)> {
     // SAFETY: plain numbers, for which zeros are valid
     let mut address: sockaddr_un = unsafe { mem::zeroed() };
     address.sun_family = libc::AF_UNIX as libc::sa_family_t;
@@ -163,7 +166,7 @@ fn set_timeout(fd: c_int, option: c_int, value: timeval) {
     unsafe { next::setsockopt(fd, libc::SOL_SOCKET, option, from, size_of::<timeval>() as socklen_t) };
 }
 
-fn set_flags(fd: c_int, flags: c_int) {
+pub(crate) fn set_flags(fd: c_int, flags: c_int) {
     // SAFETY: our own descriptor
     unsafe { next::fcntl(fd, libc::F_SETFL, libc::c_ulong::from(flags.cast_unsigned())) };
 }

@@ -3,8 +3,8 @@
 //! ipvsadm and keepalived speak generic netlink. A generic-netlink socket stays the kernel's until a request for the
 //! family `IPVS` is sent on it; then a connection to ulvsd (unix, `SEQPACKET`: messages keep their bounds) takes its
 //! place under the same number, and the request goes there. So a socket of any other family, and any other socket, is
-//! never touched, and the kernel's own IPVS cannot be reached: its socket options are refused too. `/proc/net/ip_vs*`
-//! is read from files that ulvsd keeps.
+//! never touched, and the kernel's own IPVS cannot be reached: its socket options are refused too, and opening one of
+//! `/proc/net/ip_vs*` connects to a socket of ulvsd's that tells what the file would say.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -13,7 +13,7 @@
 //! | `tracked`, `table` | which descriptors are generic-netlink sockets, and whose |
 //! | `director` | connects to ulvsd, puts the connection in a socket's place |
 //! | `netlink` | what has to be known of messages and addresses |
-//! | `proc_net` | which paths are ours, and where their files lie |
+//! | `proc_net` | which paths are ours, and opening what stands for them |
 //!
 //! What is called from a signal handler, between `fork` and `exec`, or by any thread, must do no more here than it would
 //! in libc: no lock, no allocation after the library was loaded, no panic. Unknown state is never trusted: a descriptor

@@ -98,6 +98,7 @@ next! {
     __openat64_2(folder: c_int, path: *const c_char, flags: c_int) -> c_int = -1;
     fopen(path: *const c_char, mode: *const c_char) -> *mut FILE = ptr::null_mut();
     fopen64(path: *const c_char, mode: *const c_char) -> *mut FILE = ptr::null_mut();
+    fdopen(fd: c_int, mode: *const c_char) -> *mut FILE = ptr::null_mut();
     access(path: *const c_char, mode: c_int) -> c_int = -1;
     eaccess(path: *const c_char, mode: c_int) -> c_int = -1;
     euidaccess(path: *const c_char, mode: c_int) -> c_int = -1;

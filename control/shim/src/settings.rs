@@ -31,7 +31,7 @@ pub(crate) fn socket() -> &'static CStr {
     FROM_ENVIRONMENT.get().and_then(|settings| settings.socket.as_deref()).unwrap_or(SOCKET)
 }
 
-/// The folder of the files that stand for those of `/proc/net`.
+/// The folder of the sockets that stand for files of `/proc/net`.
 pub(crate) fn proc_net() -> &'static CStr {
     FROM_ENVIRONMENT.get().and_then(|settings| settings.proc_net.as_deref()).unwrap_or(PROC_NET)
 }

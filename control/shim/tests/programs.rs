@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 
 use common::director::Director;
+use common::listing::{self, End};
 use common::{Folder, Running, installed, output, run, signal, text, under, until};
 
 const NEW_SERVICE: u8 = 1;
@@ -52,9 +53,9 @@ fn ipvsadm_lists_connections_from_ulvsds_file() {
     }
     let folder = Folder::new();
     let _director = Director::new(&folder.file("sock"));
-    let connection = "TCP C0000201 D431 C0000202 0050 C0000203 0050 ESTABLISHED     899\n";
-    let head = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n";
-    fs::write(folder.file("ip_vs_conn"), format!("{head}{connection}")).expect("written");
+    let listing = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n\
+                   TCP C0000201 D431 C0000202 0050 C0000203 0050 ESTABLISHED     899\n";
+    listing::tell(&folder.file("ip_vs_conn.sock"), listing, End::Whole);
     let mut command = under(&folder.file("sock"), &["ipvsadm", "-Lnc"]);
     command.env("ULVS_PROC", &folder.0);
     let (status, listed, _) = outcome(command);

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::io::{IoSliceMut, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -19,6 +19,7 @@ use nix::sys::socket::{
 
 use common::Folder;
 use common::director::{Director, family_request};
+use common::listing::{self, End};
 
 /// Runs the ignored test `name` of this file in a process that has the library.
 fn inside(name: &str, socket: &Path, proc_net: &Path) {
@@ -188,24 +189,56 @@ fn inside_restart() {
 }
 
 #[test]
-fn files_of_proc_are_ulvsds_where_it_has_them() {
+fn files_of_proc_are_ulvsds() {
     let folder = Folder::new();
-    fs::write(folder.file("ip_vs_conn"), "ours\n").expect("written");
+    listing::tell(&folder.file("ip_vs_conn.sock"), "ours\n", End::Whole);
+    listing::tell(&folder.file("ip_vs.sock"), "ours, and then\n", End::Cut);
+    // nobody listens any more: as when ulvsd was killed
+    drop(UnixListener::bind(folder.file("ip_vs_stats.sock")).expect("a socket"));
     inside("inside_proc", &folder.file("none"), &folder.0);
 }
 
 #[test]
 #[ignore = "run with the library by another test"]
 fn inside_proc() {
-    assert_eq!(fs::read_to_string("/proc/net/ip_vs_conn").expect("ulvsd's file"), "ours\n");
+    let conn = "/proc/net/ip_vs_conn";
+    assert_eq!(fs::read_to_string(conn).expect("ulvsd's file"), "ours\n");
     assert_eq!(fs::read_to_string("/proc/self/net/ip_vs_conn").expect("ulvsd's file"), "ours\n");
-    assert_eq!(fs::metadata("/proc/net/ip_vs_conn").expect("ulvsd's file").len(), 5);
-    assert!(nix::unistd::access("/proc/net/ip_vs_conn", nix::unistd::AccessFlags::R_OK).is_ok());
-    // what ulvsd does not have is as the kernel has it
-    let plain = Command::new("test").args(["-e", "/proc/net/ip_vs_stats"]).env_remove("LD_PRELOAD").status();
-    assert_eq!(Path::new("/proc/net/ip_vs_stats").exists(), plain.expect("test runs").success());
+    let known = fs::metadata(conn).expect("ulvsd's file");
+    assert!(known.is_file() && known.len() == 0, "as all files of /proc");
+    assert!(nix::unistd::access(conn, nix::unistd::AccessFlags::R_OK).is_ok());
+    assert!(fs::OpenOptions::new().write(true).open(conn).is_err(), "for reading only");
+    // a listing that was cut is not taken for a whole one
+    let (mut cut, mut read) = (fs::File::open("/proc/net/ip_vs").expect("ulvsd's file"), Vec::new());
+    assert_eq!(cut.read_to_end(&mut read).expect_err("an error").raw_os_error(), Some(libc::ECONNRESET));
+    assert_eq!(read, b"ours, and then\n");
+    // without ulvsd there is none, whatever the kernel has
+    for absent in ["/proc/net/ip_vs_stats", "/proc/net/ip_vs_stats_percpu"] {
+        assert_eq!(fs::read(absent).expect_err("no file").kind(), std::io::ErrorKind::NotFound, "{absent}");
+    }
     assert!(fs::read_to_string("/proc/net/dev").expect("the kernel's").contains("lo:"));
-    assert!(fs::OpenOptions::new().write(true).open("/proc/net/ip_vs_conn").is_err(), "for reading only");
+}
+
+#[test]
+fn programs_read_ulvsds_files_as_any_other() {
+    let folder = Folder::new();
+    listing::tell(&folder.file("ip_vs_conn.sock"), "one\ntwo\n", End::Whole);
+    for (command, said) in [
+        ("cat /proc/net/ip_vs_conn", "one\ntwo\n"),
+        ("wc -l < /proc/net/ip_vs_conn", "2\n"),
+        ("grep two /proc/net/ip_vs_conn", "two\n"),
+        ("awk 'END { print NR }' /proc/net/ip_vs_conn", "2\n"),
+        ("sed -n 2p /proc/self/net/ip_vs_conn", "two\n"),
+        ("head -n 1 /proc/net/ip_vs_conn", "one\n"),
+        ("test -r /proc/net/ip_vs_conn && test -f /proc/net/ip_vs_conn && echo yes", "yes\n"),
+        ("test -e /proc/net/ip_vs || echo no", "no\n"),
+    ] {
+        let mut process = common::under(&folder.file("none"), &["sh", "-c", command]);
+        process.env("ULVS_PROC", &folder.0);
+        let output = common::output(process);
+        let errors = common::text(&output.stderr);
+        assert_eq!((common::text(&output.stdout).as_str(), errors.as_str()), (said, ""), "{command}");
+    }
 }
 
 #[test]

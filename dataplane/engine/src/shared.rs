@@ -103,6 +103,15 @@ impl Shared {
         self.workers.iter().map(|w| w.destination_totals(id)).fold(Totals::default(), Totals::plus)
     }
 
+    /// What each worker counted for the destinations with the first `used` numbers, over all uses of them.
+    pub fn totals_of_workers(&self, used: u32) -> Vec<Totals> {
+        let ids = 0..used.min(self.capacity.destinations);
+        let of = |worker: &WorkerCounters| {
+            ids.clone().map(|id| worker.destination_totals(DestinationId(id))).fold(Totals::default(), Totals::plus)
+        };
+        self.workers.iter().map(of).collect()
+    }
+
     /// Says that packets wait for a neighbour. Forgotten if too many were said already: the packets are asked again.
     pub(crate) fn ask_for(&self, neighbour: Unresolved) {
         let _ = self.requests.push(neighbour);

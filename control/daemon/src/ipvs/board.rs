@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use ulvs_engine::Shared;
 use ulvs_engine::counters::Totals;
 use ulvs_engine::snapshot::{DestinationId, ServiceStatus};
@@ -19,6 +21,11 @@ pub(crate) const PERIOD: Duration = Duration::from_secs(2);
 pub(crate) struct Board {
     shared: Arc<Shared>,
     services: RwLock<HashMap<ServiceKey, ServiceRow>>,
+    /// All services together, those that are gone included.
+    all: RwLock<Meter>,
+    /// How many destination numbers had been in use at the last snapshot. The control task stores.
+    destinations_used: AtomicU32,
+    ticked: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -40,11 +47,22 @@ struct Meter {
 
 impl Board {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, services: RwLock::default() }
+        Self {
+            shared,
+            services: RwLock::default(),
+            all: RwLock::default(),
+            destinations_used: AtomicU32::new(0),
+            ticked: Notify::new(),
+        }
     }
 
     /// Takes a snapshot of everything.
-    pub(crate) fn tick(&self, statuses: &[ServiceStatus]) {
+    ///
+    /// `destinations_used`: how many destination numbers have been in use.
+    pub(crate) fn tick(&self, statuses: &[ServiceStatus], destinations_used: u32) {
+        self.destinations_used.store(destinations_used, Relaxed);
+        let all = self.all_totals();
+        self.all.write().unwrap_or_else(PoisonError::into_inner).tick(all);
         let mut services = self.write();
         let mut old = std::mem::take(&mut *services);
         for status in statuses {
@@ -57,6 +75,12 @@ impl Board {
             }
             services.insert(status.key, row);
         }
+        self.ticked.notify_waiters();
+    }
+
+    /// Waits for the next snapshot.
+    pub(crate) async fn ticked(&self) {
+        self.ticked.notified().await;
     }
 
     /// Follows a change of a service; `None`: it is gone.
@@ -78,6 +102,27 @@ impl Board {
                 }
             }
         }
+    }
+
+    /// Lets the numbers of all services together begin at zero.
+    pub(crate) fn zero_all(&self) {
+        *self.all.write().unwrap_or_else(PoisonError::into_inner) = Meter::zeroed(self.all_totals());
+    }
+
+    /// The numbers of all services together.
+    pub(crate) fn all(&self) -> Stats {
+        self.all.read().unwrap_or_else(PoisonError::into_inner).stats()
+    }
+
+    /// What each worker has counted since it was started, up to now.
+    pub(crate) fn workers(&self) -> Vec<Stats> {
+        let totals = self.shared.totals_of_workers(self.destinations_used.load(Relaxed));
+        totals.into_iter().map(|counted| Meter { shown: counted, ..Meter::default() }.stats()).collect()
+    }
+
+    fn all_totals(&self) -> Totals {
+        let each = self.shared.totals_of_workers(self.destinations_used.load(Relaxed));
+        each.into_iter().fold(Totals::default(), Totals::plus)
     }
 
     /// A service's numbers; zeros if there is none.

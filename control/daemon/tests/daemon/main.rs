@@ -7,6 +7,7 @@
 mod api;
 mod check;
 mod network;
+mod proc_net;
 mod reload;
 mod rig;
 mod start;

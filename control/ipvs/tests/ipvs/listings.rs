@@ -8,13 +8,13 @@ use ulvs_ipvs::{DestinationCounters, Stats};
 use crate::clients::Running;
 use crate::transcript::{ipvsadm, missing};
 
-const TEXT: &str = include_str!("../vectors/text-outputs.txt");
+pub(crate) const TEXT: &str = include_str!("../vectors/text-outputs.txt");
 
 /// What the kernel had counted: service, destination, (active, inactive, persistent), then connections, packets and bytes
 /// from clients, and their rates.
-type Row = (ServiceId, Option<&'static str>, [u32; 3], [u64; 3], [u64; 3]);
+pub(crate) type Row = (ServiceId, Option<&'static str>, [u32; 3], [u64; 3], [u64; 3]);
 
-fn counted() -> Vec<Row> {
+pub(crate) fn counted() -> Vec<Row> {
     let service = |protocol, address: &str| ServiceId::Address { protocol, address: address.parse().unwrap() };
     let (http, dns) = (service(6, "10.0.1.100:80"), service(17, "10.0.1.100:53"));
     let (sip, six) = (service(17, "10.0.1.100:5060"), service(6, "[2001:db8:1::100]:80"));
@@ -31,7 +31,7 @@ fn counted() -> Vec<Row> {
     ]
 }
 
-fn count(running: &Running, rows: Vec<Row>) {
+pub(crate) fn count(running: &Running, rows: Vec<Row>) {
     let mut numbers = running.director.datapath().numbers.lock().unwrap();
     for (service, destination, [active, inactive, persistent], [connections, packets_in, bytes_in], rates) in rows {
         let [connection_rate, packet_rate_in, byte_rate_in] = rates;
@@ -49,7 +49,7 @@ fn count(running: &Running, rows: Vec<Row>) {
     }
 }
 
-fn set_up() -> String {
+pub(crate) fn set_up() -> String {
     let lines: Vec<_> = TEXT.lines().filter_map(|line| line.strip_prefix("ipvsadm ")).collect();
     lines.join("\n") + "\n"
 }

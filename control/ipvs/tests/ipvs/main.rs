@@ -6,6 +6,7 @@ mod changes;
 mod clients;
 mod ipvsadm;
 mod listings;
+mod proc_net;
 mod properties;
 mod replay;
 mod rig;

@@ -1,8 +1,9 @@
-//! Opening `/proc/net/ip_vs*`: ulvsd's file if there is one.
+//! Opening `/proc/net/ip_vs*`.
 
 #![expect(unsafe_code, reason = "functions of C")]
 
 use std::ffi::CStr;
+use std::ptr;
 
 use libc::{FILE, c_char, c_int, c_uint};
 
@@ -26,48 +27,52 @@ by_path! {
 /// # Safety
 /// `path` is null or a C string.
 unsafe fn number(path: *const c_char, open: impl Fn(*const c_char) -> c_int, flags: c_int) -> c_int {
-    if flags & libc::O_ACCMODE != libc::O_RDONLY {
-        return open(path);
-    }
     // SAFETY: as promised by the caller
-    unsafe { redirected(path, open, |fd| fd >= 0) }
+    match unsafe { ours(path) } {
+        Some(socket) => proc_net::open(&socket, flags).unwrap_or_else(errno::fail),
+        None => open(path),
+    }
 }
 
 /// # Safety
 /// `path` and `mode` are null or C strings.
 unsafe fn stream(path: *const c_char, open: impl Fn(*const c_char) -> *mut FILE, mode: *const c_char) -> *mut FILE {
-    // SAFETY: null or a C string, which has a first byte
-    if unsafe { mode.as_ref() }.is_none_or(|&first| first.cast_unsigned() != b'r') {
+    // SAFETY: as promised by the caller
+    let Some(socket) = (unsafe { ours(path) }) else { return open(path) };
+    if mode.is_null() {
         return open(path);
     }
-    // SAFETY: as promised by the caller
-    unsafe { redirected(path, open, |file| !file.is_null()) }
+    // SAFETY: not null, so a C string, says the caller
+    let asked = unsafe { CStr::from_ptr(mode) }.to_bytes();
+    let write = if asked.first() == Some(&b'r') && !asked.contains(&b'+') { libc::O_RDONLY } else { libc::O_RDWR };
+    let cloexec = if asked.contains(&b'e') { libc::O_CLOEXEC } else { 0 };
+    let fd = proc_net::open(&socket, write | cloexec).unwrap_or_else(errno::fail);
+    if fd < 0 {
+        return ptr::null_mut();
+    }
+    // SAFETY: our own descriptor, and the caller's mode
+    let file = unsafe { next::fdopen(fd, mode) };
+    if file.is_null() {
+        let error = errno::get();
+        // SAFETY: as above
+        unsafe { next::close(fd) };
+        errno::set(error);
+    }
+    file
 }
 
-/// Calls `call` with the file that stands for `path`; with `path` itself if it is none of IPVS's, or ulvsd has no such
-/// file.
+/// The socket that stands for `path`, if it is a file of IPVS.
 ///
 /// # Safety
 /// `path` is null or a C string.
-pub(super) unsafe fn redirected<T: Copy>(
-    path: *const c_char,
-    call: impl Fn(*const c_char) -> T,
-    worked: impl Fn(T) -> bool,
-) -> T {
+pub(super) unsafe fn ours(path: *const c_char) -> Option<proc_net::Path> {
     // SAFETY: as promised by the caller; every other path ends here, after its first bytes
     if path.is_null() || !unsafe { is_in_proc(path) } {
-        return call(path);
+        return None;
     }
     // SAFETY: a C string, says the caller
     let asked = unsafe { CStr::from_ptr(path) };
-    let Some(ours) = proc_net::redirected(asked.to_bytes(), settings::proc_net()) else { return call(path) };
-    let before = errno::get();
-    let result = call(ours.as_c_str().as_ptr());
-    if worked(result) || !matches!(errno::get(), libc::ENOENT | libc::ENOTDIR) {
-        return result;
-    }
-    errno::set(before);
-    call(path)
+    proc_net::socket(asked.to_bytes(), settings::proc_net())
 }
 
 /// # Safety

@@ -24,7 +24,7 @@ usage: ulvs-run [--socket PATH] [--proc FOLDER] COMMAND [ARGUMENT...]
        ulvs-run --help | --version
 
   --socket PATH   ulvsd's socket for IPVS          (ULVS_IPVS_SOCKET, else /run/ulvs/ipvs.sock)
-  --proc FOLDER   its files for /proc/net/ip_vs*   (ULVS_PROC, else /run/ulvs/proc/net)
+  --proc FOLDER   its sockets for /proc/net/ip_vs* (ULVS_PROC, else /run/ulvs/proc/net)
 
 The library libulvs_shim.so is taken from ULVS_SHIM, else from beside ulvs-run, ../lib/ulvs/ from there, or
 /usr/lib/ulvs/, and is added to LD_PRELOAD. The exit status is the command's; 127: there is no such command,

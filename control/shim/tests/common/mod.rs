@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 pub(crate) mod director;
+pub(crate) mod listing;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

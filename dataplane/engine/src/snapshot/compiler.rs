@@ -249,6 +249,11 @@ impl Compiler {
         }
     }
 
+    /// How many destination numbers have ever been in use: those below.
+    pub fn destinations_used(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+
     /// All services in the order of their keys.
     pub fn services(&self) -> Vec<ServiceStatus> {
         let mut keys: Vec<_> = self.records.keys().copied().collect();

@@ -45,6 +45,7 @@ fn environment(command: &mut Command, state: &State) -> Result<()> {
         .env("ULVS_LAB", &state.plan.name)
         .env("ULVS_SOCKET", socket(&state.plan.name))
         .env("ULVS_IPVS_SOCKET", socket(&state.plan.name).with_file_name("ipvs.sock"))
+        .env("ULVS_PROC", socket(&state.plan.name).with_file_name("proc").join("net"))
         .env("ULVS_CONFIG", state.config());
     Ok(())
 }
