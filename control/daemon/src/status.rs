@@ -219,13 +219,13 @@ fn counters(totals: Totals) -> Counters {
 
 fn connection(connection: &ulvs_engine::conn::Connection) -> Connection {
     let key = &connection.key;
-    let protocol = Protocol::from_number(key.protocol).map_or("ip", Protocol::name);
+    let protocol = Protocol::from_number(key.protocol()).map_or("ip", Protocol::name);
     Connection {
         protocol: protocol.into(),
         state: connection.state.name().into(),
         expires_seconds: seconds_of(connection.expires_in),
-        client: SocketAddr::new(key.source.to_ip(key.family), key.source_port),
-        service: SocketAddr::new(key.destination.to_ip(key.family), key.destination_port),
+        client: SocketAddr::new(key.source().to_ip(key.family()), key.source_port()),
+        service: SocketAddr::new(key.destination().to_ip(key.family()), key.destination_port()),
         real_server: SocketAddr::new(connection.destination, connection.destination_port),
         method: connection.method.name().into(),
     }

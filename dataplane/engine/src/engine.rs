@@ -158,7 +158,7 @@ impl Context<'_> {
     fn look_up(&self, flows: Frames, staged: &mut [Staged]) {
         for (at, staged) in staged.iter_mut().enumerate() {
             if flows >> at & 1 != 0 {
-                staged.guess = self.shared.table.prefetch_entry(staged.home, staged.packet.key.family);
+                staged.guess = self.shared.table.prefetch_entry(staged.home, staged.packet.key.family());
             }
         }
     }
@@ -257,7 +257,7 @@ impl Own {
 /// Steps the protocol state machine and restarts the timer. Only a change of state is a locked instruction.
 #[inline(always)]
 fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
-    let event = Event { protocol: packet.key.protocol, tcp_flags: packet.tcp_flags, direction: hit.direction };
+    let event = Event { protocol: packet.key.protocol(), tcp_flags: packet.tcp_flags, direction: hit.direction };
     let next = event.step(hit.control, cx.snapshot.secure_tcp);
     let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT);
     if next.number() != hit.control.state_number() || first_output {
@@ -317,9 +317,9 @@ fn ended(shared: &Shared, worker: usize, id: ConnId, was: Control) {
 
 /// Whether a fragment may be of a reply that NAT would have to translate.
 fn is_reply(snapshot: &Snapshot, key: &FlowKey) -> bool {
-    matches!(key.protocol, parse::TCP | parse::UDP)
-        && snapshot.translated.contains(key.source, key.family)
-        && snapshot.network.lookup(key.destination, key.family) != Lookup::Local
+    matches!(key.protocol(), parse::TCP | parse::UDP)
+        && snapshot.translated.contains(key.source(), key.family())
+        && snapshot.network.lookup(key.destination(), key.family()) != Lookup::Local
 }
 
 /// What is no flow for the director, by its headers alone.
@@ -340,7 +340,7 @@ fn other(snapshot: &Snapshot, mac: ethernet::Mac, bytes: &[u8], kind: Kind, pack
         Kind::OtherProtocol => Verdict::Punt(PuntReason::OtherProtocol),
         _ if to != mac => Verdict::Punt(PuntReason::Group),
         // The kernel would put it together and refuse it: it knows nothing of services.
-        Kind::Fragment if snapshot.services.has_vip(packet.key.destination, packet.key.family) => {
+        Kind::Fragment if snapshot.services.has_vip(packet.key.destination(), packet.key.family()) => {
             Verdict::Drop(DropReason::Fragment)
         }
         // It would route it on, with the real server's own address.

@@ -1,6 +1,7 @@
 //! What tells one flow from another, and its hash.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Address family.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -41,6 +42,31 @@ impl Address {
         self.0 as u32
     }
 
+    /// An IPv4 address from a word whose lowest byte is its first.
+    #[inline]
+    pub const fn from_v4_wire(word: u32) -> Self {
+        Self::v4(word.swap_bytes())
+    }
+
+    /// The word of an IPv4 address whose lowest byte is its first.
+    #[inline]
+    pub const fn v4_wire(self) -> u32 {
+        self.to_v4().swap_bytes()
+    }
+
+    /// An IPv6 address from words whose lowest byte is their first.
+    #[inline]
+    pub const fn from_v6_wire(words: [u64; 2]) -> Self {
+        Self((words[0].swap_bytes() as u128) << 64 | words[1].swap_bytes() as u128)
+    }
+
+    /// The words of an IPv6 address whose lowest byte is their first.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "two halves of an address")]
+    pub const fn v6_wire(self) -> [u64; 2] {
+        [((self.0 >> 64) as u64).swap_bytes(), (self.0 as u64).swap_bytes()]
+    }
+
     /// The address as the standard library has it.
     pub const fn to_ip(self, family: Family) -> IpAddr {
         match family {
@@ -60,33 +86,195 @@ impl From<IpAddr> for Address {
 }
 
 /// Addresses, ports and protocol of a packet.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+///
+/// Kept as the headers have them: words whose first byte on the wire is the lowest. So nothing has to be turned round to
+/// make a key out of a packet, to hash it, or to compare it.
+#[derive(Clone, Copy, Default)]
 pub struct FlowKey {
-    /// Source address.
-    pub source: Address,
-    /// Destination address.
-    pub destination: Address,
+    /// Source and destination port, 16 bits of zero, protocol, family: see [`Ends`].
+    ends: Ends,
+    /// IPv4: source address in the low half, destination in the high half. Any content in IPv6.
+    v4: u64,
+    /// IPv6: source and destination address. Any content in IPv4.
+    v6: [[u64; 2]; 2],
+}
+
+/// Ports, protocol and family in one word: `destination port:16 | source port:16 | 0:16 | protocol:8 | 0:7 | IPv6:1`, the
+/// ports in wire order.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Ends(pub u64);
+
+impl Ends {
+    /// The bit of IPv6.
+    pub const V6: u64 = 1;
+
+    /// Of ports as they are next to each other on the wire.
+    #[inline]
+    pub(crate) const fn from_wire(ports: [u8; 4], protocol: u8, family: Family) -> Self {
+        let v6 = matches!(family, Family::V6) as u64;
+        Self((u32::from_le_bytes(ports) as u64) << 32 | (protocol as u64) << 8 | v6)
+    }
+
+    /// Of a packet with these ports.
+    #[inline]
+    pub const fn new(source: u16, destination: u16, protocol: u8, family: Family) -> Self {
+        let ([a, b], [c, d]) = (source.to_be_bytes(), destination.to_be_bytes());
+        Self::from_wire([a, b, c, d], protocol, family)
+    }
+
     /// Source port.
-    pub source_port: u16,
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a field is cut out of the word")]
+    pub const fn source_port(self) -> u16 {
+        ((self.0 >> 32) as u16).swap_bytes()
+    }
+
     /// Destination port.
-    pub destination_port: u16,
+    #[inline]
+    pub const fn destination_port(self) -> u16 {
+        ((self.0 >> 48) as u16).swap_bytes()
+    }
+
     /// IP protocol number.
-    pub protocol: u8,
-    /// Address family of both.
-    pub family: Family,
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a field is cut out of the word")]
+    pub const fn protocol(self) -> u8 {
+        (self.0 >> 8) as u8
+    }
+
+    /// Address family.
+    #[inline]
+    pub const fn family(self) -> Family {
+        if self.0 & Self::V6 != 0 { Family::V6 } else { Family::V4 }
+    }
 }
 
 impl FlowKey {
+    /// The key of packets from `source` to `destination`, both of this family.
+    pub const fn new(protocol: u8, family: Family, source: (Address, u16), destination: (Address, u16)) -> Self {
+        let ends = Ends::new(source.1, destination.1, protocol, family);
+        let mut key = Self { ends, v4: 0, v6: [[0; 2]; 2] };
+        match family {
+            Family::V4 => key.v4 = source.0.v4_wire() as u64 | (destination.0.v4_wire() as u64) << 32,
+            Family::V6 => key.v6 = [source.0.v6_wire(), destination.0.v6_wire()],
+        }
+        key
+    }
+
+    /// Ports, protocol and family.
+    #[inline]
+    pub const fn ends(&self) -> Ends {
+        self.ends
+    }
+
+    /// Both addresses in IPv4: the source in the low half, wire order.
+    #[inline]
+    pub const fn v4(&self) -> u64 {
+        self.v4
+    }
+
+    /// Source and destination address in IPv6, wire order.
+    #[inline]
+    pub const fn v6(&self) -> &[[u64; 2]; 2] {
+        &self.v6
+    }
+
+    /// Source address.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
+    pub const fn source(&self) -> Address {
+        match self.family() {
+            Family::V4 => Address::from_v4_wire(self.v4 as u32),
+            Family::V6 => Address::from_v6_wire(self.v6[0]),
+        }
+    }
+
+    /// Destination address.
+    #[inline]
+    pub const fn destination(&self) -> Address {
+        match self.family() {
+            Family::V4 => Address::from_v4_wire((self.v4 >> 32) as u32),
+            Family::V6 => Address::from_v6_wire(self.v6[1]),
+        }
+    }
+
+    /// Source port.
+    #[inline]
+    pub const fn source_port(&self) -> u16 {
+        self.ends.source_port()
+    }
+
+    /// Destination port.
+    #[inline]
+    pub const fn destination_port(&self) -> u16 {
+        self.ends.destination_port()
+    }
+
+    /// IP protocol number.
+    #[inline]
+    pub const fn protocol(&self) -> u8 {
+        self.ends.protocol()
+    }
+
+    /// Address family of both addresses.
+    #[inline]
+    pub const fn family(&self) -> Family {
+        self.ends.family()
+    }
+
     /// The key of a packet the other way.
     #[must_use]
     pub const fn reversed(&self) -> Self {
-        Self {
-            source: self.destination,
-            destination: self.source,
-            source_port: self.destination_port,
-            destination_port: self.source_port,
-            ..*self
-        }
+        let ports = self.ends.0 >> 32;
+        let ends = Ends(self.ends.0 & 0xffff_ffff | (ports >> 16 | (ports & 0xffff) << 16) << 32);
+        Self { ends, v4: self.v4.rotate_left(32), v6: [self.v6[1], self.v6[0]] }
+    }
+
+    /// The same source, protocol and family, another destination.
+    #[must_use]
+    pub const fn to(&self, address: Address, port: u16) -> Self {
+        Self::new(self.protocol(), self.family(), (self.source(), self.source_port()), (address, port))
+    }
+
+    /// Addresses and protocol of an IPv4 packet, field by field.
+    #[inline]
+    pub(crate) const fn set_v4(&mut self, addresses: u64, ports: [u8; 4], protocol: u8) {
+        self.ends = Ends::from_wire(ports, protocol, Family::V4);
+        self.v4 = addresses;
+    }
+
+    /// Addresses and protocol of an IPv6 packet, field by field.
+    #[inline]
+    pub(crate) const fn set_v6(&mut self, addresses: [[u64; 2]; 2], protocol: u8) {
+        self.ends = Ends::from_wire([0; 4], protocol, Family::V6);
+        self.v6 = addresses;
+    }
+
+    /// The ports, as they are next to each other on the wire.
+    #[inline]
+    pub(crate) const fn set_ports(&mut self, ports: [u8; 4]) {
+        self.ends = Ends::from_wire(ports, self.protocol(), self.family());
+    }
+}
+
+impl PartialEq for FlowKey {
+    fn eq(&self, other: &Self) -> bool {
+        let same = match self.family() {
+            Family::V4 => self.v4 == other.v4,
+            Family::V6 => self.v6 == other.v6,
+        };
+        self.ends == other.ends && same
+    }
+}
+
+impl Eq for FlowKey {}
+
+impl fmt::Debug for FlowKey {
+    /// `6 10.0.0.1:1024 -> 192.0.2.1:80`: the protocol's number, and who to whom.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = |address: Address, port| SocketAddr::new(address.to_ip(self.family()), port);
+        let (from, to) = (end(self.source(), self.source_port()), end(self.destination(), self.destination_port()));
+        write!(f, "{} {from} -> {to}", self.protocol())
     }
 }
 
@@ -109,31 +297,31 @@ impl FlowHasher {
     /// The hash of `key`, and of `key.reversed()`.
     #[inline]
     pub const fn flow(&self, key: &FlowKey) -> u64 {
-        let a = self.endpoint(key.source, key.source_port, key.family);
-        let b = self.endpoint(key.destination, key.destination_port, key.family);
+        let ports = key.ends.0 >> 32;
+        let (from, to) = (ports & 0xffff, ports >> 16);
+        let (a, b) = match key.family() {
+            Family::V4 => (key.v4 & 0xffff_ffff | from << 32, key.v4 >> 32 | to << 32),
+            Family::V6 => (self.v6(key.v6[0]) ^ from, self.v6(key.v6[1]) ^ to),
+        };
         let (low, high) = if a < b { (a, b) } else { (b, a) };
         let mixed = multiply_fold(low ^ self.secret[0], high ^ self.secret[1]);
-        multiply_fold(mixed ^ key.protocol as u64, self.secret[2])
+        multiply_fold(mixed ^ key.protocol() as u64, self.secret[2])
     }
 
     /// The hash of what identifies a service: address, port and protocol.
     #[inline]
     pub const fn service(&self, address: Address, port: u16, protocol: u8, family: Family) -> u64 {
-        let endpoint = self.endpoint(address, port, family);
+        let endpoint = match family {
+            Family::V4 => (address.to_v4() as u64) << 16 | port as u64,
+            Family::V6 => self.v6(address.v6_wire()) ^ port as u64,
+        };
         multiply_fold(endpoint ^ self.secret[0], self.secret[1] ^ protocol as u64)
     }
 
-    /// One endpoint as 64 bits; injective for IPv4.
+    /// An IPv6 address as 64 bits.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "both halves are used")]
-    const fn endpoint(&self, address: Address, port: u16, family: Family) -> u64 {
-        match family {
-            Family::V4 => (address.to_v4() as u64) << 16 | port as u64,
-            Family::V6 => {
-                let (high, low) = ((address.0 >> 64) as u64, address.0 as u64);
-                multiply_fold(high ^ self.secret[1], low ^ self.secret[2]) ^ port as u64
-            }
-        }
+    const fn v6(&self, words: [u64; 2]) -> u64 {
+        multiply_fold(words[0] ^ self.secret[1], words[1] ^ self.secret[2])
     }
 }
 
@@ -152,8 +340,7 @@ mod tests {
     const HASHER: FlowHasher = FlowHasher::new([0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0x8ebc_6af0_9c88_c6e3]);
 
     fn key(source: u128, destination: u128, source_port: u16, destination_port: u16, family: Family) -> FlowKey {
-        let (source, destination) = (Address(source), Address(destination));
-        FlowKey { source, destination, source_port, destination_port, protocol: 6, family }
+        FlowKey::new(6, family, (Address(source), source_port), (Address(destination), destination_port))
     }
 
     proptest! {

@@ -14,5 +14,5 @@ pub mod tcp;
 pub mod udp;
 
 pub use checksum::Delta;
-pub use flow::{Address, Family, FlowHasher, FlowKey};
+pub use flow::{Address, Ends, Family, FlowHasher, FlowKey};
 pub use parse::{Kind, Malformed, Packet, parse};

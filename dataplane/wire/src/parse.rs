@@ -1,5 +1,6 @@
 //! From bytes to offsets and a flow key, with every bound proved once.
 
+use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::ethernet::{self, EthernetHeader};
@@ -118,12 +119,11 @@ fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> boo
         && transport_fits
         && L3 + usize::from(ip_len) <= frame_len;
     if right {
-        packet.key.source = Address::v4(((second >> 32) as u32).swap_bytes());
-        packet.key.destination = Address::v4(last.swap_bytes());
-        packet.key.source_port = half(L4);
-        packet.key.destination_port = half(L4 + 2);
-        packet.key.protocol = protocol;
-        packet.key.family = Family::V4;
+        packet.key.set_v4(
+            second >> 32 | u64::from(last) << 32,
+            [start[L4], start[L4 + 1], start[L4 + 2], start[L4 + 3]],
+            protocol,
+        );
         packet.l3 = L3 as u16;
         packet.l4 = L4 as u16;
         packet.ip_len = ip_len;
@@ -174,10 +174,8 @@ fn ipv4(bytes: &[u8], packet: &mut Packet) -> Kind {
         return Kind::Malformed(Malformed::BadIpChecksum);
     }
     let fragment = header.fragment.get();
-    packet.key.source = Address::v4(header.source.get());
-    packet.key.destination = Address::v4(header.destination.get());
-    packet.key.protocol = header.protocol;
-    packet.key.family = Family::V4;
+    let (source, destination) = (Address::v4(header.source.get()), Address::v4(header.destination.get()));
+    packet.key = FlowKey::new(header.protocol, Family::V4, (source, 0), (destination, 0));
     packet.l3 = ethernet::HEADER_LEN as u16;
     packet.l4 = (ethernet::HEADER_LEN + header_len) as u16;
     packet.ip_len = ip_len;
@@ -215,28 +213,33 @@ fn ipv6(bytes: &[u8], packet: &mut Packet) -> Kind {
     if ethernet::HEADER_LEN + ip_len > usize::from(u16::MAX) {
         return Kind::Malformed(Malformed::BadIpHeader);
     }
-    packet.key.source = Address(u128::from_be_bytes(header.source));
-    packet.key.destination = Address(u128::from_be_bytes(header.destination));
-    packet.key.family = Family::V6;
+    let addresses = [words(&header.source), words(&header.destination)];
     let (protocol, skipped) = match header.next_header {
         TCP | UDP => (header.next_header, 0),
         next => match skip_extensions(next, payload) {
             Extensions::Transport(protocol, skipped) => (protocol, skipped),
             Extensions::Fragment(protocol) => {
-                packet.key.protocol = protocol;
+                packet.key.set_v6(addresses, protocol);
                 return Kind::Fragment;
             }
             Extensions::OnItsWay => return Kind::OtherProtocol,
             Extensions::Malformed(how) => return Kind::Malformed(how),
         },
     };
-    packet.key.protocol = protocol;
+    packet.key.set_v6(addresses, protocol);
     packet.l3 = ethernet::HEADER_LEN as u16;
     packet.l4 = (ethernet::HEADER_LEN + ipv6::HEADER_LEN + skipped) as u16;
     packet.ip_len = ip_len as u16;
     packet.ttl = header.hop_limit;
     packet.dont_fragment = true;
     transport(packet, &payload[skipped..])
+}
+
+/// An address as a key has it.
+#[inline]
+fn words(address: &[u8; 16]) -> [u64; 2] {
+    let (words, _) = address.as_chunks::<8>();
+    [u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1])]
 }
 
 enum Extensions {
@@ -275,7 +278,7 @@ fn skip_extensions(mut next: u8, payload: &[u8]) -> Extensions {
 
 #[inline]
 fn transport(packet: &mut Packet, segment: &[u8]) -> Kind {
-    match packet.key.protocol {
+    match packet.key.protocol() {
         TCP => {
             let Ok((header, _)) = TcpHeader::ref_from_prefix(segment) else {
                 return Kind::Malformed(Malformed::BadTransportHeader);
@@ -284,8 +287,7 @@ fn transport(packet: &mut Packet, segment: &[u8]) -> Kind {
             if header_len < tcp::HEADER_LEN || header_len > segment.len() {
                 return Kind::Malformed(Malformed::BadTransportHeader);
             }
-            packet.key.source_port = header.source_port.get();
-            packet.key.destination_port = header.destination_port.get();
+            packet.key.set_ports(ports(header.source_port, header.destination_port));
             packet.tcp_flags = header.flags;
             Kind::Flow
         }
@@ -298,15 +300,20 @@ fn transport(packet: &mut Packet, segment: &[u8]) -> Kind {
             if length < udp::HEADER_LEN || length > segment.len() {
                 return Kind::Malformed(Malformed::BadTransportHeader);
             }
-            packet.key.source_port = header.source_port.get();
-            packet.key.destination_port = header.destination_port.get();
+            packet.key.set_ports(ports(header.source_port, header.destination_port));
             packet.tcp_flags = 0;
             Kind::Flow
         }
-        icmp::PROTOCOL if packet.key.family == Family::V4 => Kind::Icmp,
-        icmp::PROTOCOL_V6 if packet.key.family == Family::V6 => Kind::Icmp,
+        icmp::PROTOCOL if packet.key.family() == Family::V4 => Kind::Icmp,
+        icmp::PROTOCOL_V6 if packet.key.family() == Family::V6 => Kind::Icmp,
         _ => Kind::OtherProtocol,
     }
+}
+
+#[inline]
+fn ports(source: U16, destination: U16) -> [u8; 4] {
+    let ([a, b], [c, d]) = (source.to_bytes(), destination.to_bytes());
+    [a, b, c, d]
 }
 
 #[cfg(test)]

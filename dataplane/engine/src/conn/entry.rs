@@ -4,7 +4,7 @@
 //! Fields that identify the connection are written before the entry is put into the index and never while it is there.
 
 use ulvs_model::ForwardMethod;
-use ulvs_wire::{Address, Delta, Family, FlowKey};
+use ulvs_wire::{Address, Delta, Ends, Family, FlowKey};
 
 use crate::memory::Zeroed;
 use crate::proto::State;
@@ -44,8 +44,9 @@ pub(crate) struct Entry {
     pub(super) timeout: AtomicU32,
     /// Client, virtual and destination port, protocol, families: see [`Tuple`].
     tuple: AtomicU64,
-    client: AtomicU32,
-    vip: AtomicU32,
+    /// IPv4: client in the low half, virtual address in the high half, as in a [`FlowKey`].
+    ends: AtomicU64,
+    /// IPv4: the real server, wire order.
     destination: AtomicU32,
     destination_id: AtomicU32,
     destination_generation: AtomicU32,
@@ -92,39 +93,39 @@ pub struct NewConnection {
     pub port: u16,
 }
 
-/// Ports, protocol and families in one word, so that one load compares them.
+/// Ports, protocol and families in one word, so that one load compares them: the [`Ends`] of a request, with the real
+/// server's port in the field that is empty there.
 #[derive(Clone, Copy)]
 struct Tuple(u64);
 
 impl Tuple {
     const DESTINATION_V6: u64 = 2;
-    const V6: u64 = 1;
+    /// What is not in the ends of a request.
+    const OWN: u64 = 0xffff_0000 | Self::DESTINATION_V6;
 
-    fn new(new: &NewConnection) -> Self {
-        let family = if new.key.family == Family::V6 { Self::V6 } else { 0 };
-        let destination_family = if new.family == Family::V6 { Self::DESTINATION_V6 } else { 0 };
-        Self(
-            u64::from(new.key.source_port) << 48
-                | u64::from(new.key.destination_port) << 32
-                | u64::from(new.port) << 16
-                | u64::from(new.key.protocol) << 8
-                | destination_family
-                | family,
-        )
+    const fn new(new: &NewConnection) -> Self {
+        let destination_family = if matches!(new.family, Family::V6) { Self::DESTINATION_V6 } else { 0 };
+        Self(new.key.ends().0 | (new.port.swap_bytes() as u64) << 16 | destination_family)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "fields are cut out of the word")]
-    const fn ports(self) -> (u16, u16, u16) {
-        ((self.0 >> 48) as u16, (self.0 >> 32) as u16, (self.0 >> 16) as u16)
+    /// Ports, protocol and family of requests.
+    const fn request(self) -> Ends {
+        Ends(self.0 & !Self::OWN)
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "fields are cut out of the word")]
-    const fn protocol(self) -> u8 {
-        (self.0 >> 8) as u8
+    /// Those of replies, which come from the real server's port in NAT and else from the virtual one.
+    const fn reply(self, nat: bool) -> Ends {
+        let from = if nat { self.0 >> 16 & 0xffff } else { self.0 >> 48 };
+        Ends((self.0 >> 32 & 0xffff) << 48 | from << 32 | self.0 & 0xffff & !Self::OWN)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "a field is cut out of the word")]
+    const fn destination_port(self) -> u16 {
+        ((self.0 >> 16) as u16).swap_bytes()
     }
 
     const fn family(self) -> Family {
-        if self.0 & Self::V6 != 0 { Family::V6 } else { Family::V4 }
+        self.request().family()
     }
 
     const fn destination_family(self) -> Family {
@@ -138,9 +139,17 @@ impl Entry {
         // Whoever lists the entry and sees one of these fields also sees that the last connection has ended.
         fence(Release);
         self.tuple.store(Tuple::new(new).0, Relaxed);
-        store(&self.client, &self.client_v6, new.key.source, new.key.family);
-        store(&self.vip, &self.vip_v6, new.key.destination, new.key.family);
-        store(&self.destination, &self.destination_v6, new.address, new.family);
+        match new.key.family() {
+            Family::V4 => self.ends.store(new.key.v4(), Relaxed),
+            Family::V6 => {
+                store(&self.client_v6, new.key.v6()[0]);
+                store(&self.vip_v6, new.key.v6()[1]);
+            }
+        }
+        match new.family {
+            Family::V4 => self.destination.store(new.address.v4_wire(), Relaxed),
+            Family::V6 => store(&self.destination_v6, new.address.v6_wire()),
+        }
         self.destination_id.store(new.destination.0, Relaxed);
         self.destination_generation.store(new.generation, Relaxed);
         self.deltas.store(u32::from(deltas.0.to_bits()) << 16 | u32::from(deltas.1.to_bits()), Relaxed);
@@ -176,32 +185,41 @@ impl Entry {
     #[inline(always)]
     pub(super) fn matches(&self, key: &FlowKey) -> Option<(Direction, Control)> {
         let tuple = Tuple(self.tuple.load(Relaxed));
-        if tuple.protocol() != key.protocol || tuple.family() != key.family {
-            return None;
-        }
         let control = self.control();
         if !control.has_packets() {
-            return None;
-        }
-        let (client_port, vip_port, destination_port) = tuple.ports();
-        if key.source_port == client_port
-            && key.destination_port == vip_port
-            && same(&self.client, &self.client_v6, key.source, key.family)
-            && same(&self.vip, &self.vip_v6, key.destination, key.family)
-        {
-            return Some((Direction::In, control));
-        }
-        // Replies of NAT come from the real server; of other methods, if they come by at all, from the virtual address.
-        let (from, from_v6, from_port) = if control.method() == ForwardMethod::Nat {
-            (&self.destination, &self.destination_v6, destination_port)
+            None
+        } else if tuple.request() == key.ends() && self.is_request(key) {
+            Some((Direction::In, control))
         } else {
-            (&self.vip, &self.vip_v6, vip_port)
-        };
-        let out = key.destination_port == client_port
-            && key.source_port == from_port
-            && same(&self.client, &self.client_v6, key.destination, key.family)
-            && same(from, from_v6, key.source, key.family);
-        out.then_some((Direction::Out, control))
+            // Replies of NAT come from the real server; of other methods, if they come by at all, from the virtual address.
+            let nat = control.method() == ForwardMethod::Nat;
+            (tuple.reply(nat) == key.ends() && self.is_reply(key, nat)).then_some((Direction::Out, control))
+        }
+    }
+
+    /// Whether the addresses are those of a request, families being the same.
+    #[inline(always)]
+    fn is_request(&self, key: &FlowKey) -> bool {
+        match key.family() {
+            Family::V4 => self.ends.load(Relaxed) == key.v4(),
+            Family::V6 => load(&self.client_v6) == key.v6()[0] && load(&self.vip_v6) == key.v6()[1],
+        }
+    }
+
+    /// Whether the addresses are those of a reply, families being the same.
+    #[inline(always)]
+    fn is_reply(&self, key: &FlowKey, nat: bool) -> bool {
+        match key.family() {
+            Family::V4 => {
+                let ends = self.ends.load(Relaxed);
+                let from = if nat { u64::from(self.destination.load(Relaxed)) } else { ends >> 32 };
+                key.v4() == from | ends << 32
+            }
+            Family::V6 => {
+                let from = if nat { &self.destination_v6 } else { &self.vip_v6 };
+                load(&self.client_v6) == key.v6()[1] && load(from) == key.v6()[0]
+            }
+        }
     }
 
     /// Changes the control word to what `change` makes of it; the word it had, or `None` if `change` refused.
@@ -225,15 +243,22 @@ impl Entry {
     #[inline]
     pub(crate) fn destination(&self) -> (Address, u16) {
         let tuple = Tuple(self.tuple.load(Relaxed));
-        let address = load(&self.destination, &self.destination_v6, tuple.destination_family());
-        (address, tuple.ports().2)
+        let address = match tuple.destination_family() {
+            Family::V4 => Address::from_v4_wire(self.destination.load(Relaxed)),
+            Family::V6 => Address::from_v6_wire(load(&self.destination_v6)),
+        };
+        (address, tuple.destination_port())
     }
 
     /// The virtual address and port.
     #[inline]
     pub(crate) fn vip(&self) -> (Address, u16) {
         let tuple = Tuple(self.tuple.load(Relaxed));
-        (load(&self.vip, &self.vip_v6, tuple.family()), tuple.ports().1)
+        let address = match tuple.family() {
+            Family::V4 => Address::from_v4_wire((self.ends.load(Relaxed) >> 32) as u32),
+            Family::V6 => Address::from_v6_wire(load(&self.vip_v6)),
+        };
+        (address, tuple.request().destination_port())
     }
 
     /// What a request's rewrite does to the IP and to the TCP or UDP checksum.
@@ -259,23 +284,20 @@ impl Entry {
     }
 
     /// Client to virtual address, as it was when the connection was made.
+    #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
     pub(super) fn key(&self) -> FlowKey {
-        let tuple = Tuple(self.tuple.load(Relaxed));
-        let (source_port, destination_port, _) = tuple.ports();
-        FlowKey {
-            source: load(&self.client, &self.client_v6, tuple.family()),
-            destination: load(&self.vip, &self.vip_v6, tuple.family()),
-            source_port,
-            destination_port,
-            protocol: tuple.protocol(),
-            family: tuple.family(),
-        }
+        let ends = Tuple(self.tuple.load(Relaxed)).request();
+        let client = match ends.family() {
+            Family::V4 => Address::from_v4_wire(self.ends.load(Relaxed) as u32),
+            Family::V6 => Address::from_v6_wire(load(&self.client_v6)),
+        };
+        FlowKey::new(ends.protocol(), ends.family(), (client, ends.source_port()), self.vip())
     }
 
     /// Client to destination: what replies of NAT carry, reversed.
     pub(super) fn reply_key(&self) -> FlowKey {
-        let (destination, destination_port) = self.destination();
-        FlowKey { destination, destination_port, ..self.key() }
+        let (address, port) = self.destination();
+        self.key().to(address, port)
     }
 
     /// Ticks until the connection ends if no packet comes; `None` when that is past.
@@ -357,29 +379,13 @@ pub struct Connection {
     pub expires_in: u32,
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "two halves of an address")]
-fn store(v4: &AtomicU32, v6: &[AtomicU64; 2], address: Address, family: Family) {
-    match family {
-        Family::V4 => v4.store(address.to_v4(), Relaxed),
-        Family::V6 => {
-            v6[0].store((address.0 >> 64) as u64, Relaxed);
-            v6[1].store(address.0 as u64, Relaxed);
-        }
-    }
+#[inline]
+fn store(to: &[AtomicU64; 2], words: [u64; 2]) {
+    to[0].store(words[0], Relaxed);
+    to[1].store(words[1], Relaxed);
 }
 
 #[inline]
-fn load(v4: &AtomicU32, v6: &[AtomicU64; 2], family: Family) -> Address {
-    match family {
-        Family::V4 => Address::v4(v4.load(Relaxed)),
-        Family::V6 => Address(u128::from(v6[0].load(Relaxed)) << 64 | u128::from(v6[1].load(Relaxed))),
-    }
-}
-
-#[inline]
-fn same(v4: &AtomicU32, v6: &[AtomicU64; 2], address: Address, family: Family) -> bool {
-    match family {
-        Family::V4 => v4.load(Relaxed) == address.to_v4(),
-        Family::V6 => load(v4, v6, family) == address,
-    }
+fn load(from: &[AtomicU64; 2]) -> [u64; 2] {
+    [from[0].load(Relaxed), from[1].load(Relaxed)]
 }

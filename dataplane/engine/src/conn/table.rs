@@ -257,11 +257,11 @@ fn deltas(new: &NewConnection) -> (Delta, Delta) {
     if new.method != ForwardMethod::Nat {
         return (Delta::NONE, Delta::NONE);
     }
-    let addresses = match new.key.family {
-        Family::V4 => Delta::between(&bytes_v4(new.key.destination), &bytes_v4(new.address)),
-        Family::V6 => Delta::between(&new.key.destination.0.to_be_bytes(), &new.address.0.to_be_bytes()),
+    let addresses = match new.key.family() {
+        Family::V4 => Delta::between(&bytes_v4(new.key.destination()), &bytes_v4(new.address)),
+        Family::V6 => Delta::between(&new.key.destination().0.to_be_bytes(), &new.address.0.to_be_bytes()),
     };
-    let ports = Delta::between(&new.key.destination_port.to_be_bytes(), &new.port.to_be_bytes());
+    let ports = Delta::between(&new.key.destination_port().to_be_bytes(), &new.port.to_be_bytes());
     (addresses, addresses.and(ports))
 }
 

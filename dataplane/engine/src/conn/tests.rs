@@ -35,14 +35,9 @@ fn with_method(number: u32, method: ForwardMethod) -> NewConnection {
         Family::V4 => Address::v4(low),
         Family::V6 => Address(u128::from(low) << 64 | u128::from(number)),
     };
-    let key = FlowKey {
-        source: address(0x0a00_0000 + (number >> 8)),
-        destination: address(0xc000_0201),
-        source_port: (number & 0xff) as u16 + 1024,
-        destination_port: 80,
-        protocol: if number.is_multiple_of(2) { 6 } else { 17 },
-        family,
-    };
+    let protocol = if number.is_multiple_of(2) { 6 } else { 17 };
+    let client = (address(0x0a00_0000 + (number >> 8)), (number & 0xff) as u16 + 1024);
+    let key = FlowKey::new(protocol, family, client, (address(0xc000_0201), 80));
     let port = if method == ForwardMethod::Nat { 8080 + (number % 7) as u16 } else { 80 };
     NewConnection {
         key,
@@ -57,11 +52,7 @@ fn with_method(number: u32, method: ForwardMethod) -> NewConnection {
 
 /// What the client's peer sends: from the real server in NAT, from the virtual address else.
 fn reply(new: &NewConnection) -> FlowKey {
-    if new.method == ForwardMethod::Nat {
-        FlowKey { destination: new.address, destination_port: new.port, ..new.key }.reversed()
-    } else {
-        new.key.reversed()
-    }
+    if new.method == ForwardMethod::Nat { new.key.to(new.address, new.port).reversed() } else { new.key.reversed() }
 }
 
 fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: Ticks) -> Result<ConnId, Refused> {
@@ -70,7 +61,7 @@ fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: Ticks) -> 
 
 fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {
     let home = table.home(key);
-    table.likely(table.prefetch_entry(home, key.family), key).or_else(|| table.search(home, key))
+    table.likely(table.prefetch_entry(home, key.family()), key).or_else(|| table.search(home, key))
 }
 
 /// All workers pass, twice: what was retired before is free.

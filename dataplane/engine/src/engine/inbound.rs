@@ -31,7 +31,7 @@ impl Own {
         let (id, generation) = hit.entry.destination_id();
         let destination = cx.snapshot.destinations.get(id);
         if !destination.serves(generation) {
-            if !cx.snapshot.services.any_of(packet.key.family) {
+            if !cx.snapshot.services.any_of(packet.key.family()) {
                 return Verdict::Punt(PuntReason::NotAService);
             }
             // Silently, and the timer runs on: the connection resumes if the destination comes back (ipvs-facts B.5,

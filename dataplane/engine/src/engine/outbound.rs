@@ -25,7 +25,7 @@ impl Own {
     ) -> Verdict {
         let (id, generation) = hit.entry.destination_id();
         let serves = cx.snapshot.destinations.get(id).serves(generation);
-        if !serves && !cx.snapshot.services.any_of(packet.key.family) {
+        if !serves && !cx.snapshot.services.any_of(packet.key.family()) {
             return Verdict::Punt(PuntReason::NotAService);
         }
         let hop = match reply_hop(cx, packet, hit) {
@@ -82,7 +82,7 @@ fn reply_hop(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) -> Result<HopId, L
     if let Some(hop) = entry.reply_hop(network.generation) {
         return Ok(HopId(hop));
     }
-    match network.lookup(packet.key.destination, packet.key.family) {
+    match network.lookup(packet.key.destination(), packet.key.family()) {
         Lookup::Hop(hop) => {
             entry.set_reply_hop(network.generation, hop.0);
             Ok(hop)

@@ -56,7 +56,7 @@ impl Own {
         error: Error,
         reason: DropReason,
     ) -> Verdict {
-        self.reject(cx, frame, packet, error, packet.key.destination, reason)
+        self.reject(cx, frame, packet, error, packet.key.destination(), reason)
     }
 
     /// Tells the real server, as the router it takes the director for.
@@ -69,7 +69,7 @@ impl Own {
         error: Error,
         reason: DropReason,
     ) -> Verdict {
-        match cx.snapshot.network.source_for(packet.key.source.to_ip(packet.key.family)) {
+        match cx.snapshot.network.source_for(packet.key.source().to_ip(packet.key.family())) {
             Some(own) => self.reject(cx, frame, packet, error, own.into(), reason),
             None => Verdict::Drop(reason),
         }
@@ -84,14 +84,14 @@ impl Own {
         from: Address,
         reason: DropReason,
     ) -> Verdict {
-        let to = packet.key.source;
-        let Lookup::Hop(hop) = cx.snapshot.network.lookup(to, packet.key.family) else {
+        let to = packet.key.source();
+        let Lookup::Hop(hop) = cx.snapshot.network.lookup(to, packet.key.family()) else {
             return Verdict::Drop(reason);
         };
         let Some(&hop) = cx.snapshot.network.hop(hop) else {
             return Verdict::Drop(reason);
         };
-        if is_nobody(to, packet.key.family) || !self.icmp.take(cx.now) {
+        if is_nobody(to, packet.key.family()) || !self.icmp.take(cx.now) {
             return Verdict::Drop(reason);
         }
         let id = self.ip_id();

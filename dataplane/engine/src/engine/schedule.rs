@@ -25,12 +25,13 @@ impl Own {
         home: Home,
     ) -> Verdict {
         let key = &packet.key;
-        let service = cx.snapshot.services.find(key.destination, key.destination_port, key.protocol, key.family);
+        let service =
+            cx.snapshot.services.find(key.destination(), key.destination_port(), key.protocol(), key.family());
         let Some(service) = service else {
             return Verdict::Punt(PuntReason::NotAService);
         };
-        let opens = key.protocol != parse::TCP || packet.tcp_flags & (tcp::SYN | tcp::RST) == tcp::SYN;
-        if !opens || key.source_port == FTP_DATA {
+        let opens = key.protocol() != parse::TCP || packet.tcp_flags & (tcp::SYN | tcp::RST) == tcp::SYN;
+        if !opens || key.source_port() == FTP_DATA {
             return Verdict::Punt(PuntReason::NoConnection);
         }
         let Some(id) = service.pick(self.worker, &cx.shared.live) else {
@@ -71,7 +72,7 @@ impl Own {
         let nat = method == ForwardMethod::Nat;
         let path = if nat { Path::Input } else { Path::InputOnly };
         let state =
-            proto::step(packet.key.protocol, cx.snapshot.secure_tcp, path, State::None.number(), packet.tcp_flags);
+            proto::step(packet.key.protocol(), cx.snapshot.secure_tcp, path, State::None.number(), packet.tcp_flags);
         let new = NewConnection {
             key: packet.key,
             method,
@@ -79,7 +80,7 @@ impl Own {
             generation: destination.generation,
             address: destination.address,
             family: destination.family(),
-            port: if nat { destination.destination_port } else { packet.key.destination_port },
+            port: if nat { destination.destination_port } else { packet.key.destination_port() },
         };
         let timeout = cx.snapshot.timeouts.of(state);
         // Counted before it can be found, for it can be ended as soon as it is.

@@ -61,7 +61,7 @@ pub(crate) fn write(
     id: u16,
     ethernet: &[u8; 12],
 ) -> bool {
-    let (header_len, longest) = match packet.key.family {
+    let (header_len, longest) = match packet.key.family() {
         Family::V4 => (ipv4::HEADER_LEN, LONGEST_V4),
         Family::V6 => (ipv6::HEADER_LEN, LONGEST_V6),
     };
@@ -76,7 +76,7 @@ pub(crate) fn write(
     let Ok((header, rest)) = EthernetHeader::mut_from_prefix(frame.bytes_mut()) else {
         return false;
     };
-    let written = match packet.key.family {
+    let written = match packet.key.family() {
         Family::V4 => {
             header.ether_type.set(ethernet::TYPE_IPV4);
             write_v4(rest, packet, error, source, id, tos)
@@ -104,7 +104,7 @@ fn write_v4(bytes: &mut [u8], packet: &Packet, error: Error, source: Address, id
         protocol: icmp::PROTOCOL,
         checksum: U16::ZERO,
         source: U32::new(source.to_v4()),
-        destination: U32::new(packet.key.source.to_v4()),
+        destination: U32::new(packet.key.source().to_v4()),
     };
     header.set_checksum();
     write_icmp(rest, error.v4(), 0)
@@ -119,7 +119,7 @@ fn write_v6(bytes: &mut [u8], packet: &Packet, error: Error, source: Address) ->
         next_header: icmp::PROTOCOL_V6,
         hop_limit: TTL,
         source: source.0.to_be_bytes(),
-        destination: packet.key.source.0.to_be_bytes(),
+        destination: packet.key.source().0.to_be_bytes(),
     };
     let pseudo = checksum::pseudo(&header.source, &header.destination, icmp::PROTOCOL_V6, rest.len());
     write_icmp(rest, error.v6(), pseudo)

@@ -25,7 +25,7 @@ pub(crate) fn set_ethernet(frame: &mut impl Frame, addresses: &[u8; 12]) {
 /// Takes one from TTL or hop limit, which must not be 0.
 #[inline]
 pub(crate) fn decrement_ttl(frame: &mut impl Frame, packet: &Packet) {
-    match packet.key.family {
+    match packet.key.family() {
         Family::V4 => {
             if let Some(header) = ipv4(frame, packet) {
                 header.decrement_ttl();

@@ -25,7 +25,7 @@ pub(crate) struct Rewrite {
 #[inline]
 pub(crate) fn rewrite(frame: &mut impl Frame, packet: &Packet, to: &Rewrite, ethernet: &[u8; 12]) {
     super::decrement_ttl(frame, packet);
-    match packet.key.family {
+    match packet.key.family() {
         Family::V4 => {
             if let Some(header) = super::ipv4(frame, packet) {
                 match to.end {
@@ -62,7 +62,7 @@ fn rewrite_transport(frame: &mut impl Frame, packet: &Packet, to: &Rewrite) {
     if let Some(port) = segment.get_mut(port_at..port_at + 2) {
         port.copy_from_slice(&to.port.to_be_bytes());
     }
-    let is_udp = packet.key.protocol == parse::UDP;
+    let is_udp = packet.key.protocol() == parse::UDP;
     let at = if is_udp { udp::CHECKSUM_OFFSET } else { tcp::CHECKSUM_OFFSET };
     let Some(&mut [high, low]) = segment.get_mut(at..at + 2) else {
         return;
@@ -70,7 +70,7 @@ fn rewrite_transport(frame: &mut impl Frame, packet: &Packet, to: &Rewrite) {
     let old = u16::from_be_bytes([high, low]);
     let new = match (is_udp, old) {
         // No checksum: the kernel computes one.
-        (true, 0) => match full_udp_checksum(network, segment, packet.key.family) {
+        (true, 0) => match full_udp_checksum(network, segment, packet.key.family()) {
             0 => 0xffff,
             sum => sum,
         },

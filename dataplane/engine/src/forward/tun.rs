@@ -91,7 +91,7 @@ struct Inner {
 
 impl Inner {
     fn of(frame: &mut impl Frame, packet: &Packet) -> Option<Self> {
-        Some(match packet.key.family {
+        Some(match packet.key.family() {
             Family::V4 => Self {
                 protocol: IPV4_IN_IP,
                 traffic_class: super::ipv4(frame, packet)?.tos,

@@ -82,9 +82,9 @@ proptest! {
     ) {
         let frame = tcp_v4(source, destination, ports, &payload);
         let packet = flow(&frame);
-        prop_assert_eq!(packet.key.source, Address::v4(u32::from_be_bytes(source)));
-        prop_assert_eq!(packet.key.destination, Address::v4(u32::from_be_bytes(destination)));
-        prop_assert_eq!((packet.key.source_port, packet.key.destination_port), ports);
+        prop_assert_eq!(packet.key.source(), Address::v4(u32::from_be_bytes(source)));
+        prop_assert_eq!(packet.key.destination(), Address::v4(u32::from_be_bytes(destination)));
+        prop_assert_eq!((packet.key.source_port(), packet.key.destination_port()), ports);
         prop_assert_eq!((packet.l3, packet.l4, packet.tcp_flags, packet.ttl), (14, 34, tcp::SYN, 64));
         prop_assert_eq!(usize::from(packet.ip_len) + 14, frame.len());
     }
@@ -95,8 +95,8 @@ proptest! {
     ) {
         let frame = udp_v6(source, destination, ports, &payload);
         let packet = flow(&frame);
-        prop_assert_eq!(packet.key.source, Address(u128::from_be_bytes(source)));
-        prop_assert_eq!((packet.key.source_port, packet.key.destination_port), ports);
+        prop_assert_eq!(packet.key.source(), Address(u128::from_be_bytes(source)));
+        prop_assert_eq!((packet.key.source_port(), packet.key.destination_port()), ports);
         prop_assert_eq!((packet.l4, packet.ttl), (54, 9));
     }
 }
@@ -141,11 +141,11 @@ fn extension_headers_are_skipped_and_fragments_told() {
     };
     let options = with(ipv6::HOP_BY_HOP, [UDP, 0, 1, 4, 0, 0, 0, 0]);
     let packet = flow(&options);
-    assert_eq!((packet.l4, packet.key.source_port), (62, 53));
+    assert_eq!((packet.l4, packet.key.source_port()), (62, 53));
     let fragment = with(ipv6::FRAGMENT, [UDP, 0, 0, 1, 0, 0, 0, 9]);
     let mut parsed = Packet::default();
     assert_eq!(parse(&fragment, &mut parsed), Kind::Fragment);
-    assert_eq!(parsed.key.destination, packet.key.destination);
+    assert_eq!(parsed.key.destination(), packet.key.destination());
 }
 
 /// Behind a routing header stands no flow of this destination until no segment is left.

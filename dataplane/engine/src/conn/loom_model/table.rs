@@ -21,14 +21,7 @@ fn table(capacity: u32) -> Arc<Table> {
 
 /// A connection of client `client` to real server `client + 100`, port `client + 200`.
 fn connection(client: u16, method: ForwardMethod) -> NewConnection {
-    let key = FlowKey {
-        source: Address::v4(client.into()),
-        destination: Address::v4(50),
-        source_port: client,
-        destination_port: 80,
-        protocol: 6,
-        family: Family::V4,
-    };
+    let key = FlowKey::new(6, Family::V4, (Address::v4(client.into()), client), (Address::v4(50), 80));
     NewConnection {
         key,
         method,
@@ -46,7 +39,7 @@ fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: u32) -> Re
 
 fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {
     let home = table.home(key);
-    table.likely(table.prefetch_entry(home, key.family), key).or_else(|| table.search(home, key))
+    table.likely(table.prefetch_entry(home, key.family()), key).or_else(|| table.search(home, key))
 }
 
 /// Two workers make the same connection with different real servers: it is made once, and both directions find it.
@@ -72,7 +65,7 @@ fn one_connection_is_made_once() {
             both => panic!("{both:?}"),
         };
         assert_eq!(find(&table, &new.key).map(|hit| (hit.id, hit.direction)), Some((id, Direction::In)));
-        let reply = FlowKey { destination: made.address, destination_port: made.port, ..made.key }.reversed();
+        let reply = made.key.to(made.address, made.port).reversed();
         assert_eq!(find(&table, &reply).map(|hit| (hit.id, hit.direction)), Some((id, Direction::Out)));
         assert!(table.kill(&mut local, id).is_some());
         assert!(table.index.is_empty(), "nothing is left behind");

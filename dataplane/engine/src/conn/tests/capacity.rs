@@ -79,10 +79,10 @@ fn replies_that_look_alike() {
     let (table, mut locals) = table(100, 1);
     let mut through = with_method(1, ForwardMethod::Nat);
     for service in 0..4 {
-        through.key.destination_port = 80 + service;
+        through.key = through.key.to(through.key.destination(), 80 + service);
         assert!(insert(&table, &mut locals[0], &through, NOW).is_ok());
     }
-    through.key.destination_port = 84;
+    through.key = through.key.to(through.key.destination(), 84);
     assert_eq!(insert(&table, &mut locals[0], &through, NOW), Err(Refused::ReplyTuple));
     assert!(find(&table, &through.key).is_none());
     let first = find(&table, &reply(&through)).unwrap();

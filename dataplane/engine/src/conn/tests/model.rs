@@ -93,7 +93,7 @@ impl Checked {
             prop_assert_eq!(hit.direction, if is_reply { Direction::Out } else { Direction::In });
             let entry = self.table.entry(hit.id);
             prop_assert_eq!(entry.destination(), (new.address, new.port));
-            prop_assert_eq!(entry.vip(), (new.key.destination, new.key.destination_port));
+            prop_assert_eq!(entry.vip(), (new.key.destination(), new.key.destination_port()));
             let now = Ticks(self.now.0.wrapping_sub(behind));
             if entry.expires_in(now).is_some() {
                 entry.touch(now, TIMEOUT);

@@ -131,9 +131,9 @@ fn lister(shared: &Shared) -> u64 {
         while let Some(at) = from {
             from = shared.table.list(at, 500, Ticks(shared.clock.load(Relaxed)), &mut |listed| {
                 let key = listed.key;
-                let high = key.source.0 >> if key.family == Family::V6 { 64 } else { 0 };
+                let high = key.source().0 >> if key.family() == Family::V6 { 64 } else { 0 };
                 let client = u32::try_from(high).expect("32 bits") - 0x0a00_0000;
-                let number = (client << 8) + u32::from(key.source_port - 1024);
+                let number = (client << 8) + u32::from(key.source_port() - 1024);
                 let new = connection(number);
                 assert_eq!(
                     (key, listed.method, listed.destination, listed.destination_port),

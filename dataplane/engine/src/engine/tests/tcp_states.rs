@@ -102,14 +102,8 @@ fn director(method: ForwardMethod, secure: bool) -> (Engine, Snapshot) {
 }
 
 fn key() -> FlowKey {
-    FlowKey {
-        source: address(CLIENT).ip().into(),
-        destination: address(VIP).ip().into(),
-        source_port: CLIENT.1,
-        destination_port: VIP.1,
-        protocol: parse::TCP,
-        family: Family::V4,
-    }
+    let [client, vip] = [CLIENT, VIP].map(|end| (address(end).ip().into(), end.1));
+    FlowKey::new(parse::TCP, Family::V4, client, vip)
 }
 
 fn packet(from: ([u8; 4], u16), to: ([u8; 4], u16), flags: u8) -> MemoryFrame {
