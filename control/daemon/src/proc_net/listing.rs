@@ -70,9 +70,9 @@ impl Listing {
 fn row(connection: &ulvs_engine::conn::Connection) -> Connection<'static> {
     let key = &connection.key;
     Connection {
-        protocol: key.protocol,
-        client: SocketAddr::new(key.source.to_ip(key.family), key.source_port),
-        service: SocketAddr::new(key.destination.to_ip(key.family), key.destination_port),
+        protocol: key.protocol(),
+        client: SocketAddr::new(key.source().to_ip(key.family()), key.source_port()),
+        service: SocketAddr::new(key.destination().to_ip(key.family()), key.destination_port()),
         real_server: SocketAddr::new(connection.destination, connection.destination_port),
         state: connection.state.name(),
         expires: connection.expires_in / TICKS_PER_SECOND,
