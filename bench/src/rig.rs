@@ -122,6 +122,8 @@ cores = [1]
 capacity = {}
 [api]
 socket = "{}"
+[state]
+folder = "off"
 [metrics]
 listen = "off"
 [[port]]

@@ -16,6 +16,7 @@ pub struct Director {
     pub(crate) connections: Connections,
     pub(crate) destinations: Destinations,
     pub(crate) api: Api,
+    pub(crate) state: State,
     pub(crate) metrics: Metrics,
     pub(crate) neighbours: Neighbours,
     pub(crate) ports: Vec<Port>,
@@ -48,6 +49,11 @@ impl Director {
     /// `[api]`
     pub const fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// `[state]`
+    pub const fn state(&self) -> &State {
+        &self.state
     }
 
     /// `[metrics]`
@@ -171,6 +177,19 @@ pub struct Api {
 impl Default for Api {
     fn default() -> Self {
         Self { socket: PathBuf::from("/run/ulvs/api.sock") }
+    }
+}
+
+/// What outlives the process.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct State {
+    /// The folder it is kept in, an absolute path; absent: nothing is kept.
+    pub folder: Option<PathBuf>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { folder: Some(PathBuf::from("/var/lib/ulvs")) }
     }
 }
 

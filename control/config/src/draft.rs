@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, Weight};
 
 use crate::problems::{At, Span};
-use crate::{Api, Connections, Destinations, Device, Dpdk, Mac, Metrics, Neighbours, PollMode};
+use crate::{Api, Connections, Destinations, Device, Dpdk, Mac, Metrics, Neighbours, PollMode, State};
 
 /// What a source says, each value readable by itself; whether the values fit together is still open.
 ///
@@ -16,6 +16,7 @@ pub(crate) struct Draft {
     pub(crate) connections: Connections,
     pub(crate) destinations: Destinations,
     pub(crate) api: Api,
+    pub(crate) state: State,
     pub(crate) metrics: Metrics,
     pub(crate) neighbours: Neighbours,
     pub(crate) ports: Vec<DraftPort>,

@@ -21,8 +21,8 @@ mod validate;
 pub use device::{Device, DeviceError};
 pub use diagnostic::Diagnostic;
 pub use director::{
-    Api, Connections, Destinations, Director, Dpdk, Metrics, Neighbours, PollMode, Port, StaticNeighbour, StaticRoute,
-    Workers,
+    Api, Connections, Destinations, Director, Dpdk, Metrics, Neighbours, PollMode, Port, State, StaticNeighbour,
+    StaticRoute, Workers,
 };
 pub use mac::{Mac, MacError};
 pub use restart::restart_needed;

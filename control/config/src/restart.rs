@@ -19,6 +19,7 @@ pub fn restart_needed(old: &Director, new: &Director) -> Vec<String> {
     key("`capacity` of [connections]", old.connections.capacity == new.connections.capacity);
     key("`capacity` of [destinations]", old.destinations.capacity == new.destinations.capacity);
     key("`socket` of [api]", old.api.socket == new.api.socket);
+    key("`folder` of [state]", old.state.folder == new.state.folder);
     key("`listen` of [metrics]", old.metrics.listen == new.metrics.listen);
     key("`wait` of [neighbours]", old.neighbours.wait == new.neighbours.wait);
     key("`queue` of [neighbours]", old.neighbours.queue == new.neighbours.queue);

@@ -53,6 +53,7 @@ fn read(text: &str, problems: &mut Problems) -> Draft {
         connections: root.section("connections", problems, tables::connections).unwrap_or_default(),
         destinations: root.section("destinations", problems, tables::destinations).unwrap_or_default(),
         api: root.section("api", problems, tables::api).unwrap_or_default(),
+        state: root.section("state", problems, tables::state).unwrap_or_default(),
         metrics: root.section("metrics", problems, tables::metrics).unwrap_or_default(),
         neighbours: root.section("neighbours", problems, tables::neighbours).unwrap_or_default(),
         ports: root.required_sections("port", "`name` and `device`", problems, port::read),

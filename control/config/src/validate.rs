@@ -25,6 +25,7 @@ impl Draft {
             connections: self.connections,
             destinations: self.destinations,
             api: self.api,
+            state: self.state,
             metrics: self.metrics,
             neighbours: self.neighbours,
             ports,

@@ -18,6 +18,7 @@ use crate::devices::{self, DirectorPort};
 use crate::proc_net::ProcNet;
 use crate::reload::Reloader;
 use crate::signals::{Signals, Told};
+use crate::state::{self, Folder, Keeper};
 use crate::status::Sources;
 use crate::threads::Threads;
 use crate::words::counted;
@@ -37,8 +38,9 @@ pub(crate) fn run(file: &Path) -> Result<()> {
         let _inside = runtime.enter();
         (Signals::listen()?, api::bind(&director)?)
     };
+    let folder = director.state().folder.as_deref().map(Folder::open).transpose()?.map(Arc::new);
     let datapath = Datapath::start(&director)?;
-    let result = runtime.block_on(serve(file, &director, &datapath, signals, sockets));
+    let result = runtime.block_on(serve(file, (&director, folder), &datapath, signals, sockets));
     // With it go the tasks, and whatever of the datapath they hold.
     drop(runtime);
     datapath.stop(result)
@@ -96,7 +98,7 @@ fn shared(director: &Director) -> Result<Shared> {
 
 async fn serve(
     file: &Path,
-    director: &Director,
+    (director, folder): (&Director, Option<Arc<Folder>>),
     datapath: &Datapath,
     mut signals: Signals,
     sockets: Sockets,
@@ -105,7 +107,7 @@ async fn serve(
     let parts = (Arc::clone(&datapath.shared), Arc::clone(&datapath.ports));
     let mut control = Control::new(parts.0, parts.1, director.clone(), kernel.clone());
     let (requests, receiver) = mpsc::channel(64);
-    let services = adopt(director, &mut control, &requests, kernel.as_ref())?;
+    let (services, keeper) = adopt(director, folder, &mut control, (&requests, kernel.as_ref()))?;
     if let Some((_, resolver)) = &kernel {
         resolver.keep(control.wanted());
     }
@@ -129,6 +131,7 @@ async fn serve(
     };
     let (proc_net, readers) = ProcNet::serve(&director.api().socket, told);
     tasks.extend(readers);
+    tasks.extend(keeper.clone().map(|keeper| tokio::spawn(keeper.run(Arc::clone(&services)))));
     tasks.extend(sockets.metrics.map(|listener| tokio::spawn(metrics::serve(listener, sources))));
     let cores = &director.workers().cores;
     underlay::warn(director);
@@ -146,7 +149,7 @@ async fn serve(
         if cores.len() == 1 { "" } else { "s" },
         cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     );
-    let mut reloader = Reloader { file, started: director, running: director.clone(), control: requests, services };
+    let mut reloader = Reloader { file, started: director, control: requests, services };
     while signals.next().await == Told::Reload {
         tokio::select! {
             () = reloader.reload() => {}
@@ -160,23 +163,34 @@ async fn serve(
         end(task).await;
     }
     drop(proc_net);
+    if let Some(keeper) = keeper {
+        keeper.finish(&reloader.services);
+    }
     drop(sockets.file);
     drop(threads);
     Ok(())
 }
 
-/// The table with the services to begin with, and the workers' part of them in `control`.
+/// The table with the services to begin with, and the workers' part of them in `control`; and who keeps what is set.
 fn adopt(
     director: &Director,
+    folder: Option<Arc<Folder>>,
     control: &mut Control,
-    requests: &mpsc::Sender<Request>,
-    kernel: Option<&Kernel>,
-) -> Result<Arc<ipvs::Director>> {
+    (requests, kernel): (&mpsc::Sender<Request>, Option<&Kernel>),
+) -> Result<(Arc<ipvs::Director>, Option<Keeper>)> {
     let followed = kernel.map(|(state, _)| state.clone());
     let workers = ipvs::Workers::new(requests.clone(), control.board(), followed, director.connections().capacity);
     let services = Arc::new(ipvs::Director::new(workers));
-    ipvs::adopt(&services, director, |operations| control.install(&operations).map_err(|error| ipvs::no_room(&error)))?;
-    Ok(services)
+    let mut install = |operations: Vec<_>| control.install(&operations).map_err(|error| ipvs::no_room(&error));
+    ipvs::adopt(&services, director, &mut install)?;
+    let keeper = folder.and_then(|folder| match state::restore(&folder, &services, install) {
+        Ok(()) => Some(Keeper::new(folder)),
+        Err(error) => {
+            tracing::error!("{error}; until ulvsd is started again, nothing that is set outlives it");
+            None
+        }
+    });
+    Ok((services, keeper))
 }
 
 async fn end(task: JoinHandle<()>) {

@@ -23,6 +23,7 @@ mod placement;
 mod proc_net;
 mod reload;
 mod signals;
+mod state;
 mod status;
 mod threads;
 mod twin;

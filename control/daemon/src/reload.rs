@@ -9,7 +9,7 @@ use ulvs_ipvs::Follow;
 
 use crate::check;
 use crate::control::Request;
-use crate::ipvs::{self, FilePart};
+use crate::ipvs;
 use crate::words::counted;
 
 /// A file that is followed.
@@ -17,8 +17,6 @@ pub(crate) struct Reloader<'a> {
     pub(crate) file: &'a Path,
     /// What ulvsd was started with: what needs a restart is told again at every reload until there is one.
     pub(crate) started: &'a Director,
-    /// What was read last.
-    pub(crate) running: Director,
     pub(crate) control: mpsc::Sender<Request>,
     pub(crate) services: Arc<ipvs::Director>,
 }
@@ -37,8 +35,7 @@ impl Reloader<'_> {
         for sentence in restart_needed(self.started, &director) {
             tracing::warn!("{sentence}");
         }
-        let part = FilePart::between(&self.running, &director, Follow::Changes);
-        let lines = match part.apply(&self.services).await {
+        let lines = match ipvs::follow(&self.services, ipvs::entries(&director), Follow::Changes).await {
             Ok(lines) => lines,
             Err(refusal) => {
                 tracing::error!("{shown} is not followed, everything stays as it is: {refusal}");
@@ -46,11 +43,10 @@ impl Reloader<'_> {
             }
         };
         let (reply, answer) = oneshot::channel();
-        let request = Request::Reload(Box::new(director.clone()), reply);
+        let request = Request::Reload(Box::new(director), reply);
         if self.control.send(request).await.is_err() || answer.await.is_err() {
             return;
         }
-        self.running = director;
         for line in &lines {
             tracing::info!("{line}");
         }

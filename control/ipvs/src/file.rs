@@ -1,12 +1,11 @@
 //! The file's services as commands for the table.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ulvs_model::{Destination, ServiceSet};
 
 use crate::table::{
-    Command, DestinationId, DestinationSpec, Family, Owner, Service, ServiceId, ServiceSpec, Table, Tunnel,
+    Command, DestinationId, DestinationSpec, Family, Owner, Service, ServiceId, ServiceSpec, Table, Timeouts,
 };
 pub use crate::table::{FileEntries, FileService};
 
@@ -21,13 +20,13 @@ pub enum Follow {
 }
 
 /// What the file says, in the table's words.
-pub fn entries(file: &ServiceSet) -> FileEntries {
+pub fn entries(file: &ServiceSet, timeouts: Timeouts) -> FileEntries {
     let service = |service: &ulvs_model::Service| {
         let mut said = FileService::new(service_spec(service));
         service.destinations().iter().for_each(|one| said.add(destination_spec(one)));
         said
     };
-    file.iter().map(service).collect()
+    FileEntries::new(file.iter().map(service), timeouts)
 }
 
 /// The commands after which the table follows the file, for [`Owner::File`].
@@ -57,6 +56,11 @@ pub fn commands(table: &Table, file: &Arc<FileEntries>, follow: Follow) -> Vec<C
             }
         }
     }
+    let timeouts = file.timeouts();
+    let is_news = follow == Follow::Reset || table.file().timeouts() != timeouts;
+    if is_news && table.timeouts() != timeouts {
+        commands.push(Command::SetTimeouts(timeouts));
+    }
     if **table.file() != **file {
         commands.push(Command::FollowFile(Arc::clone(file)));
     }
@@ -82,7 +86,7 @@ fn dropped(there: &Service) -> Vec<Command> {
         return vec![Command::DeleteService(id)];
     };
     let own = there.destinations().filter(|one| one.owner == Owner::File);
-    let gone = own.map(|one| Command::DeleteDestination(id, Ok(identity(one.id))));
+    let gone = own.map(|one| Command::DeleteDestination(id, Ok(DestinationSpec::at(one.id.0))));
     gone.chain([Command::HandOver(id, other)]).collect()
 }
 
@@ -91,7 +95,8 @@ fn destinations(there: &Service, before: Option<&FileService>, said: &FileServic
     let id = *said.id();
     let named = |one: &DestinationId| said.destination(one).is_some();
     let gone = there.destinations().filter(|one| one.owner == Owner::File && !named(&one.id));
-    let mut commands: Vec<_> = gone.map(|one| Command::DeleteDestination(id, Ok(identity(one.id)))).collect();
+    let mut commands: Vec<_> =
+        gone.map(|one| Command::DeleteDestination(id, Ok(DestinationSpec::at(one.id.0)))).collect();
     for (destination, spec) in said.destinations() {
         let before = before.and_then(|before| before.destination(destination));
         if follow == Follow::Changes && before == Some(spec) {
@@ -126,24 +131,6 @@ fn destination_spec(destination: &Destination) -> DestinationSpec {
     DestinationSpec {
         method: destination.method.code(),
         weight: destination.weight.get(),
-        ..identity(DestinationId(destination.address))
-    }
-}
-
-fn identity(id: DestinationId) -> DestinationSpec {
-    let mut address = [0; 16];
-    match id.0.ip() {
-        IpAddr::V4(ip) => address[..4].copy_from_slice(&ip.octets()),
-        IpAddr::V6(ip) => address = ip.octets(),
-    }
-    DestinationSpec {
-        family: id.family().number(),
-        address,
-        port: id.0.port(),
-        method: 0,
-        weight: 0,
-        upper: 0,
-        lower: 0,
-        tunnel: Tunnel::default(),
+        ..DestinationSpec::at(destination.address)
     }
 }

@@ -9,7 +9,7 @@ use ::toml::de::DeValue;
 use super::table::Table;
 use super::value::{number, string, written};
 use crate::problems::Problems;
-use crate::{Api, Connections, Destinations, Metrics, Neighbours};
+use crate::{Api, Connections, Destinations, Metrics, Neighbours, State};
 
 /// The longest timeout ipvsadm takes: 31 days (ipvs-facts D.4).
 const TIMEOUT_MAX: u64 = 31 * 24 * 60 * 60;
@@ -40,6 +40,12 @@ pub(super) fn api(table: &mut Table<'_, '_>, problems: &mut Problems) -> Api {
     Api { socket: table.or("socket", default.socket, problems, socket) }
 }
 
+/// `[state]`
+pub(super) fn state(table: &mut Table<'_, '_>, problems: &mut Problems) -> State {
+    let default = State::default();
+    State { folder: table.or("folder", default.folder, problems, folder) }
+}
+
 /// `[metrics]`
 pub(super) fn metrics(table: &mut Table<'_, '_>, problems: &mut Problems) -> Metrics {
     let default = Metrics::default();
@@ -68,6 +74,17 @@ fn socket(value: &DeValue<'_>) -> Result<PathBuf, String> {
         ));
     }
     Ok(PathBuf::from(path))
+}
+
+fn folder(value: &DeValue<'_>) -> Result<Option<PathBuf>, String> {
+    match string(value)? {
+        "off" => Ok(None),
+        path if path.starts_with('/') && !path.contains('\0') => Ok(Some(PathBuf::from(path))),
+        path => Err(format!(
+            "expected \"off\" or a folder's absolute path, as \"/var/lib/ulvs\", found \"{}\"",
+            path.escape_debug()
+        )),
+    }
 }
 
 fn listen(value: &DeValue<'_>) -> Result<Option<SocketAddr>, String> {

@@ -11,4 +11,5 @@ mod proc_net;
 mod reload;
 mod rig;
 mod start;
+mod state;
 mod stop;

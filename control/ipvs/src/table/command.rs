@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::{DestinationId, Family, FileEntries, Owner, ServiceId, Timeouts, Tunnel};
@@ -80,6 +80,25 @@ pub struct DestinationSpec {
 }
 
 impl DestinationSpec {
+    /// Only what identifies it, as it is enough to remove one.
+    pub fn at(address: SocketAddr) -> Self {
+        let mut bytes = [0; 16];
+        match address.ip() {
+            IpAddr::V4(ip) => bytes[..4].copy_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => bytes = ip.octets(),
+        }
+        Self {
+            family: Family::of(address.ip()).number(),
+            address: bytes,
+            port: address.port(),
+            method: 0,
+            weight: 0,
+            upper: 0,
+            lower: 0,
+            tunnel: Tunnel::default(),
+        }
+    }
+
     /// What identifies it, in a service of this family.
     ///
     /// # Errors

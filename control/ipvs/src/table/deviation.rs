@@ -1,7 +1,7 @@
 use super::plan::{destination, settings};
 use super::{
     Destination, DestinationSettings, DestinationSpec, FileService, Flags, Service, ServiceId, ServiceSettings,
-    ServiceSpec, Table,
+    ServiceSpec, Table, Timeouts,
 };
 
 /// Where the table is not as the file says: a client of netlink or the API has edited or removed an entry of the file.
@@ -11,6 +11,8 @@ pub enum Deviation {
     Service(ServiceSpec, Option<ServiceSettings>),
     /// A destination of a service that is there has other settings, or is gone.
     Destination(ServiceId, DestinationSpec, Option<DestinationSettings>),
+    /// The timeouts are others.
+    Timeouts(Timeouts, Timeouts),
 }
 
 impl Deviation {
@@ -23,7 +25,9 @@ impl Deviation {
 impl Table {
     /// What others made of the file's entries since it was followed.
     pub fn deviations(&self) -> impl Iterator<Item = Deviation> {
-        self.file.services().iter().flat_map(|said| self.deviations_of(said))
+        let (said, now) = (self.file.timeouts(), self.timeouts);
+        let timeouts = (said != now).then_some(Deviation::Timeouts(said, now));
+        timeouts.into_iter().chain(self.file.services().iter().flat_map(|said| self.deviations_of(said)))
     }
 
     fn deviations_of(&self, said: &FileService) -> Vec<Deviation> {

@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 
-use super::{DestinationId, DestinationSpec, ServiceId, ServiceSpec};
+use super::{DestinationId, DestinationSpec, ServiceId, ServiceSpec, Timeouts};
 
-/// What a file says of services and their real servers.
+/// What a file says of services, their real servers and the timeouts.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct FileEntries {
+    timeouts: Timeouts,
     services: Vec<FileService>,
     places: HashMap<ServiceId, usize>,
 }
@@ -51,6 +52,23 @@ impl FileService {
 }
 
 impl FileEntries {
+    /// These services and timeouts. Of several services with one identity the first counts.
+    pub fn new(services: impl IntoIterator<Item = FileService>, timeouts: Timeouts) -> Self {
+        let mut entries = Self { timeouts, ..Self::default() };
+        for service in services {
+            let next = entries.services.len();
+            if *entries.places.entry(*service.id()).or_insert(next) == next {
+                entries.services.push(service);
+            }
+        }
+        entries
+    }
+
+    /// The timeouts.
+    pub const fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
     /// The services in the order to add them.
     pub fn services(&self) -> &[FileService] {
         &self.services
@@ -59,19 +77,5 @@ impl FileEntries {
     /// What is said of a service.
     pub fn service(&self, id: &ServiceId) -> Option<&FileService> {
         self.services.get(*self.places.get(id)?)
-    }
-}
-
-impl FromIterator<FileService> for FileEntries {
-    /// Of several with one identity the first counts.
-    fn from_iter<I: IntoIterator<Item = FileService>>(services: I) -> Self {
-        let mut entries = Self::default();
-        for service in services {
-            let next = entries.services.len();
-            if *entries.places.entry(*service.id()).or_insert(next) == next {
-                entries.services.push(service);
-            }
-        }
-        entries
     }
 }

@@ -85,6 +85,9 @@ impl Table {
         owner: Owner,
         host: &impl Host,
     ) -> Result<Vec<Change>, (usize, Errno)> {
+        if let [command] = commands {
+            return self.plan(command, owner, host).map_err(|errno| (0, errno));
+        }
         let mut after = self.clone();
         let mut all = Vec::new();
         for (index, command) in commands.iter().enumerate() {

@@ -37,11 +37,13 @@ fn head(plan: &Plan, machine: &Machine<'_>) -> String {
          [dpdk]\nhuge_pages = {huge_pages}\nmemory = 256\n\n\
          [workers]\ncores = {cores:?}\npoll = \"adaptive\"\n\n\
          [api]\nsocket = \"{socket}\"\n\n\
+         [state]\nfolder = \"{state}\"\n\n\
          [metrics]\nlisten = \"127.0.0.1:9477\"\n",
         name = plan.name,
         huge_pages = machine.huge_pages,
         cores = machine.cores,
         socket = machine.socket.display(),
+        state = machine.socket.with_file_name("state").display(),
     )
 }
 

@@ -1,0 +1,266 @@
+//! The state's format, apart from the table's types: it outlives versions of ulvsd.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use ulvs_ipvs::table::{
+    Destination, DestinationSettings, DestinationSpec, Deviation, Family, Flags, Owner, Service, ServiceId,
+    ServiceSettings, ServiceSpec, Table, Timeouts, Tunnel, TunnelKind,
+};
+
+const FORMAT: &str = "ulvs-services";
+/// Raised when an older ulvsd would misread what a newer one writes.
+const VERSION: u32 = 1;
+
+/// What is kept.
+#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct Saved {
+    format: String,
+    version: u32,
+    /// Services that are not the file's, oldest first, and those of the file in which others have destinations.
+    pub(super) services: Vec<SavedService>,
+    /// What others made of the file's entries.
+    pub(super) deviations: Vec<SavedDeviation>,
+}
+
+/// What the format begins with, whatever follows.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub(super) enum SavedId {
+    Address { protocol: u16, address: SocketAddr },
+    Mark { mark: u32, ipv6: bool },
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SavedOwner {
+    Netlink,
+    Api,
+}
+
+#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct SavedService {
+    pub(super) id: SavedId,
+    /// Absent: the service is the file's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) own: Option<(SavedOwner, SavedSettings)>,
+    /// Oldest first.
+    pub(super) destinations: Vec<SavedDestination>,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct SavedSettings {
+    scheduler: String,
+    flags: u32,
+    timeout: u32,
+    netmask: u32,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    engine: String,
+}
+
+#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct SavedDestination {
+    pub(super) address: SocketAddr,
+    pub(super) owner: SavedOwner,
+    pub(super) settings: SavedDestinationSettings,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct SavedDestinationSettings {
+    method: u8,
+    weight: i32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    upper: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    lower: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tunnel: Option<(u8, u16, u16)>,
+}
+
+/// What the file said, and what it is now; absent: gone.
+#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SavedDeviation {
+    Service {
+        id: SavedId,
+        said: SavedSettings,
+        now: Option<SavedSettings>,
+    },
+    Destination {
+        id: SavedId,
+        address: SocketAddr,
+        said: SavedDestinationSettings,
+        now: Option<SavedDestinationSettings>,
+    },
+    Timeouts {
+        said: [u32; 3],
+        now: [u32; 3],
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Saved {
+    /// What of a table has to be kept.
+    pub(super) fn of(table: &Table) -> Self {
+        let mut services: Vec<_> = table.services(None).filter_map(|(_, service)| SavedService::of(service)).collect();
+        services.reverse();
+        let deviations = table.deviations().filter_map(|one| SavedDeviation::of(&one)).collect();
+        Self { format: FORMAT.to_owned(), version: VERSION, services, deviations }
+    }
+
+    /// Reads what [`Self::text`] wrote.
+    ///
+    /// # Errors
+    /// Why it is something else, for people.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
+        let head: Head = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        if head.format != FORMAT {
+            return Err(format!("its format is \"{}\", not \"{FORMAT}\"", head.format.escape_debug()));
+        }
+        if head.version != VERSION {
+            return Err(format!("it is of version {}, and this ulvsd reads {VERSION}", head.version));
+        }
+        serde_json::from_slice(text).map_err(|error| error.to_string())
+    }
+
+    /// As it is written.
+    pub(super) fn text(&self) -> Vec<u8> {
+        // Numbers, strings and lists: nothing that JSON has no word for.
+        let mut text = serde_json::to_vec_pretty(self).unwrap_or_default();
+        text.push(b'\n');
+        text
+    }
+}
+
+impl SavedService {
+    fn of(service: &Service) -> Option<Self> {
+        let own = SavedOwner::of(service.owner()).map(|owner| (owner, SavedSettings::of(service.settings())));
+        let destinations: Vec<_> = service.destinations().rev().filter_map(SavedDestination::of).collect();
+        if own.is_none() && destinations.is_empty() {
+            return None;
+        }
+        Some(Self { id: SavedId::of(service.id()), own, destinations })
+    }
+}
+
+impl SavedDestination {
+    fn of(one: &Destination) -> Option<Self> {
+        let owner = SavedOwner::of(one.owner)?;
+        Some(Self { address: one.id.0, owner, settings: SavedDestinationSettings::of(&one.settings) })
+    }
+}
+
+impl SavedDeviation {
+    fn of(deviation: &Deviation) -> Option<Self> {
+        let numbers = |timeouts: &Timeouts| [timeouts.tcp, timeouts.tcp_fin, timeouts.udp];
+        Some(match deviation {
+            Deviation::Service(said, now) => Self::Service {
+                id: SavedId::of(&said.id),
+                said: SavedSettings::said(said),
+                now: now.as_ref().map(SavedSettings::of),
+            },
+            Deviation::Destination(service, said, now) => Self::Destination {
+                id: SavedId::of(service),
+                address: said.id(service.family()).ok()?.0,
+                said: SavedDestinationSettings::said(said),
+                now: now.as_ref().map(SavedDestinationSettings::of),
+            },
+            Deviation::Timeouts(said, now) => Self::Timeouts { said: numbers(said), now: numbers(now) },
+        })
+    }
+}
+
+impl SavedOwner {
+    const fn of(owner: Owner) -> Option<Self> {
+        match owner {
+            Owner::File => None,
+            Owner::Netlink => Some(Self::Netlink),
+            Owner::Api => Some(Self::Api),
+        }
+    }
+
+    pub(super) const fn owner(self) -> Owner {
+        match self {
+            Self::Netlink => Owner::Netlink,
+            Self::Api => Owner::Api,
+        }
+    }
+}
+
+impl SavedId {
+    const fn of(id: &ServiceId) -> Self {
+        match *id {
+            ServiceId::Address { protocol, address } => Self::Address { protocol, address },
+            ServiceId::Mark { family, mark } => Self::Mark { mark, ipv6: matches!(family, Family::V6) },
+        }
+    }
+
+    pub(super) const fn id(self) -> ServiceId {
+        match self {
+            Self::Address { protocol, address } => ServiceId::Address { protocol, address },
+            Self::Mark { mark, ipv6 } => ServiceId::Mark { mark, family: if ipv6 { Family::V6 } else { Family::V4 } },
+        }
+    }
+}
+
+impl SavedSettings {
+    fn of(settings: &ServiceSettings) -> Self {
+        Self {
+            scheduler: settings.scheduler.name().to_owned(),
+            flags: settings.flags.shown() & !Flags::HASHED.shown(),
+            timeout: settings.timeout,
+            netmask: settings.netmask,
+            engine: settings.engine.map_or_else(String::new, |engine| engine.name().to_owned()),
+        }
+    }
+
+    pub(super) fn said(said: &ServiceSpec) -> Self {
+        Self {
+            scheduler: said.scheduler.clone(),
+            flags: said.flags & said.mask & !Flags::HASHED.shown(),
+            timeout: said.timeout,
+            netmask: said.netmask,
+            engine: said.engine.clone(),
+        }
+    }
+
+    pub(super) fn spec(self, id: ServiceId) -> ServiceSpec {
+        let Self { scheduler, flags, timeout, netmask, engine } = self;
+        ServiceSpec { id, scheduler, flags, mask: u32::MAX, timeout, netmask, engine }
+    }
+}
+
+impl SavedDestinationSettings {
+    const fn of(settings: &DestinationSettings) -> Self {
+        let DestinationSettings { method, weight, upper, lower, tunnel } = *settings;
+        Self::new(method, weight, upper, lower, tunnel)
+    }
+
+    pub(super) const fn said(said: &DestinationSpec) -> Self {
+        Self::new(said.method, said.weight, said.upper, said.lower, said.tunnel)
+    }
+
+    const fn new(method: u8, weight: i32, upper: u32, lower: u32, tunnel: Tunnel) -> Self {
+        let Tunnel { kind: TunnelKind(kind), port, flags } = tunnel;
+        let tunnel = if kind == 0 && port == 0 && flags == 0 { None } else { Some((kind, port, flags)) };
+        Self { method, weight, upper, lower, tunnel }
+    }
+
+    pub(super) fn spec(self, address: SocketAddr) -> DestinationSpec {
+        let Self { method, weight, upper, lower, tunnel } = self;
+        let (kind, port, flags) = tunnel.unwrap_or_default();
+        let tunnel = Tunnel { kind: TunnelKind(kind), port, flags };
+        let identity = DestinationSpec::at(address);
+        DestinationSpec { method, weight, upper, lower, tunnel, ..identity }
+    }
+}
