@@ -1,5 +1,7 @@
 //! The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
 
+use zerocopy::byteorder::network_endian::U16;
+
 /// Ones' complement sum of `bytes` added to `sum`, not yet folded. Words are big-endian; an odd last byte is padded.
 #[inline]
 pub fn add(mut sum: u64, bytes: &[u8]) -> u64 {
@@ -36,7 +38,8 @@ pub fn pseudo(source: &[u8], destination: &[u8], protocol: u8, length: usize) ->
 
 /// What replacing some 16-bit words by others does to a checksum, computed once and applied to many packets.
 ///
-/// RFC 1624, equation 3: `HC' = ~(~HC + ~m + m')`; the delta is the folded `~m + m'`.
+/// RFC 1624, equation 3: `HC' = ~(~HC + ~m + m')`; the delta is the folded `~m + m'`. Words are taken with their first byte
+/// as the lowest, as is the checksum: the sum does not mind (RFC 1071 section 2), and nothing has to be turned round.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Delta(u16);
 
@@ -47,8 +50,8 @@ impl Delta {
     /// The delta of replacing `old` by `new`, both of one even length and at an even offset in what is summed.
     pub fn between(old: &[u8], new: &[u8]) -> Self {
         debug_assert!(old.len() == new.len() && old.len().is_multiple_of(2));
-        let removed = old.as_chunks::<2>().0.iter().map(|w| u64::from(!u16::from_be_bytes(*w))).sum::<u64>();
-        Self(fold(removed + new.as_chunks::<2>().0.iter().map(|w| u64::from(u16::from_be_bytes(*w))).sum::<u64>()))
+        let removed = old.as_chunks::<2>().0.iter().map(|w| u64::from(!u16::from_le_bytes(*w))).sum::<u64>();
+        Self(fold(removed + new.as_chunks::<2>().0.iter().map(|w| u64::from(u16::from_le_bytes(*w))).sum::<u64>()))
     }
 
     /// Both changes together.
@@ -65,8 +68,10 @@ impl Delta {
 
     /// The checksum after the change.
     #[inline]
-    pub const fn apply(self, checksum: u16) -> u16 {
-        !fold((!checksum) as u64 + self.0 as u64)
+    #[expect(clippy::cast_possible_truncation, reason = "the carry is folded in")]
+    pub const fn apply(self, checksum: U16) -> U16 {
+        let sum = !u16::from_le_bytes(checksum.to_bytes()) as u32 + self.0 as u32;
+        U16::from_bytes((!((sum + (sum >> 16)) as u16)).to_le_bytes())
     }
 
     /// The delta as a number, to be kept in a connection.
@@ -108,7 +113,7 @@ mod tests {
             let before = of(&bytes);
             let delta = Delta::between(&bytes[at * 2..at * 2 + 6], &new);
             bytes[at * 2..at * 2 + 6].copy_from_slice(&new);
-            let (got, want) = (delta.apply(before), of(&bytes));
+            let (got, want) = (delta.apply(U16::new(before)).get(), of(&bytes));
             // The two zeros of ones' complement are one value.
             prop_assert!(got == want || (got ^ want) == 0xffff && (got == 0 || want == 0), "{got:#x} {want:#x}");
         }
@@ -116,7 +121,7 @@ mod tests {
         #[test]
         fn there_and_back_is_the_identity(old in any::<[u8; 6]>(), new in any::<[u8; 6]>(), checksum in 0u16..0xffff) {
             let delta = Delta::between(&old, &new);
-            let back = delta.inverse().apply(delta.apply(checksum));
+            let back = delta.inverse().apply(delta.apply(U16::new(checksum))).get();
             prop_assert!(back == checksum || (checksum == 0 && back == 0xffff) || (checksum == 0xffff && back == 0));
         }
     }

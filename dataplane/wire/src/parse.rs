@@ -115,7 +115,7 @@ fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> boo
     };
     let right = half(12) == ethernet::TYPE_IPV4
         && first & SHAPE == PLAIN_SHAPE
-        && header_sum_is_right(first, second, last)
+        && ipv4::plain_sum(first, second, last) == 0xffff
         && transport_fits
         && L3 + usize::from(ip_len) <= frame_len;
     if right {
@@ -132,15 +132,6 @@ fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> boo
         packet.dont_fragment = first & DONT_FRAGMENT != 0;
     }
     right
-}
-
-/// Whether the words of a header sum up to what they must. The order of bytes in a word does not matter to that.
-#[inline]
-fn header_sum_is_right(first: u64, second: u64, last: u32) -> bool {
-    let (sum, carry) = first.overflowing_add(second);
-    let (sum, carry) = sum.overflowing_add(u64::from(last) + u64::from(carry));
-    // With a carry the sum is small.
-    checksum::fold(sum.wrapping_add(u64::from(carry))) == 0xffff
 }
 
 /// Any frame, field by field.

@@ -5,8 +5,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Bytes of a header without options.
 pub const HEADER_LEN: usize = 20;
-/// Where the checksum is.
-pub const CHECKSUM_OFFSET: usize = 16;
 
 /// FIN in [`TcpHeader::flags`].
 pub const FIN: u8 = 0x01;

@@ -5,8 +5,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 8;
-/// Where the checksum is.
-pub const CHECKSUM_OFFSET: usize = 6;
 
 /// The header.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]

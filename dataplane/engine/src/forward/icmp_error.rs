@@ -2,7 +2,7 @@
 
 use ulvs_wire::ethernet::{self, EthernetHeader};
 use ulvs_wire::icmp::{self, IcmpHeader};
-use ulvs_wire::ipv4::{self, Ipv4Header};
+use ulvs_wire::ipv4::{self, PlainHeader};
 use ulvs_wire::ipv6::{self, Ipv6Header};
 use ulvs_wire::{Address, Family, Packet, checksum};
 use zerocopy::FromBytes;
@@ -93,20 +93,18 @@ pub(crate) fn write(
 #[expect(clippy::cast_possible_truncation, reason = "an error is at most 576 bytes")]
 fn write_v4(bytes: &mut [u8], packet: &Packet, error: Error, source: Address, id: u16, tos: u8) -> Option<()> {
     let total = bytes.len() as u16;
-    let (header, rest) = Ipv4Header::mut_from_prefix(bytes).ok()?;
-    *header = Ipv4Header {
-        version_ihl: 0x45,
+    let (header, rest) = bytes.split_first_chunk_mut()?;
+    *header = PlainHeader {
         tos: tos & TOS_KEPT | PRECEDENCE,
-        total_len: U16::new(total),
-        id: U16::new(id),
-        fragment: U16::ZERO,
+        total_len: total,
+        id,
+        fragment: 0,
         ttl: TTL,
         protocol: icmp::PROTOCOL,
-        checksum: U16::ZERO,
-        source: U32::new(source.to_v4()),
-        destination: U32::new(packet.key.source().to_v4()),
-    };
-    header.set_checksum();
+        source,
+        destination: packet.key.source(),
+    }
+    .to_bytes();
     write_icmp(rest, error.v4(), 0)
 }
 

@@ -1,6 +1,12 @@
 //! Masquerading: one address and one port change, and the checksums by the connection's deltas (ipvs-facts C.4).
 
-use ulvs_wire::{Address, Delta, Family, Packet, checksum, parse, tcp, udp};
+use ulvs_wire::ipv4::{self, Ipv4Header};
+use ulvs_wire::ipv6::{self, Ipv6Header};
+use ulvs_wire::tcp::TcpHeader;
+use ulvs_wire::udp::UdpHeader;
+use ulvs_wire::{Address, Delta, Family, Packet, checksum, ethernet, parse};
+use zerocopy::FromBytes;
+use zerocopy::byteorder::network_endian::U16;
 
 use crate::frame::Frame;
 
@@ -22,66 +28,98 @@ pub(crate) struct Rewrite {
 }
 
 /// Rewrites the packet and takes one from its TTL.
-#[inline]
+#[inline(always)]
 pub(crate) fn rewrite(frame: &mut impl Frame, packet: &Packet, to: &Rewrite, ethernet: &[u8; 12]) {
-    super::decrement_ttl(frame, packet);
-    match packet.key.family() {
-        Family::V4 => {
-            if let Some(header) = super::ipv4(frame, packet) {
-                match to.end {
-                    End::Source => header.source.set(to.address.to_v4()),
-                    End::Destination => header.destination.set(to.address.to_v4()),
-                }
-                header.checksum.set(to.deltas.0.apply(header.checksum.get()));
-            }
-        }
-        Family::V6 => {
-            if let Some(header) = super::ipv6(frame, packet) {
-                match to.end {
-                    End::Source => header.source = to.address.0.to_be_bytes(),
-                    End::Destination => header.destination = to.address.0.to_be_bytes(),
-                }
-            }
-        }
+    let family = packet.key.family();
+    let Some((addresses, ip)) = frame.bytes_mut().split_first_chunk_mut::<{ ethernet::HEADER_LEN }>() else { return };
+    addresses[..12].copy_from_slice(ethernet);
+    let Some(segment) = rewrite_network(ip, family, to) else { return };
+    let is_udp = packet.key.protocol() == parse::UDP;
+    // Options or extension headers stand in between.
+    let plain = ethernet::HEADER_LEN + if family == Family::V4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
+    let Some(segment) = segment.get_mut(usize::from(packet.l4) - plain..) else { return };
+    if !is_udp {
+        rewrite_tcp(segment, to);
+    } else if rewrite_udp(segment, to) == Summed::Never {
+        sum_udp(ip, packet);
     }
-    rewrite_transport(frame, packet, to);
-    super::set_ethernet(frame, ethernet);
 }
 
-#[inline]
-fn rewrite_transport(frame: &mut impl Frame, packet: &Packet, to: &Rewrite) {
-    let (l3, l4) = (usize::from(packet.l3), usize::from(packet.l4));
-    let Some(ip) = frame.bytes_mut().get_mut(l3..l3 + usize::from(packet.ip_len)) else {
-        return;
-    };
-    let (network, segment) = ip.split_at_mut(l4 - l3);
-    let port_at = match to.end {
-        End::Source => 0,
-        End::Destination => 2,
-    };
-    if let Some(port) = segment.get_mut(port_at..port_at + 2) {
-        port.copy_from_slice(&to.port.to_be_bytes());
+/// Rewrites address, TTL and header checksum; what follows the header without options.
+#[inline(always)]
+fn rewrite_network<'a>(ip: &'a mut [u8], family: Family, to: &Rewrite) -> Option<&'a mut [u8]> {
+    match family {
+        Family::V4 => {
+            let (header, rest) = Ipv4Header::mut_from_prefix(ip).ok()?;
+            header.decrement_ttl();
+            header.checksum = to.deltas.0.apply(header.checksum);
+            match to.end {
+                End::Source => header.source.set(to.address.to_v4()),
+                End::Destination => header.destination.set(to.address.to_v4()),
+            }
+            Some(rest)
+        }
+        Family::V6 => {
+            let (header, rest) = Ipv6Header::mut_from_prefix(ip).ok()?;
+            header.hop_limit -= 1;
+            match to.end {
+                End::Source => header.source = to.address.0.to_be_bytes(),
+                End::Destination => header.destination = to.address.0.to_be_bytes(),
+            }
+            Some(rest)
+        }
     }
-    let is_udp = packet.key.protocol() == parse::UDP;
-    let at = if is_udp { udp::CHECKSUM_OFFSET } else { tcp::CHECKSUM_OFFSET };
-    let Some(&mut [high, low]) = segment.get_mut(at..at + 2) else {
-        return;
-    };
-    let old = u16::from_be_bytes([high, low]);
-    let new = match (is_udp, old) {
-        // No checksum: the kernel computes one.
-        (true, 0) => match full_udp_checksum(network, segment, packet.key.family()) {
-            0 => 0xffff,
-            sum => sum,
-        },
-        (true, _) => match to.deltas.1.apply(old) {
-            // A computed 0 is sent as 0xffff, for 0 means none (RFC 768).
-            0 => 0xffff,
-            sum => sum,
-        },
-        (false, _) => to.deltas.1.apply(old),
-    };
-    segment[at..at + 2].copy_from_slice(&new.to_be_bytes());
+}
+
+#[inline(always)]
+fn rewrite_tcp(segment: &mut [u8], to: &Rewrite) {
+    if let Ok((header, _)) = TcpHeader::mut_from_prefix(segment) {
+        match to.end {
+            End::Source => header.source_port.set(to.port),
+            End::Destination => header.destination_port.set(to.port),
+        }
+        header.checksum = to.deltas.1.apply(header.checksum);
+    }
+}
+
+/// Whether a datagram came with a checksum.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Summed {
+    Already,
+    Never,
+}
+
+#[inline(always)]
+fn rewrite_udp(segment: &mut [u8], to: &Rewrite) -> Summed {
+    let Ok((header, _)) = UdpHeader::mut_from_prefix(segment) else { return Summed::Already };
+    match to.end {
+        End::Source => header.source_port.set(to.port),
+        End::Destination => header.destination_port.set(to.port),
+    }
+    if header.checksum == U16::ZERO {
+        return Summed::Never;
+    }
+    header.checksum = never_zero(to.deltas.1.apply(header.checksum));
+    Summed::Already
+}
+
+/// A computed 0 is sent as 0xffff, for 0 means none (RFC 768).
+#[inline]
+fn never_zero(checksum: U16) -> U16 {
+    if checksum == U16::ZERO { U16::MAX_VALUE } else { checksum }
+}
+
+/// Computes the checksum of a datagram that had none, as the kernel does.
+#[cold]
+#[inline(never)]
+fn sum_udp(ip: &mut [u8], packet: &Packet) {
+    let at = usize::from(packet.l4 - packet.l3);
+    let Some(ip) = ip.get_mut(..usize::from(packet.ip_len)) else { return };
+    let Some((network, segment)) = ip.split_at_mut_checked(at) else { return };
+    let sum = full_udp_checksum(network, segment, packet.key.family());
+    if let Ok((header, _)) = UdpHeader::mut_from_prefix(segment) {
+        header.checksum = never_zero(U16::new(sum));
+    }
 }
 
 #[cold]

@@ -1,7 +1,7 @@
 //! Tunnelling: the packet travels inside an IP packet to the real server (ipvs-facts C.5; RFC 2003, RFC 2473, RFC 6040).
 
-use ulvs_wire::ethernet::{self, EthernetHeader};
-use ulvs_wire::ipv4::{self, Ipv4Header};
+use ulvs_wire::ethernet;
+use ulvs_wire::ipv4::{self, PlainHeader};
 use ulvs_wire::ipv6::{self, Ipv6Header};
 use ulvs_wire::{Address, Family, Packet};
 use zerocopy::FromBytes;
@@ -62,23 +62,32 @@ pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, tunnel: &Tunnel) 
     };
     // Ethernet padding must not end up inside the tunnel.
     frame.truncate(usize::from(packet.l3) + usize::from(packet.ip_len));
-    let added = usize::from(overhead(tunnel.family));
-    if !frame.prepend(added) {
+    if !frame.prepend(usize::from(overhead(tunnel.family))) {
         return false;
     }
-    let Ok((header, rest)) = EthernetHeader::mut_from_prefix(frame.bytes_mut()) else {
+    let Some((start, rest)) = frame.bytes_mut().split_first_chunk_mut() else {
         return false;
     };
-    let outer = match tunnel.family {
-        Family::V4 => outer_v4(rest, packet, tunnel, &inner),
-        Family::V6 => outer_v6(rest, packet, tunnel, &inner),
-    };
-    header.ether_type.set(match tunnel.family {
-        Family::V4 => ethernet::TYPE_IPV4,
-        Family::V6 => ethernet::TYPE_IPV6,
-    });
-    super::set_ethernet(frame, &tunnel.ethernet);
-    outer
+    match tunnel.family {
+        Family::V4 => {
+            let Some(header) = rest.first_chunk_mut() else { return false };
+            *start = start_of(tunnel, ethernet::TYPE_IPV4);
+            *header = outer_v4(packet, tunnel, &inner);
+            true
+        }
+        Family::V6 => {
+            *start = start_of(tunnel, ethernet::TYPE_IPV6);
+            outer_v6(rest, packet, tunnel, &inner)
+        }
+    }
+}
+
+#[inline]
+fn start_of(tunnel: &Tunnel, ether_type: u16) -> [u8; ethernet::HEADER_LEN] {
+    let mut start = [0; ethernet::HEADER_LEN];
+    start[..12].copy_from_slice(&tunnel.ethernet);
+    start[12..].copy_from_slice(&ether_type.to_be_bytes());
+    start
 }
 
 /// What the outer header takes from the inner one.
@@ -90,6 +99,7 @@ struct Inner {
 }
 
 impl Inner {
+    #[inline]
     fn of(frame: &mut impl Frame, packet: &Packet) -> Option<Self> {
         Some(match packet.key.family() {
             Family::V4 => Self {
@@ -118,24 +128,19 @@ impl Inner {
     }
 }
 
-fn outer_v4(bytes: &mut [u8], packet: &Packet, tunnel: &Tunnel, inner: &Inner) -> bool {
-    let Ok((header, _)) = Ipv4Header::mut_from_prefix(bytes) else {
-        return false;
-    };
-    *header = Ipv4Header {
-        version_ihl: 0x45,
+#[inline]
+fn outer_v4(packet: &Packet, tunnel: &Tunnel, inner: &Inner) -> [u8; ipv4::HEADER_LEN] {
+    PlainHeader {
         tos: inner.outer_class(),
-        total_len: U16::new(packet.ip_len + overhead(Family::V4)),
-        id: U16::new(if inner.dont_fragment { 0 } else { tunnel.id }),
-        fragment: U16::new(if inner.dont_fragment { ipv4::DONT_FRAGMENT } else { 0 }),
+        total_len: packet.ip_len + overhead(Family::V4),
+        id: if inner.dont_fragment { 0 } else { tunnel.id },
+        fragment: if inner.dont_fragment { ipv4::DONT_FRAGMENT } else { 0 },
         ttl: inner.ttl,
         protocol: inner.protocol,
-        checksum: U16::ZERO,
-        source: U32::new(tunnel.source.to_v4()),
-        destination: U32::new(tunnel.destination.to_v4()),
-    };
-    header.set_checksum();
-    true
+        source: tunnel.source,
+        destination: tunnel.destination,
+    }
+    .to_bytes()
 }
 
 fn outer_v6(bytes: &mut [u8], packet: &Packet, tunnel: &Tunnel, inner: &Inner) -> bool {
