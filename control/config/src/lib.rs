@@ -1,7 +1,7 @@
 //! The director's file: TOML to a [`Director`], with all errors at once; and what of it a reload can change.
 //!
 //! ```text
-//! text -> toml (sections) -> Draft -> validate -> Director
+//! files -> text -> toml (sections) -> Draft -> validate -> Director
 //! ```
 //!
 //! A source such as [`toml`](Director::parse) reads single values, with their places, into a draft. What spans several
@@ -12,6 +12,7 @@ mod device;
 mod diagnostic;
 mod director;
 mod draft;
+mod files;
 mod mac;
 mod problems;
 mod restart;
@@ -24,5 +25,6 @@ pub use director::{
     Api, Connections, Destinations, Director, Dpdk, Metrics, Neighbours, PollMode, Port, State, StaticNeighbour,
     StaticRoute, Workers,
 };
+pub use files::{Files, Source};
 pub use mac::{Mac, MacError};
 pub use restart::restart_needed;

@@ -10,11 +10,12 @@ mod tables;
 mod value;
 mod workers;
 
+use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
-use crate::draft::Draft;
+use crate::draft::{Draft, DraftService};
 use crate::problems::Problems;
-use crate::{Diagnostic, Director};
+use crate::{Diagnostic, Director, Source};
 use table::Table;
 
 impl Director {
@@ -23,20 +24,43 @@ impl Director {
     /// # Errors
     /// Everything that is wrong with it, in the order of the text.
     pub fn parse(text: &str) -> Result<Self, Vec<Diagnostic>> {
+        let source = Source { path: "the file".into(), text: text.to_owned() };
+        Self::parse_all(&[source]).map_err(|mut wrong| wrong.swap_remove(0))
+    }
+
+    /// Reads a director's file and its drop-ins, which have services.
+    ///
+    /// # Errors
+    /// For each text everything that is wrong with it, in its order.
+    pub(crate) fn parse_all(sources: &[Source]) -> Result<Self, Vec<Vec<Diagnostic>>> {
         // A byte order mark is no character of the first line.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut problems = Problems::default();
-        let draft = read(text, &mut problems);
-        let director = draft.validate(&mut problems);
+        let text = |source: &Source| source.text.strip_prefix('\u{feff}').unwrap_or(&source.text).to_owned();
+        let texts: Vec<(String, String)> =
+            sources.iter().map(|source| (source.path.display().to_string(), text(source))).collect();
+        let mut problems: Vec<_> = texts.iter().map(|_| Problems::default()).collect();
+        let mut draft = None;
+        let mut services = Vec::new();
+        for (place, ((_, text), problems)) in texts.iter().zip(&mut problems).enumerate() {
+            if place == 0 {
+                let mut read = read(text, problems);
+                services.push(std::mem::take(&mut read.services));
+                draft = Some(read);
+            } else {
+                services.push(read_drop_in(text, problems));
+            }
+        }
+        let director = draft.and_then(|draft| draft.validate(&texts, services, &mut problems));
         match director {
-            Some(director) if problems.is_empty() => Ok(director),
-            _ => Err(problems.diagnostics(text)),
+            Some(director) if problems.iter().all(Problems::is_empty) => Ok(director),
+            _ => {
+                Err(problems.into_iter().zip(&texts).map(|(problems, (_, text))| problems.diagnostics(text)).collect())
+            }
         }
     }
 }
 
-/// The draft that `text` is.
-fn read(text: &str, problems: &mut Problems) -> Draft {
+/// The document that `text` is, as far as it can be read.
+fn document<'t>(text: &'t str, problems: &mut Problems) -> Spanned<DeTable<'t>> {
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
         let span = error.span().unwrap_or(text.len()..text.len());
@@ -46,6 +70,21 @@ fn read(text: &str, problems: &mut Problems) -> Draft {
         };
         problems.syntax(span, message);
     }
+    document
+}
+
+/// The services that a drop-in adds.
+fn read_drop_in(text: &str, problems: &mut Problems) -> Vec<DraftService> {
+    let document = document(text, problems);
+    let mut root = Table::drop_in(document.get_ref());
+    let services = root.sections("service", problems, service::read);
+    root.finish(problems);
+    services
+}
+
+/// The draft that `text` is.
+fn read(text: &str, problems: &mut Problems) -> Draft {
+    let document = document(text, problems);
     let mut root = Table::root(document.get_ref());
     let draft = Draft {
         dpdk: root.section("dpdk", problems, dpdk::read).unwrap_or_default(),

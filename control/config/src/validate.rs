@@ -6,19 +6,27 @@ mod services;
 
 use std::collections::HashSet;
 
-use crate::draft::{Draft, DraftWorkers};
+use crate::draft::{Draft, DraftService, DraftWorkers};
 use crate::problems::Problems;
 use crate::{Director, Workers};
 
 impl Draft {
     /// The director that the draft describes. Absent only if something is wrong, and that was reported.
-    pub(crate) fn validate(self, problems: &mut Problems) -> Option<Director> {
+    ///
+    /// `texts` are the files with their names, the director's first; `services` and `problems` are theirs.
+    pub(crate) fn validate(
+        self,
+        texts: &[(String, String)],
+        services: Vec<Vec<DraftService>>,
+        problems: &mut [Problems],
+    ) -> Option<Director> {
+        let services = services::validate(services, texts, &self.destinations, problems);
+        let problems = problems.first_mut()?;
         let workers = workers(self.workers, problems);
         let names = ports::Names::of(&self.ports);
         let static_routes = references::routes(self.static_routes, &names, problems);
         let static_neighbours = references::neighbours(self.static_neighbours, &names, problems);
         let ports = ports::validate(self.ports, workers.as_ref(), problems);
-        let services = services::validate(self.services, &self.destinations, problems);
         Some(Director {
             dpdk: self.dpdk,
             workers: workers?,

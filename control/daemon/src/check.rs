@@ -1,26 +1,17 @@
-//! `ulvsd --check FILE`: all errors of a file at once.
+//! `ulvsd --check FILE`: all errors of a file and its drop-ins at once.
 
-use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ulvs_config::Director;
+use ulvs_config::{Director, Files};
 
-use crate::words::{counted, said};
+use crate::words::counted;
 
 /// Reports a file's errors on standard error, or on standard output that it has none.
 pub(crate) fn report(file: &Path) -> ExitCode {
     match read(file) {
-        Ok(director) => {
-            let services = director.services();
-            let real_servers: usize = services.iter().map(|service| service.destinations().len()).sum();
-            println!(
-                "{}: no errors ({}, {}, {})",
-                file.display(),
-                counted(director.ports().len(), "port"),
-                counted(services.len(), "service"),
-                counted(real_servers, "real server")
-            );
+        Ok((files, director)) => {
+            println!("{}: no errors ({})", file.display(), summary(&files, &director));
             ExitCode::SUCCESS
         }
         Err(report) => {
@@ -30,21 +21,24 @@ pub(crate) fn report(file: &Path) -> ExitCode {
     }
 }
 
-/// Reads a file; else the report of what is wrong with it, ending with a newline.
-pub(crate) fn read(file: &Path) -> Result<Director, String> {
-    let text = fs::read_to_string(file).map_err(|error| {
-        let remedy = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                "write one (docs/ulvs.example.toml shows every key), or name it with --config"
-            }
-            std::io::ErrorKind::InvalidData => "it must be text in UTF-8",
-            std::io::ErrorKind::IsADirectory => "name the file in it",
-            _ => "make it readable for this user",
-        };
-        format!("{}: can't be read ({}): {remedy}\n", file.display(), said(&error))
-    })?;
-    Director::parse(&text).map_err(|diagnostics| {
-        let report: String = diagnostics.iter().map(|diagnostic| diagnostic.render(file.display())).collect();
-        report + &format!("{}: {}\n", file.display(), counted(diagnostics.len(), "error"))
-    })
+/// `2 ports, 3 services, 9 real servers`
+fn summary(files: &Files, director: &Director) -> String {
+    let services = director.services();
+    let real_servers: usize = services.iter().map(|service| service.destinations().len()).sum();
+    let mut parts = vec![
+        counted(director.ports().len(), "port"),
+        counted(services.len(), "service"),
+        counted(real_servers, "real server"),
+    ];
+    if let drop_ins @ 1.. = files.sources().len() - 1 {
+        parts.push(counted(drop_ins, "drop-in"));
+    }
+    parts.join(", ")
+}
+
+/// Reads a file and its drop-ins; else the report of what is wrong with them, ending with a newline.
+pub(crate) fn read(file: &Path) -> Result<(Files, Director), String> {
+    let files = Files::read(file)?;
+    let director = files.parse()?;
+    Ok((files, director))
 }

@@ -26,7 +26,7 @@ use crate::{api, check, ipvs, metrics, placement, proc_net, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
-    let director = check::read(file).map_err(|report| match report.trim_end() {
+    let (_, director) = check::read(file).map_err(|report| match report.trim_end() {
         report if report.contains('\n') => anyhow!("the file has errors:\n{report}"),
         sentence => anyhow!("{sentence}"),
     })?;

@@ -26,7 +26,7 @@ impl Reloader<'_> {
     pub(crate) async fn reload(&mut self) {
         let shown = self.file.display();
         let director = match check::read(self.file) {
-            Ok(director) => director,
+            Ok((_, director)) => director,
             Err(report) => {
                 tracing::error!("{shown} is not followed, everything stays as it is:\n{}", report.trim_end());
                 return;

@@ -23,6 +23,11 @@ impl<'a, 'i> Table<'a, 'i> {
         Self { entries, name: "the file".to_owned(), span: 0..0, known: Vec::new() }
     }
 
+    /// The table that a drop-in is.
+    pub(super) fn drop_in(entries: &'a DeTable<'i>) -> Self {
+        Self { name: "a drop-in".to_owned(), ..Self::root(entries) }
+    }
+
     /// Where the table begins.
     pub(super) fn span(&self) -> Span {
         self.span.clone()

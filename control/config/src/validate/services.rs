@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use ulvs_model::{Destination, ForwardMethod, Service, ServiceKey, ServiceSet};
@@ -6,37 +7,69 @@ use crate::Destinations;
 use crate::draft::{DraftRealServer, DraftService};
 use crate::problems::Problems;
 
-/// The services. One that lacks something is left out; that was reported.
-pub(super) fn validate(drafts: Vec<DraftService>, limit: &Destinations, problems: &mut Problems) -> ServiceSet {
-    let mut services = ServiceSet::new();
-    let mut room = limit.capacity as usize;
-    for draft in drafts {
-        let (Some(protocol), Some(address)) = (draft.protocol, draft.address) else { continue };
+/// The services of several files. One that lacks something is left out; that was reported.
+pub(super) fn validate(
+    drafts: Vec<Vec<DraftService>>,
+    texts: &[(String, String)],
+    limit: &Destinations,
+    problems: &mut [Problems],
+) -> ServiceSet {
+    let mut services =
+        Services { limit, room: limit.capacity as usize, set: ServiceSet::new(), texts, places: HashMap::new() };
+    for (file, (drafts, problems)) in drafts.into_iter().zip(problems).enumerate() {
+        for draft in drafts {
+            services.add(draft, file, problems);
+        }
+    }
+    services.set
+}
+
+/// The services so far.
+struct Services<'a> {
+    limit: &'a Destinations,
+    room: usize,
+    set: ServiceSet,
+    texts: &'a [(String, String)],
+    /// The file and the byte that each was named at.
+    places: HashMap<ServiceKey, (usize, usize)>,
+}
+
+impl Services<'_> {
+    fn add(&mut self, draft: DraftService, file: usize, problems: &mut Problems) {
+        let limit = self.limit;
+        let (Some(protocol), Some(address)) = (draft.protocol, draft.address) else { return };
         let key = ServiceKey::new(protocol, address.value);
         let mut service = match Service::new(key, draft.scheduler) {
             Ok(service) => service,
-            Err(error) => {
-                problems.wrong(address.span, error.to_string());
-                continue;
-            }
+            Err(error) => return problems.wrong(address.span, error.to_string()),
         };
         for real_server in draft.real_servers {
             add(real_server, &mut service, problems);
         }
-        if service.destinations().len() > room {
+        if service.destinations().len() > self.room {
             let message = format!(
                 "there are more than {} real servers up to this service: raise `capacity` of [destinations]",
                 limit.capacity
             );
             problems.wrong(address.span.clone(), message);
         }
-        room = room.saturating_sub(service.destinations().len());
-        if services.add(service).is_err() {
-            problems
-                .wrong(address.span, format!("service {key} is there twice: remove one, or join their real servers"));
+        self.room = self.room.saturating_sub(service.destinations().len());
+        if self.set.add(service).is_ok() {
+            self.places.insert(key, (file, address.span.start));
+        } else {
+            let first = self.place(key, file);
+            let message = format!("service {key} is there already, {first}: remove one, or join their real servers");
+            problems.wrong(address.span, message);
         }
     }
-    services
+
+    /// Where a service was named first, for who reads `file`.
+    fn place(&self, key: ServiceKey, file: usize) -> String {
+        let Some(&(first, at)) = self.places.get(&key) else { return "above".to_owned() };
+        let Some((name, text)) = self.texts.get(first) else { return "above".to_owned() };
+        let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        if first == file { format!("in line {line}") } else { format!("in line {line} of {name}") }
+    }
 }
 
 fn add(draft: DraftRealServer, service: &mut Service, problems: &mut Problems) {

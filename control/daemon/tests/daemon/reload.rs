@@ -89,3 +89,26 @@ fn a_file_that_does_not_fit_is_not_followed_at_all() {
     ulvsd.signal("HUP");
     ulvsd.wait_for("followed: 1 change");
 }
+
+#[test]
+fn drop_ins_are_followed_with_the_file_or_not_at_all() {
+    let Some(rig) = Rig::new() else { return };
+    let ulvsd = rig.start(&rig.file());
+    let drop_in = rig.path("ulvs.d/dns.toml");
+    std::fs::create_dir(rig.path("ulvs.d")).unwrap();
+    std::fs::write(&drop_in, OTHER).unwrap();
+    ulvsd.signal("HUP");
+    ulvsd.wait_for("followed: 1 change");
+    let before = rig.ask("/v1/services");
+    assert!(before.1.contains("192.0.2.101:53"));
+    rig.write(rig.file().replacen("weight = 1", "weight = 7", 1));
+    std::fs::write(&drop_in, OTHER.replace("udp", "upd")).unwrap();
+    ulvsd.signal("HUP");
+    ulvsd.wait_for("everything stays as it is");
+    ulvsd.wait_for("ulvs.d/dns.toml:3:12: error: ");
+    assert_eq!(rig.ask("/v1/services"), before);
+    std::fs::remove_file(&drop_in).unwrap();
+    ulvsd.signal("HUP");
+    ulvsd.wait_for("followed: 2 changes");
+    assert!(!rig.ask("/v1/services").1.contains("192.0.2.101:53"));
+}

@@ -1,0 +1,109 @@
+//! The director's files: `ulvs.toml`, and the services of each `ulvs.d/*.toml` beside it.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use crate::{Diagnostic, Director};
+
+/// A text and where it is from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Source {
+    /// The file.
+    pub path: PathBuf,
+    /// What is in it.
+    pub text: String,
+}
+
+/// The director's file and its drop-ins, read at one time.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Files {
+    /// The director's file first, then the drop-ins in the order of their names.
+    sources: Vec<Source>,
+}
+
+impl Files {
+    /// The folder of a director's file's drop-ins: `ulvs.d` for `ulvs.toml`.
+    pub fn folder_of(file: &Path) -> PathBuf {
+        file.with_extension("d")
+    }
+
+    /// These texts.
+    pub fn of(file: Source, drop_ins: impl IntoIterator<Item = Source>) -> Self {
+        Self { sources: std::iter::once(file).chain(drop_ins).collect() }
+    }
+
+    /// Reads the director's file and its drop-ins: what in the folder ends with `.toml` and does not begin with a dot.
+    ///
+    /// # Errors
+    /// A sentence for each file that can't be read, each on a line.
+    pub fn read(file: &Path) -> Result<Self, String> {
+        let mut paths = vec![file.to_owned()];
+        let mut report = String::new();
+        match drop_ins(&Self::folder_of(file)) {
+            Ok(found) => paths.extend(found),
+            Err(sentence) => report.push_str(&sentence),
+        }
+        let mut sources = Vec::with_capacity(paths.len());
+        for path in paths {
+            match fs::read_to_string(&path) {
+                Ok(text) => sources.push(Source { path, text }),
+                Err(error) => report.push_str(&unreadable(&path, &error)),
+            }
+        }
+        if report.is_empty() { Ok(Self { sources }) } else { Err(report) }
+    }
+
+    /// The director's file first, then the drop-ins in the order of their names.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// The director that the files describe together.
+    ///
+    /// # Errors
+    /// The report of everything that is wrong with them, ending with a newline.
+    pub fn parse(&self) -> Result<Director, String> {
+        Director::parse_all(&self.sources).map_err(|wrong| {
+            let render = |(source, found): (&Source, Vec<Diagnostic>)| -> String {
+                found.iter().map(|one| one.render(source.path.display())).collect()
+            };
+            let count: usize = wrong.iter().map(Vec::len).sum();
+            let report: String = self.sources.iter().zip(wrong).map(render).collect();
+            let first = self.sources.first().map(|source| source.path.display().to_string()).unwrap_or_default();
+            report + &format!("{first}: {count} error{}\n", if count == 1 { "" } else { "s" })
+        })
+    }
+}
+
+/// The drop-ins in a folder, sorted; none if there is no folder.
+fn drop_ins(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(folder, &error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| unreadable(folder, &error))?.path();
+        let is_hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        ErrorKind::NotFound => "write one (docs/ulvs.example.toml shows every key), or name it with --config",
+        ErrorKind::InvalidData => "it must be text in UTF-8",
+        ErrorKind::IsADirectory => "name the file in it",
+        ErrorKind::NotADirectory => "drop-ins are files in a folder of this name",
+        _ => "make it readable for this user",
+    };
+    let error = error.to_string();
+    let said = error.split(" (os error").next().unwrap_or_default();
+    format!("{}: can't be read ({said}): {remedy}\n", path.display())
+}
