@@ -3,9 +3,13 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{ConnectionPage, ConnectionQuery, Failure, SOCKET_VARIABLE, ServiceStatus, Status, path};
+use crate::{
+    Changed, ConnectionPage, ConnectionQuery, DrainQuery, DrainRequest, DrainStatus, Failure, SOCKET_VARIABLE,
+    ServiceStatus, Status, path,
+};
 
 /// Asks a running ulvsd, one connection for each question, and waits for the answer.
 ///
@@ -68,6 +72,9 @@ pub enum ClientError {
     },
 }
 
+/// Of each question.
+const HEADERS: &str = "Host: ulvs\r\nAccept: application/json\r\n";
+
 impl Client {
     /// How long a whole answer may take, unless [`Self::with_timeout`] says otherwise.
     pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -110,6 +117,33 @@ impl Client {
         self.get(&query.target())
     }
 
+    /// Drains a real server, or ends that.
+    ///
+    /// # Errors
+    /// If ulvsd refuses, or gives no or no good answer.
+    pub fn drain(&self, request: &DrainRequest) -> Result<Changed, ClientError> {
+        self.post(path::DRAIN, request)
+    }
+
+    /// How far a real server is emptied.
+    ///
+    /// # Errors
+    /// If ulvsd gives no or no good answer.
+    pub fn drain_status(&self, query: &DrainQuery) -> Result<DrainStatus, ClientError> {
+        self.get(&query.target())
+    }
+
+    /// The answer to a POST of JSON, read as JSON.
+    ///
+    /// # Errors
+    /// If ulvsd refuses, or gives no or no good answer.
+    pub fn post<T: DeserializeOwned>(&self, target: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let body = serde_json::to_string(body).map_err(|error| self.not_ours(error.to_string()))?;
+        let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let answer = self.exchange(&format!("POST {target} HTTP/1.0\r\n{HEADERS}{head}\r\n{body}"))?;
+        self.read(&self.good(target, &answer)?)
+    }
+
     /// The answer to `GET target`, read as JSON.
     ///
     /// # Errors
@@ -131,7 +165,13 @@ impl Client {
     /// # Errors
     /// If ulvsd gives no or no good answer.
     pub fn get_text(&self, target: &str) -> Result<String, ClientError> {
-        let (status, body) = self.split(&self.exchange(target)?)?;
+        let answer = self.exchange(&format!("GET {target} HTTP/1.0\r\n{HEADERS}\r\n"))?;
+        self.good(target, &answer)
+    }
+
+    /// The body of an answer that is a success.
+    fn good(&self, target: &str, answer: &[u8]) -> Result<String, ClientError> {
+        let (status, body) = self.split(answer)?;
         if status == 200 {
             return Ok(body);
         }
@@ -143,12 +183,11 @@ impl Client {
     }
 
     /// Sends the question and gives all bytes that come back.
-    fn exchange(&self, target: &str) -> Result<Vec<u8>, ClientError> {
+    fn exchange(&self, question: &str) -> Result<Vec<u8>, ClientError> {
         let deadline = Instant::now() + self.timeout;
         let mut stream = UnixStream::connect(&self.socket).map_err(|error| self.no_connection(error))?;
         stream.set_write_timeout(Some(self.timeout)).map_err(|error| self.broken(error))?;
-        write!(stream, "GET {target} HTTP/1.0\r\nHost: ulvs\r\nAccept: application/json\r\n\r\n")
-            .map_err(|error| self.broken(error))?;
+        stream.write_all(question.as_bytes()).map_err(|error| self.broken(error))?;
         let mut answer = Vec::new();
         let mut piece = vec![0; 1 << 16];
         loop {
@@ -205,6 +244,14 @@ impl Client {
 
     fn not_ours(&self, reason: String) -> ClientError {
         ClientError::NotOurs { socket: self.socket.clone(), reason }
+    }
+}
+
+impl DrainQuery {
+    /// The query as the target of a GET.
+    pub fn target(&self) -> String {
+        let Self { protocol, service, real_server } = self;
+        format!("{}?protocol={protocol}&service={service}&real_server={real_server}", path::DRAIN)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod client;
 mod connection;
+mod drain;
 mod pass_times;
 mod service;
 mod status;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use client::{Client, ClientError};
 pub use connection::{Connection, ConnectionPage, ConnectionQuery};
+pub use drain::{Changed, Drain, DrainQuery, DrainRequest, DrainStatus};
 pub use pass_times::{PassTimes, Passes};
 pub use service::{Counters, Neighbour, RealServerStatus, ServiceStatus};
 pub use status::{Occupancy, PortStatus, ReasonCount, Status, WorkerStatus};
@@ -36,6 +38,9 @@ pub mod path {
     pub const SERVICES: &str = "/v1/services";
     /// [`ConnectionPage`](crate::ConnectionPage), asked for with a [`ConnectionQuery`](crate::ConnectionQuery)
     pub const CONNECTIONS: &str = "/v1/conns";
+    /// [`DrainStatus`](crate::DrainStatus), asked for with a [`DrainQuery`](crate::DrainQuery); [`Changed`](crate::Changed), by a
+    /// POST of a [`DrainRequest`](crate::DrainRequest)
+    pub const DRAIN: &str = "/v1/drain";
 }
 
 /// The body of every answer that is not a success.

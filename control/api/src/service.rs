@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Name;
+use crate::{Drain, Name};
 
 /// One service of `GET /v1/services`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -34,6 +34,15 @@ pub struct RealServerStatus {
     pub method: Name,
     /// Share of new connections; 0: gets no new ones.
     pub weight: u32,
+    /// The weight that was set: `weight` is less while something keeps it from that.
+    #[serde(default)]
+    pub configured_weight: u32,
+    /// Whether packets are sent to it; not while it is taken out.
+    #[serde(default = "yes")]
+    pub forwarded: bool,
+    /// Whether an operator has it emptied.
+    #[serde(default)]
+    pub drain: Drain,
     /// Connections in state ESTABLISHED, and UDP's.
     pub active_connections: u64,
     /// Connections in any other state.
@@ -48,6 +57,10 @@ pub struct RealServerStatus {
     pub neighbour: Neighbour,
     /// Traffic of the real server for this service.
     pub counters: Counters,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Whether the director knows the way to a real server.

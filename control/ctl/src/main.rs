@@ -1,6 +1,7 @@
-//! ulvsctl: look at a running director.
+//! ulvsctl: look at and steer a running director.
 
 mod conns;
+mod drain;
 mod services;
 mod status;
 mod table;
@@ -14,7 +15,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use ulvs_api::{Client, DEFAULT_SOCKET, SOCKET_VARIABLE, path};
 
-/// Looks at a running director.
+/// Looks at and steers a running director.
 #[derive(Debug, Parser)]
 #[command(name = "ulvsctl", version, arg_required_else_help = true)]
 struct Arguments {
@@ -40,6 +41,10 @@ enum Command {
         #[arg(long, default_value_t = 100, value_name = "N")]
         limit: usize,
     },
+    /// Give a real server no new connections, wait for those it has, take it out.
+    Drain(drain::Options),
+    /// Give a real server its weight again.
+    Undrain(drain::Named),
 }
 
 fn main() -> ExitCode {
@@ -59,12 +64,14 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let client = Client::new(&arguments.socket);
-    match arguments.command {
+    match &arguments.command {
         Command::Status if arguments.json => writeln!(out, "{}", client.get_text(path::STATUS)?)?,
         Command::Status => write!(out, "{}", status::render(&client.status()?))?,
         Command::Services if arguments.json => writeln!(out, "{}", client.get_text(path::SERVICES)?)?,
         Command::Services => write!(out, "{}", services::render(&client.services()?))?,
-        Command::Conns { limit } => conns::walk(&client, limit, arguments.json, out)?,
+        Command::Conns { limit } => conns::walk(&client, *limit, arguments.json, out)?,
+        Command::Drain(options) => drain::drain(&client, options, out)?,
+        Command::Undrain(named) => drain::undrain(&client, named, out)?,
     }
     Ok(())
 }

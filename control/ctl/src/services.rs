@@ -1,4 +1,4 @@
-use ulvs_api::{Counters, Neighbour, RealServerStatus, ServiceStatus};
+use ulvs_api::{Counters, Drain, Neighbour, RealServerStatus, ServiceStatus};
 
 use crate::table::Align::{Left, Right};
 use crate::table::Table;
@@ -23,6 +23,7 @@ pub(crate) fn render(services: &[ServiceStatus]) -> String {
         ("BYTES OUT", Right),
         ("NEIGHBOUR", Left),
         ("OWNER", Left),
+        ("STATE", Left),
     ]);
     for service in services {
         table.row(service_row(service));
@@ -31,7 +32,7 @@ pub(crate) fn render(services: &[ServiceStatus]) -> String {
     table.to_string()
 }
 
-fn service_row(service: &ServiceStatus) -> [String; 13] {
+fn service_row(service: &ServiceStatus) -> [String; 14] {
     let [connections, packets_in, packets_out, bytes_in, bytes_out] = traffic(&service.counters);
     let total = |of: fn(&RealServerStatus) -> u64| count(service.real_servers.iter().map(of).sum());
     [
@@ -48,16 +49,17 @@ fn service_row(service: &ServiceStatus) -> [String; 13] {
         bytes_out,
         neighbours(&service.real_servers),
         owner(&service.owner, service.edited),
+        String::new(),
     ]
 }
 
-fn real_server_row(real_server: &RealServerStatus) -> [String; 13] {
+fn real_server_row(real_server: &RealServerStatus) -> [String; 14] {
     let [connections, packets_in, packets_out, bytes_in, bytes_out] = traffic(&real_server.counters);
     [
         "  ->".to_owned(),
         real_server.address.to_string(),
         real_server.method.to_string(),
-        real_server.weight.to_string(),
+        weight(real_server),
         count(real_server.active_connections),
         count(real_server.inactive_connections),
         connections,
@@ -67,12 +69,34 @@ fn real_server_row(real_server: &RealServerStatus) -> [String; 13] {
         bytes_out,
         neighbour(real_server.neighbour).to_owned(),
         owner(&real_server.owner, real_server.edited),
+        state(real_server).to_owned(),
     ]
 }
 
 /// Who set it; a star: netlink or the API edited what the file said.
 fn owner(owner: &str, edited: bool) -> String {
     if edited { format!("{owner}*") } else { owner.to_owned() }
+}
+
+/// The weight it has, and the one that was set if something keeps it from that.
+fn weight(real_server: &RealServerStatus) -> String {
+    let RealServerStatus { weight, configured_weight, forwarded, .. } = real_server;
+    if !forwarded {
+        format!("- of {configured_weight}")
+    } else if weight == configured_weight {
+        weight.to_string()
+    } else {
+        format!("{weight} of {configured_weight}")
+    }
+}
+
+/// What keeps a real server from its share.
+fn state(real_server: &RealServerStatus) -> &'static str {
+    match real_server.drain {
+        Drain::No => "",
+        Drain::Quiescent => "drained",
+        Drain::Removed => "removed",
+    }
 }
 
 fn traffic(counters: &Counters) -> [String; 5] {
@@ -111,6 +135,9 @@ mod tests {
             address: address.parse().unwrap(),
             method: method.into(),
             weight: 1,
+            configured_weight: 1,
+            forwarded: true,
+            drain: Drain::No,
             active_connections: 12,
             inactive_connections: 340,
             owner: "netlink".into(),
@@ -137,7 +164,12 @@ mod tests {
             counters: Counters { connections: 704, ..Counters::default() },
             real_servers: vec![
                 real_server("10.0.0.11:8080", "nat", Neighbour::Resolved),
-                real_server("10.0.0.12:80", "dr", Neighbour::NoRoute),
+                RealServerStatus {
+                    weight: 0,
+                    configured_weight: 4,
+                    drain: Drain::Quiescent,
+                    ..real_server("10.0.0.12:80", "dr", Neighbour::NoRoute)
+                },
             ],
         };
         let dns = ServiceStatus {
@@ -150,10 +182,10 @@ mod tests {
             real_servers: vec![],
         };
         let expected = "\
-PROT  ADDRESS             SCHEDULER/FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN  PACKETS OUT  BYTES IN  BYTES OUT  NEIGHBOUR        OWNER
+PROT  ADDRESS             SCHEDULER/FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN  PACKETS OUT  BYTES IN  BYTES OUT  NEIGHBOUR        OWNER    STATE
 TCP   192.0.2.100:80      wlc                            24       680          704           0            0       0 B        0 B  1 of 2 resolved  file*
   ->  10.0.0.11:8080      nat                     1      12       340          352        123k         234k  1.00 MiB   1.50 GiB  resolved         netlink
-  ->  10.0.0.12:80        dr                      1      12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route         netlink
+  ->  10.0.0.12:80        dr                 0 of 4      12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route         netlink  drained
 UDP   [2001:db8::100]:53  rr                              0         0            0           0            0       0 B        0 B  no real server   api
 ";
         assert_eq!(render(&[web, dns]), expected);

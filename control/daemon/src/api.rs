@@ -1,31 +1,34 @@
-//! The JSON API on a unix socket: read-only questions of `ulvsctl` and of programs.
+//! The JSON API on a unix socket: questions and wishes of `ulvsctl` and of programs.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt, chown};
 use std::os::unix::net::{self, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::Group;
 use tokio::net::{TcpListener, UnixListener};
-use ulvs_api::{ConnectionQuery, Failure, path};
+use ulvs_api::{ConnectionQuery, DrainQuery, DrainRequest, Failure, path};
 use ulvs_config::Director;
+use ulvs_ipvs::server::Rights;
+use ulvs_ipvs::{Access, Refusal};
 
-use crate::http;
 use crate::status::{Sources, Stopping};
 use crate::words::said;
+use crate::{drain, http, ipvs};
 
-/// Who may connect: the socket's owner and group.
+/// Who may connect: the socket's owner and its group, which is the one that may change services if there is such a group.
 const MODE: u32 = 0o660;
 
 /// The sockets that answer questions. Until they are served, questions wait.
@@ -72,6 +75,12 @@ fn bind_unix(socket: &Path) -> Result<(UnixListener, SocketFile)> {
     let file = SocketFile { path: socket.to_owned(), _lock: lock };
     let permissions = fs::Permissions::from_mode(MODE);
     fs::set_permissions(socket, permissions).map_err(|error| refused(socket, "have its permissions", &error))?;
+    // Whoever may not give it away leaves it to its owner.
+    if let Ok(Some(group)) = Group::from_name(ipvs::GROUP)
+        && let Err(error) = chown(socket, None, Some(group.gid.as_raw()))
+    {
+        tracing::warn!("{} can't be given to the group {} ({})", socket.display(), ipvs::GROUP, said(&error));
+    }
     listener.set_nonblocking(true)?;
     Ok((UnixListener::from_std(listener)?, file))
 }
@@ -119,15 +128,16 @@ impl Drop for SocketFile {
     }
 }
 
-/// Answers until it is aborted.
-pub(crate) async fn serve(listener: UnixListener, sources: Arc<Sources>) {
+/// Answers until it is aborted. Who may change something is who may do so with ipvsadm.
+pub(crate) async fn serve(listener: UnixListener, sources: Arc<Sources>, rights: Rights) {
     let router = Router::new()
         .route(path::STATUS, get(status))
         .route(path::SERVICES, get(services))
         .route(path::CONNECTIONS, get(connections))
+        .route(path::DRAIN, get(drain_status).post(drain))
         .fallback(unknown)
         .with_state(sources);
-    http::serve(listener, router).await;
+    http::serve(listener, router, move |stream| rights.of(stream).unwrap_or(Access::None)).await;
 }
 
 async fn status(State(sources): State<Arc<Sources>>) -> Response {
@@ -151,8 +161,49 @@ async fn connections(
     }
 }
 
+async fn drain(
+    State(sources): State<Arc<Sources>>,
+    Extension(access): Extension<Access>,
+    request: Result<Json<DrainRequest>, JsonRejection>,
+) -> Response {
+    if let Some(refused) = refused_to(access) {
+        return refused;
+    }
+    match request {
+        Ok(Json(request)) => match drain::apply(&sources.services, &request).await {
+            Ok(changed) => Json(changed).into_response(),
+            Err(refusal) => refusal_of(&refusal),
+        },
+        Err(error) => failure(error.status(), error.body_text()),
+    }
+}
+
+async fn drain_status(
+    State(sources): State<Arc<Sources>>,
+    query: Result<Query<DrainQuery>, QueryRejection>,
+) -> Response {
+    match query {
+        Ok(Query(query)) => match drain::status(&sources.services, &query) {
+            Ok(status) => Json(status).into_response(),
+            Err(refusal) => failure(StatusCode::NOT_FOUND, refusal.to_string()),
+        },
+        Err(error) => failure(error.status(), error.body_text()),
+    }
+}
+
+/// The answer to a client that may not change anything.
+fn refused_to(access: Access) -> Option<Response> {
+    let sentence = || format!("only root and members of the group {} may change anything", ipvs::GROUP);
+    (access != Access::Full).then(|| failure(StatusCode::FORBIDDEN, sentence()))
+}
+
+/// Why the table of services did not take a change.
+fn refusal_of(refusal: &Refusal) -> Response {
+    failure(StatusCode::CONFLICT, refusal.to_string())
+}
+
 async fn unknown() -> Response {
-    let known = [path::STATUS, path::SERVICES, path::CONNECTIONS].join(", ");
+    let known = [path::STATUS, path::SERVICES, path::CONNECTIONS, path::DRAIN].join(", ");
     failure(StatusCode::NOT_FOUND, format!("there is nothing here: ask for one of {known}"))
 }
 

@@ -118,9 +118,10 @@ async fn serve(
     let parts = (&datapath.shared, &datapath.ports, &datapath.started);
     let exception = Arc::clone(threads.exception());
     let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), Arc::clone(&services)));
-    let netlink = ipvs::bind(&ipvs::socket(&director.api().socket), Arc::clone(&services))?;
+    let rights = ipvs::rights()?;
+    let netlink = ipvs::bind(&ipvs::socket(&director.api().socket), Arc::clone(&services), rights)?;
     let mut tasks =
-        vec![tokio::spawn(control.run(receiver)), tokio::spawn(api::serve(sockets.api, Arc::clone(&sources)))];
+        vec![tokio::spawn(control.run(receiver)), tokio::spawn(api::serve(sockets.api, Arc::clone(&sources), rights))];
     tasks.push(tokio::spawn(netlink.run()));
     let told = proc_net::Sources {
         services: Arc::clone(&services),

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use axum::Router;
 use axum::serve::Listener;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::task::{AbortHandle, JoinSet};
+use ulvs_ipvs::Access;
 
 /// Connections at a time. One more, and the oldest has to go: it is either idle or does not read its answer.
 const CONNECTIONS: usize = 256;
@@ -16,7 +17,8 @@ const CONNECTIONS: usize = 256;
 const HEAD: Duration = Duration::from_secs(10);
 
 /// Answers until it is aborted.
-pub(crate) async fn serve(mut listener: impl Listener, router: Router) {
+/// `access` tells what a client may do; handlers find it as an extension of each request.
+pub(crate) async fn serve<L: Listener>(mut listener: L, router: Router, access: impl Fn(&L::Io) -> Access) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
     let mut connections = JoinSet::new();
@@ -32,7 +34,8 @@ pub(crate) async fn serve(mut listener: impl Listener, router: Router) {
         {
             connection.abort();
         }
-        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        let router = router.clone().layer(Extension(access(&stream)));
+        let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         oldest.push_back(connections.spawn(async move {
             // Clients that go away, are too slow, or don't speak HTTP.
             if let Err(error) = connection.await {

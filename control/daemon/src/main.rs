@@ -13,6 +13,7 @@ mod clock;
 mod control;
 mod devices;
 mod director;
+mod drain;
 mod exception;
 mod http;
 mod ipvs;

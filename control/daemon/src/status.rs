@@ -15,15 +15,15 @@ use ulvs_engine::counters::histogram::{Spans, Step};
 use ulvs_engine::counters::{Totals, WorkerCounters};
 use ulvs_engine::snapshot::{DestinationStatus, Reach, ServiceStatus as EngineService};
 use ulvs_engine::{DropReason, PuntReason, Shared};
-use ulvs_ipvs::table::{DestinationId, Table};
-use ulvs_model::Protocol;
+use ulvs_ipvs::table::{Destination as Entry, DestinationId, Table};
+use ulvs_model::{ForwardMethod, Protocol};
 use ulvs_worker::ports::MbufFrame;
 use ulvs_worker::{Exception, Tsc, Wall};
 
 use crate::clock::seconds_of;
 use crate::control::Request;
 use crate::devices::DirectorPort;
-use crate::ipvs;
+use crate::{drain, ipvs};
 
 /// Entries of the connection table looked at in one go, so that a listing never holds up the control side.
 const LOOKED_AT: u32 = 65_536;
@@ -37,7 +37,7 @@ pub(crate) struct Sources {
     cores: Vec<usize>,
     clock: Tsc,
     control: mpsc::Sender<Request>,
-    services: Arc<ipvs::Director>,
+    pub(crate) services: Arc<ipvs::Director>,
     since: Instant,
 }
 
@@ -176,8 +176,9 @@ fn service(service: &EngineService, table: &Table) -> ServiceStatus {
         let id = DestinationId(one.destination.address);
         let entry = entry.and_then(|entry| entry.destination(&id));
         let edited = entry.zip(said.and_then(|said| said.destination(&id))).is_some_and(|(one, said)| !one.is_as(said));
-        real_server(one, entry.map_or("", |one| one.owner.name()), edited)
+        real_server(one, entry, edited)
     };
+    let taken_out = entry.into_iter().flat_map(|entry| entry.destinations().rev().filter(|one| one.weight().is_none()));
     ServiceStatus {
         protocol: service.key.protocol.name().into(),
         address: service.key.address,
@@ -185,18 +186,22 @@ fn service(service: &EngineService, table: &Table) -> ServiceStatus {
         owner: entry.map_or("", |entry| entry.owner().name()).into(),
         edited: entry.zip(said).is_some_and(|(entry, said)| !entry.is_as(said.spec())),
         counters: counters(service.totals),
-        real_servers: service.destinations.iter().map(ours).collect(),
+        real_servers: service.destinations.iter().map(ours).chain(taken_out.filter_map(not_forwarded)).collect(),
     }
 }
 
-fn real_server(status: &DestinationStatus, owner: &'static str, edited: bool) -> RealServerStatus {
+fn real_server(status: &DestinationStatus, entry: Option<&Entry>, edited: bool) -> RealServerStatus {
+    let weight = status.destination.weight.get();
     RealServerStatus {
         address: status.destination.address,
         method: status.destination.method.name().into(),
-        weight: status.destination.weight.get().unsigned_abs(),
+        weight: weight.unsigned_abs(),
+        configured_weight: entry.map_or(weight, |entry| entry.settings.weight).unsigned_abs(),
+        forwarded: true,
+        drain: entry.map(|entry| drain::of_table(entry.hold.drain)).unwrap_or_default(),
         active_connections: status.load.active.into(),
         inactive_connections: status.load.inactive().into(),
-        owner: owner.into(),
+        owner: entry.map_or("", |entry| entry.owner.name()).into(),
         edited,
         neighbour: match status.reach {
             Reach::Resolved => Neighbour::Resolved,
@@ -205,6 +210,24 @@ fn real_server(status: &DestinationStatus, owner: &'static str, edited: bool) ->
         },
         counters: counters(status.totals),
     }
+}
+
+/// A real server that is taken out; absent if the director could not forward to it anyway.
+fn not_forwarded(entry: &Entry) -> Option<RealServerStatus> {
+    Some(RealServerStatus {
+        address: entry.id.0,
+        method: ForwardMethod::from_code(entry.settings.method)?.name().into(),
+        weight: 0,
+        configured_weight: entry.settings.weight.unsigned_abs(),
+        forwarded: false,
+        drain: drain::of_table(entry.hold.drain),
+        active_connections: 0,
+        inactive_connections: 0,
+        owner: entry.owner.name().into(),
+        edited: false,
+        neighbour: Neighbour::Unresolved,
+        counters: Counters::default(),
+    })
 }
 
 fn counters(totals: Totals) -> Counters {

@@ -3,7 +3,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::{Mutex, watch};
 
 use crate::codec::{Answer, Dump, ENTRIES_PER_DATAGRAM, Entry, Info, Query};
-use crate::table::{Change, Command, Owner, Place, Service, Table};
+use crate::table::{Change, Command, Destination, DestinationSettings, Owner, Place, Service, Table};
 use crate::{Counters, Errno, Host, Refusal};
 
 /// What forwards, as far as the table's changes go.
@@ -211,11 +211,15 @@ impl<D: Datapath> Director<D> {
     }
 
     fn destinations(&self, service: &Service, behind: Option<u64>) -> (Vec<Entry>, Option<Cursor>) {
-        let some = service.destinations_behind(behind).take(ENTRIES_PER_DATAGRAM);
+        let some = service.destinations_behind(behind).filter_map(|(number, one)| Some((number, one, one.weight()?)));
         let mut last = None;
-        let entries = some.map(|(number, destination)| {
+        let entries = some.take(ENTRIES_PER_DATAGRAM).map(|(number, destination, weight)| {
             last = Some(Cursor::Destination(number));
-            Entry::Destination(*destination, self.datapath.destination(service.id(), &destination.id))
+            let settings = DestinationSettings { weight, ..destination.settings };
+            Entry::Destination(
+                Destination { settings, ..*destination },
+                self.datapath.destination(service.id(), &destination.id),
+            )
         });
         (entries.collect(), last)
     }

@@ -83,7 +83,7 @@ pub fn key(id: &ServiceId) -> Result<ServiceKey, Obstacle> {
     }
 }
 
-/// The destination for the datapath.
+/// The destination for the datapath, with the weight that nothing keeps it from.
 ///
 /// # Errors
 /// The first thing that can't be forwarded rightly.
@@ -96,6 +96,7 @@ pub fn destination(destination: &table::Destination) -> Result<Destination, Obst
     if settings.upper != 0 {
         return Err(Obstacle::Threshold);
     }
-    let weight = Weight::new(settings.weight.into()).unwrap_or(Weight::QUIESCENT);
+    let weight = destination.weight().unwrap_or(settings.weight);
+    let weight = Weight::new(weight.into()).unwrap_or(Weight::QUIESCENT);
     Ok(Destination { address: destination.id.0, method, weight })
 }

@@ -28,7 +28,7 @@ pub(crate) use operation::Operation;
 pub(crate) type Director = ulvs_ipvs::Director<Workers>;
 
 /// Members of this group may change services, beside root.
-const GROUP: &str = "ulvs";
+pub(crate) const GROUP: &str = "ulvs";
 
 /// The workers, as the table of services sees them.
 pub(crate) struct Workers {
@@ -58,10 +58,14 @@ pub(crate) fn socket(api: &Path) -> PathBuf {
     api.with_file_name("ipvs.sock")
 }
 
+/// Who may change services.
+pub(crate) fn rights() -> Result<Rights> {
+    Rights::of_group(GROUP).with_context(|| format!("the group {GROUP} can't be looked up"))
+}
+
 /// Begins to listen.
-pub(crate) fn bind(socket: &Path, director: Arc<Director>) -> Result<Server<Workers>> {
+pub(crate) fn bind(socket: &Path, director: Arc<Director>, rights: Rights) -> Result<Server<Workers>> {
     let shown = socket.display();
-    let rights = Rights::of_group(GROUP).with_context(|| format!("the group {GROUP} can't be looked up"))?;
     Server::bind(socket, director, rights, Limits::default()).map_err(|error| {
         anyhow!("ipvsadm and keepalived can't be served on {shown} ({error}): choose another `socket` in [api]")
     })

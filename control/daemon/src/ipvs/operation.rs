@@ -100,9 +100,13 @@ fn operation(change: &Change) -> Result<Option<Operation>, Refusal> {
             Operation::EditService(forward::key(id)?, forward::settings(id, settings)?)
         }
         Change::ServiceRemoved(id) => Operation::RemoveService(forward::key(id)?),
-        Change::DestinationAdded(id, one) => Operation::AddDestination(forward::key(id)?, forward::destination(one)?),
+        Change::DestinationAdded(id, one) | Change::DestinationRestored(id, one) => {
+            Operation::AddDestination(forward::key(id)?, forward::destination(one)?)
+        }
+        Change::DestinationEdited(_, one) if one.weight().is_none() => return Ok(None),
         Change::DestinationEdited(id, one) => Operation::EditDestination(forward::key(id)?, forward::destination(one)?),
         Change::DestinationRemoved(id, one) => Operation::RemoveDestination(forward::key(id)?, one.0),
+        Change::DestinationWithdrawn(id, one) => Operation::RemoveDestination(forward::key(id)?, one.id.0),
         Change::TimeoutsSet(timeouts) => {
             Operation::SetTimeouts(Timeouts::with(timeouts.tcp, timeouts.tcp_fin, timeouts.udp))
         }
@@ -116,7 +120,7 @@ fn operation(change: &Change) -> Result<Option<Operation>, Refusal> {
             );
             return Ok(None);
         }
-        Change::DaemonStopped(_) | Change::FileFollowed(_) => return Ok(None),
+        Change::DaemonStopped(_) | Change::FileFollowed(_) | Change::DestinationForgotten(..) => return Ok(None),
     }))
 }
 

@@ -4,7 +4,7 @@ use anyhow::Result;
 use ulvs_ipvs::Refusal;
 use ulvs_ipvs::table::{Command, DestinationId, DestinationSpec, Owner, ServiceId, Table, Timeouts};
 
-use super::saved::{SavedDestinationSettings, SavedDeviation, SavedService, SavedSettings};
+use super::saved::{Saved, SavedDestinationSettings, SavedDeviation, SavedDrain, SavedService, SavedSettings};
 use super::{Folder, SERVICES};
 use crate::ipvs::{Director, Operation};
 use crate::words::counted;
@@ -19,7 +19,12 @@ pub(crate) fn restore(
     mut install: impl FnMut(Vec<Operation>) -> Result<(), Refusal>,
 ) -> Result<()> {
     let Some(saved) = folder.load()? else { return Ok(()) };
-    let steps = director.look(|table| steps(table, saved.services, saved.deviations));
+    let steps = director.look(|table| {
+        let drains = drains(table, &saved);
+        let mut steps = steps(table, saved.services, saved.deviations);
+        steps.push((drains, Owner::Api));
+        steps
+    });
     let (mut restored, mut refused) = (0, 0);
     for (commands, owner) in &steps {
         if director.adopt(commands, *owner, &mut install).is_ok() {
@@ -45,6 +50,16 @@ pub(crate) fn restore(
         tracing::info!("restored what ipvsadm, keepalived and the API had set: {}", counted(restored, "change"));
     }
     Ok(())
+}
+
+/// Drains of destinations that are there in the end.
+fn drains(table: &Table, saved: &Saved) -> Vec<Command> {
+    let is_there = |drain: &SavedDrain| {
+        let of_the_file = table.service(&drain.id.id()).and_then(|one| one.destination(&DestinationId(drain.address)));
+        let others = saved.services.iter().filter(|service| service.id == drain.id).flat_map(|one| &one.destinations);
+        of_the_file.is_some() || others.map(|one| one.address).any(|address| address == drain.address)
+    };
+    saved.drains.iter().copied().filter(is_there).map(SavedDrain::command).collect()
 }
 
 /// Commands of one owner, in the order to give them.

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use ulvs_ipvs::table::{
-    Destination, DestinationSettings, DestinationSpec, Deviation, Family, Flags, Owner, Service, ServiceId,
-    ServiceSettings, ServiceSpec, Table, Timeouts, Tunnel, TunnelKind,
+    Command, Destination, DestinationId, DestinationSettings, DestinationSpec, Deviation, Drain, Family, Flags, Owner,
+    Service, ServiceId, ServiceSettings, ServiceSpec, Table, Timeouts, Tunnel, TunnelKind,
 };
 
 const FORMAT: &str = "ulvs-services";
@@ -21,6 +21,18 @@ pub(super) struct Saved {
     pub(super) services: Vec<SavedService>,
     /// What others made of the file's entries.
     pub(super) deviations: Vec<SavedDeviation>,
+    /// Destinations that are being emptied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) drains: Vec<SavedDrain>,
+}
+
+/// An operator's wish, whoever the destination is of.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(super) struct SavedDrain {
+    pub(super) id: SavedId,
+    pub(super) address: SocketAddr,
+    /// Whether it was taken out.
+    pub(super) removed: bool,
 }
 
 /// What the format begins with, whatever follows.
@@ -115,7 +127,8 @@ impl Saved {
         let mut services: Vec<_> = table.services(None).filter_map(|(_, service)| SavedService::of(service)).collect();
         services.reverse();
         let deviations = table.deviations().filter_map(|one| SavedDeviation::of(&one)).collect();
-        Self { format: FORMAT.to_owned(), version: VERSION, services, deviations }
+        let drains = table.services(None).flat_map(|(_, service)| SavedDrain::of(service)).collect();
+        Self { format: FORMAT.to_owned(), version: VERSION, services, deviations, drains }
     }
 
     /// Reads what [`Self::text`] wrote.
@@ -150,6 +163,21 @@ impl SavedService {
             return None;
         }
         Some(Self { id: SavedId::of(service.id()), own, destinations })
+    }
+}
+
+impl SavedDrain {
+    fn of(service: &Service) -> impl Iterator<Item = Self> {
+        service.destinations().filter(|one| one.hold.drain != Drain::No).map(|one| Self {
+            id: SavedId::of(service.id()),
+            address: one.id.0,
+            removed: one.hold.drain == Drain::Removed,
+        })
+    }
+
+    pub(super) const fn command(self) -> Command {
+        let drain = if self.removed { Drain::Removed } else { Drain::Quiescent };
+        Command::Drain(self.id.id(), DestinationId(self.address), drain)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod api;
 mod check;
+mod drain;
 mod network;
 mod proc_net;
 mod reload;

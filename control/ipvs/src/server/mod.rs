@@ -10,6 +10,7 @@
 //! [`Rights`]. Resolving the family is everybody's, as in the kernel.
 
 mod clients;
+mod peer;
 mod rights;
 mod session;
 mod socket;

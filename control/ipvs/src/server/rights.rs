@@ -1,8 +1,9 @@
 use std::io;
+use std::os::fd::AsFd;
 
 use nix::unistd::{Group, Uid};
 
-use super::socket::Socket;
+use super::peer::Peer;
 use crate::Access;
 
 /// Who may do what at the socket.
@@ -25,12 +26,17 @@ impl Rights {
         Ok(Self { group, others: Access::Read })
     }
 
-    pub(super) fn of(&self, socket: &Socket) -> io::Result<Access> {
-        let peer = socket.peer()?;
-        if Uid::from_raw(peer.uid).is_root() {
+    /// What the client of a connected unix socket may do.
+    ///
+    /// # Errors
+    /// If the system doesn't tell who it is.
+    pub fn of(&self, socket: &impl AsFd) -> io::Result<Access> {
+        let peer = Peer(socket);
+        let (uid, gid) = peer.ids()?;
+        if Uid::from_raw(uid).is_root() {
             return Ok(Access::Full);
         }
         let Some(group) = self.group else { return Ok(self.others) };
-        if peer.gid == group || socket.peer_is_in(group)? { Ok(Access::Full) } else { Ok(self.others) }
+        if gid == group || peer.is_in(group)? { Ok(Access::Full) } else { Ok(self.others) }
     }
 }

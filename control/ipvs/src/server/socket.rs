@@ -1,13 +1,11 @@
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, getsockopt, sockopt::PeerCredentials,
-};
+use nix::sys::socket::{self, AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -77,13 +75,6 @@ impl Drop for Listener {
 #[derive(Debug)]
 pub(super) struct Socket(AsyncFd<OwnedFd>);
 
-/// Who connected.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-}
-
 impl Socket {
     /// Waits for a datagram. The length is the datagram's own, even if the buffer was too short; 0 is the end.
     pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -95,36 +86,11 @@ impl Socket {
         let send = |fd: &OwnedFd| Ok(socket::send(fd.as_raw_fd(), datagram, MsgFlags::MSG_NOSIGNAL)?);
         self.0.async_io(Interest::WRITABLE, send).await.map(|_| ())
     }
+}
 
-    pub(super) fn peer(&self) -> io::Result<Peer> {
-        let peer = getsockopt(self.0.get_ref(), PeerCredentials)?;
-        Ok(Peer { uid: peer.uid(), gid: peer.gid() })
-    }
-
-    /// Whether the client had the group among its supplementary ones when it connected.
-    pub(super) fn peer_is_in(&self, group: u32) -> io::Result<bool> {
-        const MOST: usize = 65536; // NGROUPS_MAX
-        for room in [64, MOST] {
-            match self.peer_groups(&mut vec![0; room]) {
-                Err(error) if error.raw_os_error() == Some(libc::ERANGE) => {}
-                groups => return Ok(groups?.contains(&group)),
-            }
-        }
-        Ok(false)
-    }
-
-    fn peer_groups<'a>(&self, groups: &'a mut [u32]) -> io::Result<&'a [u32]> {
-        let mut length = libc::socklen_t::try_from(size_of_val(groups)).unwrap_or(libc::socklen_t::MAX);
-        let fd = self.0.get_ref().as_raw_fd();
-        let place = groups.as_mut_ptr().cast();
-        #[expect(unsafe_code, reason = "nix doesn't know SO_PEERGROUPS")]
-        // SAFETY: the kernel writes at most `length` bytes, which is the slice's size, and any bytes are numbers.
-        let result = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_PEERGROUPS, place, &raw mut length) };
-        if result != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        let count = usize::try_from(length).unwrap_or_default() / size_of::<u32>();
-        Ok(groups.get(..count).unwrap_or_default())
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.get_ref().as_fd()
     }
 }
 

@@ -17,6 +17,12 @@ pub enum Change {
     DestinationEdited(ServiceId, Destination),
     /// A destination is gone.
     DestinationRemoved(ServiceId, DestinationId),
+    /// A destination is as it is here now, and is not forwarded to any more.
+    DestinationWithdrawn(ServiceId, Destination),
+    /// A destination is as it is here now, and is forwarded to again.
+    DestinationRestored(ServiceId, Destination),
+    /// A destination that was not forwarded to is gone.
+    DestinationForgotten(ServiceId, DestinationId),
     /// Timers that start from now on take these.
     TimeoutsSet(Timeouts),
     /// A sync daemon is to run.
@@ -38,7 +44,10 @@ impl Change {
             | Self::ServiceRemoved(id)
             | Self::DestinationAdded(id, _)
             | Self::DestinationEdited(id, _)
-            | Self::DestinationRemoved(id, _) => Some(id),
+            | Self::DestinationRemoved(id, _)
+            | Self::DestinationWithdrawn(id, _)
+            | Self::DestinationRestored(id, _)
+            | Self::DestinationForgotten(id, _) => Some(id),
             Self::Zeroed(id) => id.as_ref(),
             Self::TimeoutsSet(_) | Self::DaemonStarted(_) | Self::DaemonStopped(_) | Self::FileFollowed(_) => None,
         }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::{DestinationId, Family, FileEntries, Owner, ServiceId, Timeouts, Tunnel};
+use super::{Checked, DestinationId, Drain, Family, FileEntries, Owner, ServiceId, Timeouts, Tunnel};
 use crate::Errno;
 
 /// What a client wants changed, as far as its message alone can tell that it makes sense.
@@ -35,6 +35,10 @@ pub enum Command {
     Flush,
     /// A service is another owner's from now on; nothing else of it changes.
     HandOver(ServiceId, Owner),
+    /// Health checks have found this of a destination.
+    Check(ServiceId, DestinationId, Checked),
+    /// An operator wants this of a destination.
+    Drain(ServiceId, DestinationId, Drain),
     /// Remember what the file says.
     FollowFile(Arc<FileEntries>),
 }
@@ -150,6 +154,8 @@ impl fmt::Display for Command {
             Self::Zero(_) => f.write_str("to set counters to zero"),
             Self::Flush => f.write_str("to remove all services"),
             Self::HandOver(id, owner) => write!(f, "to leave {id} to {}", owner.name()),
+            Self::Check(id, one, _) => write!(f, "to note the health of real server {} of {id}", one.0),
+            Self::Drain(id, one, _) => write!(f, "to drain real server {} of {id}", one.0),
             Self::FollowFile(_) => f.write_str("to follow the file"),
         }
     }

@@ -30,7 +30,10 @@ impl Table {
             Change::ServiceEdited(id, ..)
             | Change::DestinationAdded(id, _)
             | Change::DestinationEdited(id, _)
-            | Change::DestinationRemoved(id, _) => {
+            | Change::DestinationRemoved(id, _)
+            | Change::DestinationWithdrawn(id, _)
+            | Change::DestinationRestored(id, _)
+            | Change::DestinationForgotten(id, _) => {
                 let number = self.next_number();
                 if let Some(service) = self.service_mut(id) {
                     service.commit(change, number);
@@ -90,12 +93,16 @@ impl Service {
         match change {
             Change::ServiceEdited(_, settings, owner) => (self.settings, self.owner) = (*settings, *owner),
             Change::DestinationAdded(_, destination) => self.destinations.push((number, *destination)),
-            Change::DestinationEdited(_, destination) => {
+            Change::DestinationEdited(_, destination)
+            | Change::DestinationWithdrawn(_, destination)
+            | Change::DestinationRestored(_, destination) => {
                 for (_, one) in self.destinations.iter_mut().filter(|(_, one)| one.id == destination.id) {
                     *one = *destination;
                 }
             }
-            Change::DestinationRemoved(_, id) => self.destinations.retain(|(_, one)| one.id != *id),
+            Change::DestinationRemoved(_, id) | Change::DestinationForgotten(_, id) => {
+                self.destinations.retain(|(_, one)| one.id != *id);
+            }
             _ => {}
         }
     }

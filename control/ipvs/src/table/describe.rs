@@ -30,10 +30,14 @@ impl Table {
                 }
             }
             Change::DestinationAdded(id, one) => format!("+ {} {}", real_server(id, one), destination(&one.settings)),
-            Change::DestinationRemoved(id, gone) => {
+            Change::DestinationRemoved(id, gone) | Change::DestinationForgotten(id, gone) => {
                 let known = self.service(id).and_then(|service| service.destination(gone));
                 let settings = known.map_or_else(String::new, |one| format!(" {}", destination(&one.settings)));
                 format!("- {id} real server {}{settings}", gone.0)
+            }
+            Change::DestinationWithdrawn(id, one) => format!("~ {} taken out", real_server(id, one)),
+            Change::DestinationRestored(id, one) => {
+                format!("~ {} put back, {}", real_server(id, one), destination(&one.settings))
             }
             Change::DestinationEdited(id, one) => {
                 let to = destination(&one.settings);

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use super::{Family, Owner};
+use super::{Family, Hold, Owner};
 
 /// What identifies a destination within its service (ipvs-facts D.2).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -65,6 +65,8 @@ pub struct Destination {
     pub id: DestinationId,
     /// What can be edited.
     pub settings: DestinationSettings,
-    /// Where it was first said.
+    /// Whose it is.
     pub owner: Owner,
+    /// What keeps it from what its settings say.
+    pub hold: Hold,
 }

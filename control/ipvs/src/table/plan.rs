@@ -2,9 +2,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    Change, Command, DaemonSpec, Destination, DestinationId, DestinationSettings, DestinationSpec, Family, Flags,
-    Owner, PersistenceEngine, Role, SchedulerName, Service, ServiceId, ServiceSettings, ServiceSpec, SyncDaemon, Table,
-    TunnelKind,
+    Change, Command, DaemonSpec, Destination, DestinationId, DestinationSettings, DestinationSpec, Drain, Family,
+    Flags, Hold, Owner, PersistenceEngine, Role, SchedulerName, Service, ServiceId, ServiceSettings, ServiceSpec,
+    SyncDaemon, Table, TunnelKind,
 };
 use crate::{Errno, Host};
 
@@ -34,8 +34,10 @@ impl Table {
                 let spec = (*spec)?;
                 let family = self.family(service, &spec)?;
                 let destination = destination(&spec, family, owner)?;
-                if service.destination(&destination.id).is_some() {
-                    return Err(Errno::Exists);
+                match service.destination(&destination.id) {
+                    Some(old) if old.weight().is_none() => return Ok(vec![added_again(*id, old, destination)]),
+                    Some(_) => return Err(Errno::Exists),
+                    None => {}
                 }
                 check_address(destination.id.0.ip(), host)?;
                 let owner = self.owner(id, Some(&destination.id), owner);
@@ -46,14 +48,16 @@ impl Table {
                 let spec = (*spec)?;
                 let edited = destination(&spec, self.family(service, &spec)?, owner)?;
                 let old = service.destination(&edited.id).ok_or(Errno::NoEntry)?;
-                Change::DestinationEdited(*id, Destination { owner: old.owner.after(owner), ..edited })
+                Change::DestinationEdited(*id, Destination { owner: old.owner.after(owner), hold: old.hold, ..edited })
             }
             Command::DeleteDestination(id, spec) => {
                 let service = self.known(id)?;
                 let spec = (*spec)?;
                 let gone = identity(&spec, family_of(service, &spec)?);
-                service.destination(&gone).ok_or(Errno::NoEntry)?;
-                Change::DestinationRemoved(*id, gone)
+                match service.destination(&gone).ok_or(Errno::NoEntry)?.weight() {
+                    Some(_) => Change::DestinationRemoved(*id, gone),
+                    None => Change::DestinationForgotten(*id, gone),
+                }
             }
             Command::NewDaemon(spec) => Change::DaemonStarted(self.daemon(spec, host)?),
             Command::DeleteDaemon(role) => {
@@ -67,6 +71,14 @@ impl Table {
             Command::Zero(Some(id)) => Change::Zeroed(Some(*self.known(id)?.id())),
             Command::Zero(None) => Change::Zeroed(None),
             Command::HandOver(id, owner) => Change::ServiceEdited(*id, self.known(id)?.settings, *owner),
+            Command::Check(id, one, checked) => {
+                let old = self.known(id)?.destination(one).ok_or(Errno::NoEntry)?;
+                return Ok(held(*id, old, Hold { checked: *checked, ..old.hold }));
+            }
+            Command::Drain(id, one, drain) => {
+                let old = self.known(id)?.destination(one).ok_or(Errno::NoEntry)?;
+                return Ok(held(*id, old, Hold { drain: *drain, ..old.hold }));
+            }
             Command::FollowFile(file) => Change::FileFollowed(Arc::clone(file)),
             Command::Flush => {
                 return Ok(self.services.values().map(|service| Change::ServiceRemoved(service.id)).collect());
@@ -143,6 +155,29 @@ impl Table {
     }
 }
 
+/// What is added is not listed, but is there: it has what was said now, and is not drained any more. Its checks decide still.
+fn added_again(service: ServiceId, old: &Destination, added: Destination) -> Change {
+    let hold = Hold { drain: Drain::No, ..old.hold };
+    let added = Destination { hold, owner: old.owner.after(added.owner), ..added };
+    match added.weight() {
+        Some(_) => Change::DestinationRestored(service, added),
+        None => Change::DestinationEdited(service, added),
+    }
+}
+
+/// What it changes to hold a destination so.
+fn held(service: ServiceId, old: &Destination, hold: Hold) -> Vec<Change> {
+    if old.hold == hold {
+        return Vec::new();
+    }
+    let new = Destination { hold, ..*old };
+    vec![match (old.weight(), new.weight()) {
+        (Some(_), None) => Change::DestinationWithdrawn(service, new),
+        (None, Some(_)) => Change::DestinationRestored(service, new),
+        _ => Change::DestinationEdited(service, new),
+    }]
+}
+
 pub(super) fn settings(spec: &ServiceSpec, flags: Flags) -> Result<ServiceSettings, Errno> {
     let scheduler = SchedulerName::from_name(&spec.scheduler).ok_or(Errno::NoEntry)?;
     let engine = match spec.engine.as_str() {
@@ -181,7 +216,7 @@ pub(super) fn destination(spec: &DestinationSpec, family: Family, owner: Owner) 
     }
     let DestinationSpec { method, weight, upper, lower, tunnel, .. } = *spec;
     let settings = DestinationSettings { method, weight, upper, lower, tunnel };
-    Ok(Destination { id: identity(spec, family), settings, owner })
+    Ok(Destination { id: identity(spec, family), settings, owner, hold: Hold::default() })
 }
 
 /// Whether an address can be one host's (ipvs-facts D.2).

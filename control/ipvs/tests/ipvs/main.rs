@@ -4,6 +4,7 @@
 
 mod changes;
 mod clients;
+mod holds;
 mod ipvsadm;
 mod listings;
 mod proc_net;

@@ -1,0 +1,60 @@
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Name;
+
+/// `POST /v1/drain`: what an operator wants of a real server, apart from its weight.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DrainRequest {
+    /// `tcp`, `udp`.
+    pub protocol: Name,
+    /// The service's virtual IP address and port.
+    pub service: SocketAddr,
+    /// The real server's IP address and port.
+    pub real_server: SocketAddr,
+    /// What is wanted.
+    pub drain: Drain,
+}
+
+/// The query of `GET /v1/drain`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DrainQuery {
+    /// `tcp`, `udp`.
+    pub protocol: Name,
+    /// The service's virtual IP address and port.
+    pub service: SocketAddr,
+    /// The real server's IP address and port.
+    pub real_server: SocketAddr,
+}
+
+/// `GET /v1/drain`: how far a real server is emptied.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DrainStatus {
+    /// What is wanted of it.
+    pub drain: Drain,
+    /// Connections in state ESTABLISHED, and UDP's.
+    pub active_connections: u64,
+    /// Connections in any other state: those that have ended are among them for a while.
+    pub inactive_connections: u64,
+}
+
+/// Whether a real server is being emptied.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drain {
+    /// It is not.
+    #[default]
+    No,
+    /// It keeps its connections and gets no new ones.
+    Quiescent,
+    /// It was emptied and taken out. It comes back with `No`.
+    Removed,
+}
+
+/// What a request has changed.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Changed {
+    /// A line for each change; none: it was so already.
+    pub changes: Vec<String>,
+}
