@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use ulvs_config::Director;
 use ulvs_engine::{Capacity, Shared};
 use ulvs_kernel::{KernelState, Mirror, Netlink, Resolver, address};
-use ulvs_worker::Tsc;
+use ulvs_worker::{Tsc, Wall};
 
 use crate::api::Sockets;
 use crate::control::{Control, Request};
@@ -120,8 +120,10 @@ async fn serve(
     let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), Arc::clone(&services)));
     let rights = ipvs::rights()?;
     let netlink = ipvs::bind(&ipvs::socket(&director.api().socket), Arc::clone(&services), rights)?;
-    let mut tasks =
-        vec![tokio::spawn(control.run(receiver)), tokio::spawn(api::serve(sockets.api, Arc::clone(&sources), rights))];
+    let mut tasks = vec![
+        tokio::spawn(control.run(receiver, move || clock.now())),
+        tokio::spawn(api::serve(sockets.api, Arc::clone(&sources), rights)),
+    ];
     tasks.push(tokio::spawn(netlink.run()));
     let told = proc_net::Sources {
         services: Arc::clone(&services),
