@@ -104,6 +104,8 @@ fn start_port(eal: &Eal, pool: &Mempool, settings: &PortSettings, workers: u16) 
         mtu: Some(settings.mtu),
         mac: settings.mac.map(ulvs_config::Mac::octets),
         promiscuous: settings.promiscuous,
+        // Neighbour discovery, VRRP and routing protocols are the kernel's, by way of the TAP.
+        all_multicast: settings.tap.is_some(),
         ..PortConfig::default()
     };
     let started = port.configure(&config, pool)?;

@@ -70,7 +70,8 @@ impl Tap {
             source,
         })?;
         prepare_ipv6(name);
-        request.flags(libc::IFF_UP);
+        // without the second, which the kernel set and this would take away, VRRP and routing protocols refuse it
+        request.flags(libc::IFF_UP | libc::IFF_MULTICAST);
         request.submit(&control, libc::SIOCSIFFLAGS).map_err(failed("set up"))?;
         let index = if_nametoindex(name).map_err(|errno| failed("find")(errno.into()))?;
         debug!(name, index, mtu, mac = %Mac(mac), "created TAP");

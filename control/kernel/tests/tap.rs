@@ -22,6 +22,9 @@ fn has_its_mac_mtu_and_name_and_is_up() {
             let value = std::fs::read_to_string(format!("/proc/sys/net/ipv6/conf/ulvs0/{setting}"));
             assert!(value.is_err() || value.is_ok_and(|value| value.trim() == "0"), "{setting}");
         }
+        // keepalived's VRRP and routing daemons ask for multicast
+        let shown = std::process::Command::new("ip").args(["link", "show", "ulvs0"]).output().unwrap().stdout;
+        assert!(String::from_utf8(shown).unwrap().contains("<BROADCAST,MULTICAST,UP"));
     });
 }
 

@@ -24,12 +24,16 @@ fn af_packet_and_tap() {
     let pool = Mempool::new(&eal, "packets", &MempoolConfig::default()).unwrap();
 
     let tap_port = Port::find(&eal, "net_tap0").unwrap();
-    let config = PortConfig { mtu: Some(1400), ..PortConfig::default() };
+    let config = PortConfig { mtu: Some(1400), all_multicast: true, ..PortConfig::default() };
     let tap_port = tap_port.configure(&config, &pool).unwrap();
     assert!(!tap_port.ignored().contains(&Setting::Mtu));
     assert_eq!(tap_port.mtu().unwrap(), 1400);
     assert_eq!(tap_port.mac().unwrap(), [2, 0, 0, 0, 0, 9]);
     assert_eq!(fs::read_to_string(format!("/sys/class/net/{tap}/mtu")).unwrap().trim(), "1400");
+    assert!(!tap_port.ignored().contains(&Setting::AllMulticast));
+    let flags = fs::read_to_string(format!("/sys/class/net/{tap}/flags")).unwrap();
+    let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16).unwrap();
+    assert_ne!(flags & 0x200, 0, "IFF_ALLMULTI: the device was told, after it was started");
     let mut burst = Burst::<8>::new();
     burst.push(Mbuf::copy_from(&pool, &[0xff; 60]).unwrap()).unwrap();
     assert_eq!(tap_port.take_tx_queue(0).unwrap().send(&mut burst), 1);

@@ -19,6 +19,8 @@ pub struct PortConfig {
     pub mac: Option<[u8; 6]>,
     /// Whether to receive frames that are addressed to others.
     pub promiscuous: bool,
+    /// Whether to receive frames that are addressed to a group, whichever.
+    pub all_multicast: bool,
     /// Whether to spread flows over the receive queues by a hash of their addresses and ports. What the device does not
     /// hash is left out.
     pub rss: bool,
@@ -39,6 +41,7 @@ impl Default for PortConfig {
             mtu: None,
             mac: None,
             promiscuous: false,
+            all_multicast: false,
             rss: true,
             rx_offloads: RxOffloads::NONE,
             tx_offloads: TxOffloads::NONE,
@@ -55,6 +58,8 @@ pub enum Setting {
     Mac,
     /// [`PortConfig::promiscuous`].
     Promiscuous,
+    /// [`PortConfig::all_multicast`].
+    AllMulticast,
     /// [`PortConfig::rss`].
     Rss,
 }

@@ -27,7 +27,7 @@ pub(super) struct Applied {
 impl Port {
     /// Sets the port up, all receive queues with one pool, and starts it.
     ///
-    /// What a driver does not implement among MTU, MAC, promiscuous mode and RSS is left out and listed by
+    /// What a driver does not implement among MTU, MAC, promiscuous mode, multicast and RSS is left out and listed by
     /// [`StartedPort::ignored`]; offloads it lacks are left out as well.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Port {
         let returned = unsafe { sys::rte_eth_dev_start(self.id) };
         Errno::check(returned).map_err(self.failed("starting"))?;
         self.state = State::Started;
-        self.apply_promiscuous(config, &mut applied.ignored)?;
+        self.apply_reception(config, &mut applied.ignored)?;
         Ok(StartedPort::new(self, config, applied))
     }
 
@@ -163,13 +163,20 @@ impl Port {
         Ok(())
     }
 
-    fn apply_promiscuous(&self, config: &PortConfig, ignored: &mut Vec<Setting>) -> Result<(), PortError> {
+    fn apply_reception(&self, config: &PortConfig, ignored: &mut Vec<Setting>) -> Result<(), PortError> {
         let _control = self.control();
         if config.promiscuous {
             // SAFETY: the device exists.
             let returned = unsafe { sys::rte_eth_promiscuous_enable(self.id) };
             if !Errno::supported(returned).map_err(self.failed("setting promiscuous mode"))? {
                 ignored.push(Setting::Promiscuous);
+            }
+        }
+        if config.all_multicast {
+            // SAFETY: the device exists.
+            let returned = unsafe { sys::rte_eth_allmulticast_enable(self.id) };
+            if !Errno::supported(returned).map_err(self.failed("receiving all multicast"))? {
+                ignored.push(Setting::AllMulticast);
             }
         }
         Ok(())
