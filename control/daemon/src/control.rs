@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -59,6 +60,8 @@ pub(crate) struct Control {
     /// The kernel's news wait until then: with many real servers they take time, and requests must not starve.
     network_quiet_until: Instant,
     started: Instant,
+    /// The workers' threads, which may sleep.
+    workers: Vec<Thread>,
 }
 
 impl Control {
@@ -81,6 +84,7 @@ impl Control {
             asked: HashMap::new(),
             network_quiet_until: Instant::now(),
             started: Instant::now(),
+            workers: Vec::new(),
             shared,
             compiler,
             ports,
@@ -91,6 +95,11 @@ impl Control {
         control.refresh_network();
         control.tell_wanted();
         control
+    }
+
+    /// The threads to wake when there is something new for them.
+    pub(crate) fn wakes(&mut self, workers: Vec<Thread>) {
+        self.workers = workers;
     }
 
     /// The publisher, for workers to read from.
@@ -241,6 +250,7 @@ impl Control {
     fn publish(&mut self) {
         let generation = self.publisher.publish(self.compiler.snapshot());
         tracing::debug!("snapshot {generation} published");
+        self.workers.iter().for_each(Thread::unpark);
         self.is_wanted_stale = true;
     }
 

@@ -115,6 +115,7 @@ async fn serve(
     let clock = Tsc::new(&datapath.eal);
     let board = control.board();
     let threads = Threads::start(datapath, director, &control, clock)?;
+    control.wakes(threads.workers());
     let parts = (&datapath.shared, &datapath.ports, &datapath.started);
     let exception = Arc::clone(threads.exception());
     let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), Arc::clone(&services)));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 
 use anyhow::Result;
 use ulvs_config::{Director, PollMode as Polling};
@@ -17,6 +17,7 @@ use crate::{clock, exception};
 /// Threads that run until this value is dropped.
 pub(crate) struct Threads {
     stop: Arc<AtomicBool>,
+    /// The workers', and the exception path's behind them.
     running: Vec<JoinHandle<()>>,
     queues: Arc<Exception<MbufFrame>>,
 }
@@ -49,6 +50,12 @@ impl Threads {
         let (pool, ports) = (datapath.pool.clone(), Arc::clone(&datapath.ports));
         threads.running.push(exception::start(&datapath.eal, pool, ports, queues, mode, stop)?);
         Ok(threads)
+    }
+
+    /// The workers' threads.
+    pub(crate) fn workers(&self) -> Vec<Thread> {
+        let workers = self.running.len().saturating_sub(1);
+        self.running.iter().take(workers).map(|worker| worker.thread().clone()).collect()
     }
 
     /// The queues between workers and kernel.

@@ -106,7 +106,8 @@ pub fn run<I: PacketIo>(worker: &mut Worker<I>, clock: &impl Wall, mode: PollMod
         }
         idle = idle.saturating_add(1);
         if let Some(sleep) = sleep_after(idle) {
-            thread::sleep(sleep);
+            // or until the control side has something new: what it changes waits for this worker
+            thread::park_timeout(sleep);
             began = clock.cycles();
         }
     }
