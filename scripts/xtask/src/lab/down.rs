@@ -46,7 +46,8 @@ fn hosts(name: &str) -> Vec<Host> {
     let ours = |host: &Host| {
         let role = host.0.strip_prefix(name).and_then(|rest| rest.strip_prefix('-')).unwrap_or_default();
         let real_server = role.strip_prefix("rs").is_some_and(|number| number.parse::<u8>().is_ok());
-        real_server || ["client", "switch", "director"].contains(&role)
+        // a second director is what tests of VRRP add
+        real_server || ["client", "switch", "director", "backup"].contains(&role)
     };
     let mut hosts: Vec<Host> = with_prefix(&format!("{name}-")).into_iter().filter(ours).collect();
     // the director first: it is the one with a clean end to make
