@@ -3,12 +3,12 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::process::{Process, wait_for};
+use crate::process::{self, Process, wait_for};
 
 /// testpmd, stopped or forwarding.
 pub(crate) struct Limit {
@@ -25,7 +25,7 @@ impl Limit {
         let prefix = format!("ulvs-limit{}", std::process::id());
         let device = format!("net_pcap0,rx_pcap={},infinite_rx=1", pcap.display());
         // Its statistics would stay in a buffer otherwise.
-        let mut child = Command::new("stdbuf")
+        let mut child = process::command("stdbuf")
             .args(["-oL", "dpdk-testpmd"])
             .args(["-l", "0,1", "--no-pci", "--in-memory", "-m", &memory.to_string(), "--file-prefix", &prefix])
             .args(["--vdev", &device, "--", "-i", "--forward-mode=macswap", &format!("--total-num-mbufs={packets}")])

@@ -9,11 +9,14 @@ mod flows;
 mod generator;
 mod limit;
 mod measure;
+mod netlink;
 mod pcap;
 mod process;
 mod report;
 mod rig;
 mod scenario;
+mod stall;
+mod ulvsd;
 
 use std::path::PathBuf;
 

@@ -21,6 +21,9 @@ pub(crate) struct Measured {
     pub(crate) max_loop_us: Option<f64>,
     pub(crate) machine: String,
     pub(crate) commit: String,
+    /// What else there is to say, for people.
+    #[serde(skip)]
+    pub(crate) notes: Vec<String>,
 }
 
 impl Measured {
@@ -39,6 +42,7 @@ impl Measured {
             max_loop_us: None,
             machine: machine(),
             commit: commit(),
+            notes: Vec::new(),
         }
     }
 }
@@ -81,4 +85,7 @@ pub(crate) fn row(result: &Measured) {
         result.spread[1],
         result.bytes_per_connection.map_or(String::new(), |bytes| format!("  {bytes:.0} bytes/connection")),
     );
+    for note in &result.notes {
+        println!("    {note}");
+    }
 }

@@ -11,6 +11,8 @@ use crate::generator::{Generator, Order};
 use crate::measure::{self, PacketClock};
 use crate::report::{self, Measured};
 use crate::rig;
+use crate::stall::{self, Operation};
+use crate::ulvsd;
 
 /// Packets of each repeat.
 const PACKETS: u64 = 4 << 20;
@@ -27,6 +29,8 @@ enum Kind {
     Existing,
     /// The first packets of new connections.
     New,
+    /// Control operations while ulvsd forwards.
+    Stall(Operation),
 }
 
 /// A scenario.
@@ -72,6 +76,11 @@ impl Scenario {
                 all.push(Self::new_connections(&format!("sched-{scheduler}-{word}"), parse::TCP, scheduler, count));
             }
         }
+        for (name, operation) in Operation::ALL {
+            let mut scenario = Self::existing(name.to_owned(), ForwardMethod::Dr, false, 1 << RIG_BITS, false);
+            scenario.kind = Kind::Stall(operation);
+            all.push(scenario);
+        }
         all
     }
 
@@ -84,7 +93,7 @@ impl Scenario {
 
     /// Whether it needs packets of this process.
     pub(crate) fn needs_generator(&self) -> bool {
-        self.kind != Kind::Rig
+        matches!(self.kind, Kind::Existing | Kind::New)
     }
 
     fn existing(name: String, method: ForwardMethod, both: bool, flows: u64, ipv6: bool) -> Self {
@@ -125,12 +134,13 @@ impl Scenario {
         match (self.kind, pool) {
             (Kind::Existing, Some(pool)) => self.run_existing(pool, repeats),
             (Kind::New, Some(pool)) => self.run_new(pool, repeats),
+            (Kind::Stall(operation), _) => stall::run(&self.name, operation, repeats),
             _ => self.run_on_the_rig(repeats),
         }
     }
 
     fn run_on_the_rig(&self, repeats: usize) -> Result<Measured> {
-        let measured = rig::run(&rig::ulvsd()?, self.traffic, self.setup.method, repeats)?;
+        let measured = rig::run(&ulvsd::program()?, self.traffic, self.setup.method, repeats)?;
         let times = measured.iter().map(|repeat| repeat.director).collect();
         let limits = measured.iter().map(|repeat| repeat.limit).collect();
         let mut measured = Measured::new(&self.name, times);

@@ -1,29 +1,23 @@
 use std::fmt;
 
-use crate::{SchedulerFlags, SchedulerKind};
+use crate::SchedulerKind;
 
 /// All of a service that can be edited (ipvs-facts D.1). A bare scheduler stands for IPVS's defaults with it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ServiceSettings {
     /// The rule for new connections.
     pub scheduler: SchedulerKind,
-    /// What that may do beside.
-    pub scheduler_flags: SchedulerFlags,
 }
 
 impl From<SchedulerKind> for ServiceSettings {
     fn from(scheduler: SchedulerKind) -> Self {
-        Self { scheduler, ..Self::default() }
+        Self { scheduler }
     }
 }
 
 impl fmt::Display for ServiceSettings {
-    /// `scheduler wlc`, `scheduler sh sh-fallback,sh-port`
+    /// `scheduler wlc`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "scheduler {}", self.scheduler)?;
-        if !self.scheduler_flags.is_empty() {
-            write!(f, " {}", self.scheduler_flags.shown(self.scheduler).join(","))?;
-        }
-        Ok(())
+        write!(f, "scheduler {}", self.scheduler)
     }
 }

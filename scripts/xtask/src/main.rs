@@ -8,6 +8,7 @@ macro_rules! say {
 }
 
 mod bench;
+mod instructions;
 mod lab;
 mod load;
 mod percentile;
@@ -33,6 +34,8 @@ enum Command {
     Tiers,
     /// Measure the datapath: the arguments are those of ulvs-bench (--list, --quick, --json FILE, SCENARIO...).
     Bench(bench::Arguments),
+    /// Count the instructions of the hot path under callgrind, and compare them with the baseline in bench/.
+    Instructions(instructions::Arguments),
     /// A director's network in namespaces: client, router, director port, real servers.
     Lab(lab::Arguments),
     /// Send a bounded load from where this is run, and report failures, percentiles and shares.
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Tiers => tiers::run(),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
         Command::Load(arguments) => load::run(&arguments),
     };

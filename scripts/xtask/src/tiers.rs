@@ -45,13 +45,14 @@ const TIERS: &[Tier] = &[
             "ulvs-worker",
         ],
     },
-    Tier { name: "ulvs-ctl", folder: "control/ctl", may_use: &["ulvs-api", "ulvs-config"] },
+    Tier { name: "ulvs-ctl", folder: "control/ctl", may_use: &["ulvs-api"] },
     // measures the datapath, and is used by nothing
     Tier {
         name: "ulvs-bench",
         folder: "bench",
-        may_use: &["dpdk", "ulvs-api", "ulvs-engine", "ulvs-model", "ulvs-wire", "ulvs-worker"],
+        may_use: &["dpdk", "ulvs-api", "ulvs-engine", "ulvs-ipvs", "ulvs-model", "ulvs-wire", "ulvs-worker"],
     },
+    Tier { name: "ulvs-micro", folder: "bench/micro", may_use: &["ulvs-engine", "ulvs-model", "ulvs-wire"] },
     Tier { name: "ulvs-xtask", folder: "scripts/xtask", may_use: &[] },
 ];
 

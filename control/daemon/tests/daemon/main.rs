@@ -6,7 +6,6 @@
 
 mod api;
 mod check;
-mod configuration;
 mod drain;
 mod network;
 mod proc_net;

@@ -1,20 +1,11 @@
-//! Least connection (ipvs-facts A.3): weights above 0 are alike.
+//! Least connection (ipvs-facts A.3).
 
-use crate::live::Load;
+use crate::live::LiveConnections;
 
-use super::least::Measure;
+use super::Candidate;
 
-#[derive(Debug)]
-pub(super) struct Lc;
-
-impl Measure for Lc {
-    #[inline]
-    fn overhead(load: Load) -> i32 {
-        load.overhead()
-    }
-
-    #[inline]
-    fn share(_weight: i32) -> i32 {
-        1
-    }
+/// The destination with a weight and the smallest load; of equals the first.
+pub(super) fn pick(candidates: &[Candidate], live: &LiveConnections) -> Option<usize> {
+    let eligible = candidates.iter().enumerate().filter(|(_, c)| c.weight != 0);
+    eligible.min_by_key(|(_, c)| live.of(c.id).overhead()).map(|(at, _)| at)
 }

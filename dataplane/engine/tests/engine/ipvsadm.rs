@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::snapshot::Compiler;
-use ulvs_model::{
-    Destination, ForwardMethod, Protocol, SchedulerFlags, Service, ServiceKey, ServiceSettings, Thresholds, Weight,
-};
+use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Weight};
 
 /// What a command asks for that the engine does not have.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,8 +27,8 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
         compiler.set_timeouts(Timeouts::with(tcp, tcp_fin, udp));
         return Ok(());
     }
-    let (mut service, mut server, mut settings) = (None, None, ServiceSettings::default());
-    let (mut method, mut weight, mut thresholds) = (ForwardMethod::Dr, Weight::default(), Thresholds::default());
+    let (mut service, mut server, mut scheduler) = (None, None, SchedulerKind::default());
+    let (mut method, mut weight) = (ForwardMethod::Dr, Weight::default());
     while let Some(option) = words.next() {
         let mut value = || words.next().unwrap();
         match option {
@@ -39,33 +37,24 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
             "-r" => server = Some(value().parse().unwrap()),
             "-s" => {
                 let name = value();
-                settings.scheduler = name.parse().map_err(|_| Unsupported::Scheduler(name.to_owned()))?;
-            }
-            "-b" => {
-                for name in value().split(',') {
-                    let flag = SchedulerFlags::named(settings.scheduler, name).unwrap();
-                    settings.scheduler_flags = settings.scheduler_flags.and(flag);
-                }
+                scheduler = name.parse().map_err(|_| Unsupported::Scheduler(name.to_owned()))?;
             }
             "-m" => method = ForwardMethod::Nat,
             "-g" => method = ForwardMethod::Dr,
             "-i" => method = ForwardMethod::Tun,
             "-w" => weight = Weight::new(value().parse().unwrap()).unwrap(),
-            "-x" => thresholds = Thresholds::new(value().parse().unwrap(), thresholds.lower()).unwrap(),
-            "-y" => thresholds = Thresholds::new(thresholds.upper(), value().parse().unwrap()).unwrap(),
             _ => return Err(Unsupported::Option(option.to_owned())),
         }
     }
     let (protocol, address) = service.unwrap();
     let key = ServiceKey::new(protocol, address.parse().unwrap());
-    let destination =
-        |address: Option<SocketAddr>| Destination { address: address.unwrap(), method, weight, thresholds };
+    let destination = |address: Option<SocketAddr>| Destination { address: address.unwrap(), method, weight };
     if action != "-A" && compiler.service(key).is_none() {
         return Err(Unsupported::Service(key.to_string()));
     }
     match action {
-        "-A" => compiler.add_service(&Service::new(key, settings).unwrap()),
-        "-E" => compiler.edit_service(key, settings),
+        "-A" => compiler.add_service(&Service::new(key, scheduler).unwrap()),
+        "-E" => compiler.edit_service(key, scheduler.into()),
         "-D" => compiler.remove_service(key),
         "-a" => compiler.add_destination(key, destination(server)),
         "-e" => compiler.edit_destination(key, destination(server)),

@@ -1,0 +1,82 @@
+//! Bursts through the engine, without a port and without DPDK, prepared so that only the engine's work is left to measure.
+
+mod director;
+mod frames;
+
+pub use director::{Director, Setup};
+pub use frames::{Flow, frame};
+
+use anyhow::{Result, ensure};
+use ulvs_engine::{BURST, MemoryFrame};
+use ulvs_model::{ForwardMethod, SchedulerKind};
+use ulvs_wire::tcp;
+
+/// A burst whose way through the engine is measured.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name, for people and for the baseline.
+    pub name: String,
+    setup: Setup,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    /// Requests of connections that exist.
+    Requests,
+    /// Replies of them.
+    Replies,
+    /// The first packets of new ones.
+    New,
+}
+
+impl Case {
+    /// Every case.
+    pub fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        let mut add = |name: &str, method, ipv6, kind, scheduler, real_servers| {
+            let setup = Setup { method, ipv6, scheduler, real_servers };
+            all.push(Self { name: name.to_owned(), setup, kind });
+        };
+        for (suffix, ipv6) in [("", false), ("-v6", true)] {
+            let mut existing =
+                |word: &str, method, kind| add(&format!("{word}{suffix}"), method, ipv6, kind, SchedulerKind::Rr, 1);
+            existing("dr", ForwardMethod::Dr, Kind::Requests);
+            existing("tun", ForwardMethod::Tun, Kind::Requests);
+            existing("nat", ForwardMethod::Nat, Kind::Requests);
+            existing("nat-replies", ForwardMethod::Nat, Kind::Replies);
+        }
+        for scheduler in SchedulerKind::ALL {
+            add(&format!("syn-{scheduler}-10"), ForwardMethod::Dr, false, Kind::New, scheduler, 10);
+            add(&format!("syn-{scheduler}-100"), ForwardMethod::Dr, false, Kind::New, scheduler, 100);
+        }
+        all
+    }
+
+    /// A director to which this burst comes, and the burst.
+    ///
+    /// # Errors
+    /// If the engine has no room for it.
+    pub fn prepare(&self) -> Result<(Director, Vec<MemoryFrame>)> {
+        let mut director = Director::new(self.setup)?;
+        let ipv6 = self.setup.ipv6;
+        let burst = |first: u32, flow: Flow, flags: u8| -> Vec<MemoryFrame> {
+            (first..).take(BURST).map(|client| frame(flow, ipv6, client, flags)).collect()
+        };
+        // The second is so that memory is touched that was not, and branches are where they are in the long run.
+        for first in [0, 1000] {
+            director.process(&mut burst(first, Flow::Request, tcp::SYN));
+        }
+        ensure!(director.connections() == 2 * BURST as u64, "the connections were not made");
+        let frames = match self.kind {
+            Kind::Requests => burst(0, Flow::Request, tcp::ACK),
+            Kind::Replies => burst(0, Flow::Reply, tcp::ACK),
+            Kind::New => burst(2000, Flow::Request, tcp::SYN),
+        };
+        // Replies and acknowledgements change states; after that they don't.
+        if self.kind != Kind::New {
+            director.process(&mut frames.clone());
+        }
+        Ok((director, frames))
+    }
+}
