@@ -20,7 +20,7 @@ use ulvs_wire::parse;
 use crate::flows::{FIRST_PORT, FIRST_VIP, Frames, REAL_SERVER, Traffic, Way};
 use crate::netlink::Netlink;
 use crate::pcap;
-use crate::process::{Preempted, prefer};
+use crate::process::{Preempted, prefer, wait_for};
 use crate::report::Measured;
 use crate::rig::in_a_folder;
 use crate::ulvsd::{self, CORE, Settings, Ulvsd};
@@ -154,9 +154,12 @@ fn measure(name: &str, operation: Operation, repeats: usize, folder: &Path) -> R
     let mut seen = Seen::default();
     let mut times = Vec::new();
     for _ in 0..repeats {
+        let held = director.progress()?;
         director.process.hold()?;
         seen.machine = seen.machine.max(hold_ups(CORE)?);
         director.process.go_on()?;
+        // The pass it was held in must have ended, and been seen.
+        wait_for(|| Ok(director.progress()?.has_advanced_since(&held)))?;
         std::thread::sleep(WINDOW);
         times.push(watch(operation, &director, &settings, &mut seen)?);
     }

@@ -66,6 +66,11 @@ impl Progress {
         Ok(self.time.saturating_sub(before.time).as_nanos() as f64 / received.max(1) as f64)
     }
 
+    /// Whether it did many passes since `before`.
+    pub(crate) fn has_advanced_since(&self, before: &Self) -> bool {
+        self.worker.loops > before.worker.loops + 10_000
+    }
+
     /// How long its passes took since `before`.
     pub(crate) fn passes_since(&self, before: &Self) -> PassTimes {
         self.worker.pass_times.since(&before.worker.pass_times)
