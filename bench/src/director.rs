@@ -7,7 +7,7 @@ use anyhow::Result;
 use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route, Snapshot};
 use ulvs_engine::{Capacity, Engine, Shared};
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Weight};
+use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
 use ulvs_worker::{Exception, Patience, Worker};
 
 use crate::flows::{FIRST_PORT, FIRST_VIP, PORT_MAC, REAL_PORT, REAL_SERVER};
@@ -72,6 +72,7 @@ fn service(setup: &Setup, vip: u32, port: u16) -> Result<Service> {
             address: SocketAddr::new(ip(setup.ipv6, REAL_SERVER + 1 + number), port),
             method: setup.method,
             weight: Weight::default(),
+            thresholds: Thresholds::default(),
         })?;
     }
     Ok(service)

@@ -138,10 +138,18 @@ impl Client {
     /// # Errors
     /// If ulvsd refuses, or gives no or no good answer.
     pub fn post<T: DeserializeOwned>(&self, target: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        self.read(&self.post_text(target, body)?)
+    }
+
+    /// The answer to a POST of JSON as it came.
+    ///
+    /// # Errors
+    /// If ulvsd refuses, or gives no or no good answer.
+    pub fn post_text(&self, target: &str, body: &impl Serialize) -> Result<String, ClientError> {
         let body = serde_json::to_string(body).map_err(|error| self.not_ours(error.to_string()))?;
         let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         let answer = self.exchange(&format!("POST {target} HTTP/1.0\r\n{HEADERS}{head}\r\n{body}"))?;
-        self.read(&self.good(target, &answer)?)
+        self.good(target, &answer)
     }
 
     /// The answer to `GET target`, read as JSON.

@@ -4,6 +4,7 @@
 //! methods, states and reasons are open sets, hence text and not enumerations.
 
 mod client;
+mod configuration;
 mod connection;
 mod drain;
 mod pass_times;
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 pub use client::{Client, ClientError};
+pub use configuration::{Applied, ApplyRequest, RollbackRequest, Version};
 pub use connection::{Connection, ConnectionPage, ConnectionQuery};
 pub use drain::{Changed, Drain, DrainQuery, DrainRequest, DrainStatus};
 pub use pass_times::{PassTimes, Passes};
@@ -41,6 +43,15 @@ pub mod path {
     /// [`DrainStatus`](crate::DrainStatus), asked for with a [`DrainQuery`](crate::DrainQuery); [`Changed`](crate::Changed), by a
     /// POST of a [`DrainRequest`](crate::DrainRequest)
     pub const DRAIN: &str = "/v1/drain";
+    /// [`Applied`](crate::Applied): what following the files would do; an [`ApplyRequest`](crate::ApplyRequest) is the query
+    pub const DIFF: &str = "/v1/diff";
+    /// To be posted: follow the files ([`ApplyRequest`](crate::ApplyRequest)); answered with [`Applied`](crate::Applied)
+    pub const APPLY: &str = "/v1/apply";
+    /// A list of [`Version`](crate::Version)
+    pub const VERSIONS: &str = "/v1/versions";
+    /// To be posted: go back to a version ([`RollbackRequest`](crate::RollbackRequest)); answered with
+    /// [`Applied`](crate::Applied)
+    pub const ROLLBACK: &str = "/v1/rollback";
 }
 
 /// The body of every answer that is not a success.

@@ -11,8 +11,11 @@ pub struct ServiceStatus {
     pub protocol: Name,
     /// Virtual IP address and port.
     pub address: SocketAddr,
-    /// `rr`, `wrr`, `lc`, `wlc`.
+    /// IPVS's name: `rr`, `wlc`, `mh` and so on.
     pub scheduler: Name,
+    /// The scheduler's flags: `sh-fallback`, `sh-port`, `mh-fallback`, `mh-port`.
+    #[serde(default)]
+    pub flags: Vec<Name>,
     /// Who set it: `file`, `netlink` (ipvsadm, keepalived) or `api`.
     #[serde(default)]
     pub owner: Name,
@@ -43,6 +46,15 @@ pub struct RealServerStatus {
     /// Whether an operator has it emptied.
     #[serde(default)]
     pub drain: Drain,
+    /// Connections from which on it is overloaded and gets no new ones; 0: none.
+    #[serde(default)]
+    pub upper_threshold: u32,
+    /// Connections below which it no longer is; 0: three quarters of the upper threshold.
+    #[serde(default)]
+    pub lower_threshold: u32,
+    /// Whether it is overloaded.
+    #[serde(default)]
+    pub overloaded: bool,
     /// Connections in state ESTABLISHED, and UDP's.
     pub active_connections: u64,
     /// Connections in any other state.

@@ -73,6 +73,8 @@ pub(crate) struct DraftService {
     pub(crate) protocol: Option<Protocol>,
     pub(crate) address: Option<At<SocketAddr>>,
     pub(crate) scheduler: SchedulerKind,
+    /// The scheduler's, by name.
+    pub(crate) flags: Vec<At<String>>,
     pub(crate) real_servers: Vec<DraftRealServer>,
 }
 
@@ -83,4 +85,6 @@ pub(crate) struct DraftRealServer {
     pub(crate) port: Option<u16>,
     pub(crate) method: Option<ForwardMethod>,
     pub(crate) weight: Weight,
+    pub(crate) upper_threshold: u32,
+    pub(crate) lower_threshold: Option<At<u32>>,
 }

@@ -1,5 +1,6 @@
 //! ulvsctl: look at and steer a running director.
 
+mod configuration;
 mod conns;
 mod drain;
 mod services;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use configuration::Told;
 use ulvs_api::{Client, DEFAULT_SOCKET, SOCKET_VARIABLE, path};
 
 /// Looks at and steers a running director.
@@ -45,6 +47,34 @@ enum Command {
     Drain(drain::Options),
     /// Give a real server its weight again.
     Undrain(drain::Named),
+    /// What following the director's files as they are now would change.
+    Diff {
+        /// Also make entries that ipvsadm, keepalived or the API edited as the files say.
+        #[arg(long)]
+        reset: bool,
+    },
+    /// Follows the director's files as they are now, whole or not at all.
+    Apply {
+        /// Also make entries that ipvsadm, keepalived or the API edited as the files say.
+        #[arg(long)]
+        reset: bool,
+        /// Only tell what would change, as `diff`.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Tells all errors of a director's file and its drop-ins, without a director.
+    Check {
+        /// The director's file.
+        #[arg(default_value = "/etc/ulvs/ulvs.toml")]
+        file: PathBuf,
+    },
+    /// The versions of the files that were followed.
+    Versions,
+    /// Follows an earlier version, and puts it in the place of the files.
+    Rollback {
+        /// Its number; else the one before the last.
+        version: Option<u64>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -64,6 +94,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let client = Client::new(&arguments.socket);
+    let told = |out| Told { client: client.clone(), json: arguments.json, out };
     match &arguments.command {
         Command::Status if arguments.json => writeln!(out, "{}", client.get_text(path::STATUS)?)?,
         Command::Status => write!(out, "{}", status::render(&client.status()?))?,
@@ -72,6 +103,11 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Command::Conns { limit } => conns::walk(&client, *limit, arguments.json, out)?,
         Command::Drain(options) => drain::drain(&client, options, out)?,
         Command::Undrain(named) => drain::undrain(&client, named, out)?,
+        Command::Diff { reset } | Command::Apply { reset, dry_run: true } => told(out).diff(*reset)?,
+        Command::Apply { reset, dry_run: false } => told(out).apply(*reset)?,
+        Command::Check { file } => configuration::check(file, out)?,
+        Command::Versions => told(out).versions()?,
+        Command::Rollback { version } => told(out).roll_back(*version)?,
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ pub(crate) fn render(services: &[ServiceStatus]) -> String {
         ("ADDRESS", Left),
         ("SCHEDULER/FORWARD", Left),
         ("WEIGHT", Right),
+        ("THRESHOLDS", Left),
         ("ACTIVE", Right),
         ("INACTIVE", Right),
         ("CONNECTIONS", Right),
@@ -32,13 +33,14 @@ pub(crate) fn render(services: &[ServiceStatus]) -> String {
     table.to_string()
 }
 
-fn service_row(service: &ServiceStatus) -> [String; 14] {
+fn service_row(service: &ServiceStatus) -> [String; 15] {
     let [connections, packets_in, packets_out, bytes_in, bytes_out] = traffic(&service.counters);
     let total = |of: fn(&RealServerStatus) -> u64| count(service.real_servers.iter().map(of).sum());
     [
         service.protocol.to_uppercase(),
         service.address.to_string(),
-        service.scheduler.to_string(),
+        scheduler(service),
+        String::new(),
         String::new(),
         total(|real_server| real_server.active_connections),
         total(|real_server| real_server.inactive_connections),
@@ -53,13 +55,14 @@ fn service_row(service: &ServiceStatus) -> [String; 14] {
     ]
 }
 
-fn real_server_row(real_server: &RealServerStatus) -> [String; 14] {
+fn real_server_row(real_server: &RealServerStatus) -> [String; 15] {
     let [connections, packets_in, packets_out, bytes_in, bytes_out] = traffic(&real_server.counters);
     [
         "  ->".to_owned(),
         real_server.address.to_string(),
         real_server.method.to_string(),
         weight(real_server),
+        thresholds(real_server),
         count(real_server.active_connections),
         count(real_server.inactive_connections),
         connections,
@@ -93,9 +96,28 @@ fn weight(real_server: &RealServerStatus) -> String {
 /// What keeps a real server from its share.
 fn state(real_server: &RealServerStatus) -> &'static str {
     match real_server.drain {
+        Drain::No if real_server.overloaded => "overloaded",
         Drain::No => "",
         Drain::Quiescent => "drained",
         Drain::Removed => "removed",
+    }
+}
+
+/// `sh (sh-fallback,sh-port)`
+fn scheduler(service: &ServiceStatus) -> String {
+    if service.flags.is_empty() {
+        return service.scheduler.to_string();
+    }
+    format!("{} ({})", service.scheduler, service.flags.join(","))
+}
+
+/// `100`, or `100/80` with a lower one.
+fn thresholds(real_server: &RealServerStatus) -> String {
+    let RealServerStatus { upper_threshold: upper, lower_threshold: lower, .. } = real_server;
+    match (upper, lower) {
+        (0, _) => String::new(),
+        (upper, 0) => upper.to_string(),
+        (upper, lower) => format!("{upper}/{lower}"),
     }
 }
 
@@ -138,6 +160,9 @@ mod tests {
             configured_weight: 1,
             forwarded: true,
             drain: Drain::No,
+            upper_threshold: if neighbour == Neighbour::NoRoute { 350 } else { 0 },
+            lower_threshold: 0,
+            overloaded: neighbour == Neighbour::NoRoute,
             active_connections: 12,
             inactive_connections: 340,
             owner: "netlink".into(),
@@ -158,7 +183,8 @@ mod tests {
         let web = ServiceStatus {
             protocol: "tcp".into(),
             address: "192.0.2.100:80".parse().unwrap(),
-            scheduler: "wlc".into(),
+            scheduler: "sh".into(),
+            flags: vec!["sh-fallback".into(), "sh-port".into()],
             owner: "file".into(),
             edited: true,
             counters: Counters { connections: 704, ..Counters::default() },
@@ -176,17 +202,18 @@ mod tests {
             protocol: "udp".into(),
             address: "[2001:db8::100]:53".parse().unwrap(),
             scheduler: "rr".into(),
+            flags: vec![],
             owner: "api".into(),
             edited: false,
             counters: Counters::default(),
             real_servers: vec![],
         };
         let expected = "\
-PROT  ADDRESS             SCHEDULER/FORWARD  WEIGHT  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN  PACKETS OUT  BYTES IN  BYTES OUT  NEIGHBOUR        OWNER    STATE
-TCP   192.0.2.100:80      wlc                            24       680          704           0            0       0 B        0 B  1 of 2 resolved  file*
-  ->  10.0.0.11:8080      nat                     1      12       340          352        123k         234k  1.00 MiB   1.50 GiB  resolved         netlink
-  ->  10.0.0.12:80        dr                 0 of 4      12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route         netlink  drained
-UDP   [2001:db8::100]:53  rr                              0         0            0           0            0       0 B        0 B  no real server   api
+PROT  ADDRESS             SCHEDULER/FORWARD         WEIGHT  THRESHOLDS  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN  PACKETS OUT  BYTES IN  BYTES OUT  NEIGHBOUR        OWNER    STATE
+TCP   192.0.2.100:80      sh (sh-fallback,sh-port)                          24       680          704           0            0       0 B        0 B  1 of 2 resolved  file*
+  ->  10.0.0.11:8080      nat                            1                  12       340          352        123k         234k  1.00 MiB   1.50 GiB  resolved         netlink
+  ->  10.0.0.12:80        dr                        0 of 4  350             12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route         netlink  drained
+UDP   [2001:db8::100]:53  rr                                                 0         0            0           0            0       0 B        0 B  no real server   api
 ";
         assert_eq!(render(&[web, dns]), expected);
         assert_eq!(render(&[]), "no services\n");

@@ -49,6 +49,21 @@ pub(crate) fn timer(seconds: u64) -> String {
     format!("{:02}:{:02}", seconds / 60, seconds % 60)
 }
 
+/// A time in seconds since 1970 as date and time in UTC: `2023-11-14 22:13:20`.
+pub(crate) fn date(seconds: u64) -> String {
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
+    // Howard Hinnant's civil_from_days, of an era of 400 years that begins in March.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", time / 3600, time / 60 % 60, time % 60)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +98,18 @@ mod tests {
             [(0.0, "0 ns"), (0.78125, "781 ns"), (12.5, "12.5 us"), (999.9999, "1.00 ms"), (2_500_000.0, "2.50 s")]
         {
             assert_eq!(micros(us), text);
+        }
+    }
+
+    #[test]
+    fn dates_are_utcs() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_868_799, "2000-02-29 23:59:59"),
+            (951_868_800, "2000-03-01 00:00:00"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(date(seconds), text);
         }
     }
 

@@ -48,8 +48,8 @@ pub(crate) async fn adopted(shared: Arc<Shared>, cores: Vec<usize>, generation: 
 mod tests {
     use tokio::sync::{mpsc, oneshot};
     use ulvs_config::Director;
-    use ulvs_engine::Capacity;
     use ulvs_engine::proto::Timeouts;
+    use ulvs_engine::{Capacity, Ticks};
 
     use super::*;
     use crate::control::{Control, Request};
@@ -69,7 +69,7 @@ mod tests {
         let control = Control::new(Arc::clone(&shared), Arc::default(), director, None);
         let generation = control.publisher().generation();
         let (requests, receiver) = mpsc::channel(4);
-        let control = tokio::spawn(control.run(receiver));
+        let control = tokio::spawn(control.run(receiver, Ticks::default));
         let (reply, mut answer) = oneshot::channel();
         let timeouts = Operation::SetTimeouts(Timeouts::with(1, 2, 3));
         requests.send(Request::Change(vec![timeouts], reply)).await.unwrap();

@@ -1,9 +1,12 @@
-//! The JSON API on a unix socket: questions and wishes of `ulvsctl` and of programs.
+//! The JSON API on a unix socket: questions of `ulvsctl` and of programs, which anybody may ask, and wishes.
+
+mod caller;
+mod change;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{self, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,19 +20,23 @@ use axum::routing::get;
 use axum::{Extension, Json, Router};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use nix::unistd::Group;
 use tokio::net::{TcpListener, UnixListener};
 use ulvs_api::{ConnectionQuery, DrainQuery, DrainRequest, Failure, path};
 use ulvs_config::Director;
+use ulvs_ipvs::Refusal;
 use ulvs_ipvs::server::Rights;
-use ulvs_ipvs::{Access, Refusal};
 
+use caller::Caller;
+
+use crate::configuration::Configuration;
 use crate::status::{Sources, Stopping};
 use crate::words::said;
-use crate::{drain, http, ipvs};
+use crate::{drain, http};
 
-/// Who may connect: the socket's owner and its group, which is the one that may change services if there is such a group.
-const MODE: u32 = 0o660;
+/// Everybody may connect; who may do what is decided by credentials.
+const MODE: u32 = 0o666;
+/// Of the lock's file.
+const LOCK_MODE: u32 = 0o600;
 
 /// The sockets that answer questions. Until they are served, questions wait.
 pub(crate) struct Sockets {
@@ -75,12 +82,6 @@ fn bind_unix(socket: &Path) -> Result<(UnixListener, SocketFile)> {
     let file = SocketFile { path: socket.to_owned(), _lock: lock };
     let permissions = fs::Permissions::from_mode(MODE);
     fs::set_permissions(socket, permissions).map_err(|error| refused(socket, "have its permissions", &error))?;
-    // Whoever may not give it away leaves it to its owner.
-    if let Ok(Some(group)) = Group::from_name(ipvs::GROUP)
-        && let Err(error) = chown(socket, None, Some(group.gid.as_raw()))
-    {
-        tracing::warn!("{} can't be given to the group {} ({})", socket.display(), ipvs::GROUP, said(&error));
-    }
     listener.set_nonblocking(true)?;
     Ok((UnixListener::from_std(listener)?, file))
 }
@@ -91,7 +92,7 @@ fn lock(socket: &Path) -> Result<Flock<File>> {
     let mut path = socket.as_os_str().to_owned();
     path.push(".lock");
     let path = PathBuf::from(path);
-    let file = File::options().create(true).append(true).mode(MODE).open(&path);
+    let file = File::options().create(true).append(true).mode(LOCK_MODE).open(&path);
     let file = file.map_err(|error| refused(&path, "be made", &error))?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => Ok(lock),
@@ -129,15 +130,22 @@ impl Drop for SocketFile {
 }
 
 /// Answers until it is aborted. Who may change something is who may do so with ipvsadm.
-pub(crate) async fn serve(listener: UnixListener, sources: Arc<Sources>, rights: Rights) {
+pub(crate) async fn serve(
+    listener: UnixListener,
+    rights: Rights,
+    sources: Arc<Sources>,
+    configuration: Arc<Configuration>,
+) {
     let router = Router::new()
         .route(path::STATUS, get(status))
         .route(path::SERVICES, get(services))
         .route(path::CONNECTIONS, get(connections))
         .route(path::DRAIN, get(drain_status).post(drain))
-        .fallback(unknown)
-        .with_state(sources);
-    http::serve(listener, router, move |stream| rights.of(stream).unwrap_or(Access::None)).await;
+        .with_state(sources)
+        .merge(change::router(configuration))
+        .method_not_allowed_fallback(not_this_way)
+        .fallback(unknown);
+    http::serve(listener, router, move |stream| Caller::of(stream, &rights)).await;
 }
 
 async fn status(State(sources): State<Arc<Sources>>) -> Response {
@@ -163,11 +171,11 @@ async fn connections(
 
 async fn drain(
     State(sources): State<Arc<Sources>>,
-    Extension(access): Extension<Access>,
+    Extension(caller): Extension<Caller>,
     request: Result<Json<DrainRequest>, JsonRejection>,
 ) -> Response {
-    if let Some(refused) = refused_to(access) {
-        return refused;
+    if !caller.may_change() {
+        return change::not_permitted();
     }
     match request {
         Ok(Json(request)) => match drain::apply(&sources.services, &request).await {
@@ -191,20 +199,19 @@ async fn drain_status(
     }
 }
 
-/// The answer to a client that may not change anything.
-fn refused_to(access: Access) -> Option<Response> {
-    let sentence = || format!("only root and members of the group {} may change anything", ipvs::GROUP);
-    (access != Access::Full).then(|| failure(StatusCode::FORBIDDEN, sentence()))
-}
-
 /// Why the table of services did not take a change.
 fn refusal_of(refusal: &Refusal) -> Response {
     failure(StatusCode::CONFLICT, refusal.to_string())
 }
 
 async fn unknown() -> Response {
-    let known = [path::STATUS, path::SERVICES, path::CONNECTIONS, path::DRAIN].join(", ");
+    let known = [path::STATUS, path::SERVICES, path::CONNECTIONS, path::DRAIN, path::DIFF, path::VERSIONS].join(", ");
     failure(StatusCode::NOT_FOUND, format!("there is nothing here: ask for one of {known}"))
+}
+
+async fn not_this_way() -> Response {
+    let sentence = format!("{}, {} and {} are posted, all else is got", path::APPLY, path::ROLLBACK, path::DRAIN);
+    failure(StatusCode::METHOD_NOT_ALLOWED, sentence)
 }
 
 impl IntoResponse for Stopping {

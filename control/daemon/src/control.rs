@@ -11,7 +11,7 @@ use ulvs_config::{Director, PollMode};
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{CompileError, Compiler, Network, ServiceStatus, Snapshot};
-use ulvs_engine::{Shared, Unresolved};
+use ulvs_engine::{Shared, Ticks, Unresolved};
 use ulvs_kernel::{KernelState, Resolver, resolve::Wanted};
 
 use crate::devices::DirectorPort;
@@ -28,7 +28,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 const ASKED: usize = 4096;
 /// Neighbours asked for in one tick.
 const ASKED_AT_ONCE: usize = 64;
-/// How often removed real servers are looked through.
+/// How often removed real servers and schedulers' addresses are looked through.
 const TRASH: Duration = Duration::from_secs(60);
 
 /// What can be asked of the control task.
@@ -128,8 +128,8 @@ impl Control {
             .collect()
     }
 
-    /// Serves requests and follows the kernel until nobody can ask any more.
-    pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+    /// Serves requests and follows the kernel until nobody can ask any more. `now` tells the workers' time.
+    pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<Request>, now: impl Fn() -> Ticks) {
         let mut tick = tokio::time::interval(match self.director.workers().poll {
             PollMode::Busy => TICK,
             PollMode::Adaptive => TICK_ADAPTIVE,
@@ -151,7 +151,10 @@ impl Control {
                     self.ask_for_neighbours().await;
                 }
                 _ = estimate.tick() => self.tick_board(),
-                _ = trash.tick() => self.compiler.empty_trash(self.started.elapsed().as_secs()),
+                _ = trash.tick() => {
+                    self.compiler.empty_trash(self.started.elapsed().as_secs());
+                    self.compiler.forget_addresses(now());
+                }
             }
         }
     }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use dpdk::{Eal, Mempool, StartedPort};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
-use ulvs_config::Director;
+use ulvs_config::{Director, Files};
 use ulvs_engine::{Capacity, Shared};
 use ulvs_kernel::{KernelState, Mirror, Netlink, Resolver, address};
-use ulvs_worker::Tsc;
+use ulvs_worker::{Tsc, Wall};
 
 use crate::api::Sockets;
+use crate::configuration::{Configuration, Versions};
 use crate::control::{Control, Request};
 use crate::devices::{self, DirectorPort};
 use crate::proc_net::ProcNet;
-use crate::reload::Reloader;
 use crate::signals::{Signals, Told};
 use crate::state::{self, Folder, Keeper};
 use crate::status::Sources;
@@ -26,7 +26,7 @@ use crate::{api, check, ipvs, metrics, placement, proc_net, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
-    let (_, director) = check::read(file).map_err(|report| match report.trim_end() {
+    let (files, director) = check::read(file).map_err(|report| match report.trim_end() {
         report if report.contains('\n') => anyhow!("the file has errors:\n{report}"),
         sentence => anyhow!("{sentence}"),
     })?;
@@ -40,7 +40,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     };
     let folder = director.state().folder.as_deref().map(Folder::open).transpose()?.map(Arc::new);
     let datapath = Datapath::start(&director)?;
-    let result = runtime.block_on(serve(file, (&director, folder), &datapath, signals, sockets));
+    let result = runtime.block_on(serve((files, &director, folder), &datapath, signals, sockets));
     // With it go the tasks, and whatever of the datapath they hold.
     drop(runtime);
     datapath.stop(result)
@@ -97,8 +97,7 @@ fn shared(director: &Director) -> Result<Shared> {
 }
 
 async fn serve(
-    file: &Path,
-    (director, folder): (&Director, Option<Arc<Folder>>),
+    (files, director, folder): (Files, &Director, Option<Arc<Folder>>),
     datapath: &Datapath,
     mut signals: Signals,
     sockets: Sockets,
@@ -107,6 +106,7 @@ async fn serve(
     let parts = (Arc::clone(&datapath.shared), Arc::clone(&datapath.ports));
     let mut control = Control::new(parts.0, parts.1, director.clone(), kernel.clone());
     let (requests, receiver) = mpsc::channel(64);
+    let versions = folder.as_ref().map(|folder| Versions::in_folder(folder.path()));
     let (services, keeper) = adopt(director, folder, &mut control, (&requests, kernel.as_ref()))?;
     if let Some((_, resolver)) = &kernel {
         resolver.keep(control.wanted());
@@ -121,8 +121,17 @@ async fn serve(
     let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), Arc::clone(&services)));
     let rights = ipvs::rights()?;
     let netlink = ipvs::bind(&ipvs::socket(&director.api().socket), Arc::clone(&services), rights)?;
-    let mut tasks =
-        vec![tokio::spawn(control.run(receiver)), tokio::spawn(api::serve(sockets.api, Arc::clone(&sources), rights))];
+    let configuration = Arc::new(Configuration {
+        file: files.sources().first().map(|source| source.path.clone()).unwrap_or_default(),
+        started: director.clone(),
+        control: requests,
+        services: Arc::clone(&services),
+        versions,
+        turn: Mutex::default(),
+    });
+    configuration.begin(files).await;
+    let api = api::serve(sockets.api, rights, Arc::clone(&sources), Arc::clone(&configuration));
+    let mut tasks = vec![tokio::spawn(control.run(receiver, move || clock.now())), tokio::spawn(api)];
     tasks.push(tokio::spawn(netlink.run()));
     let told = proc_net::Sources {
         services: Arc::clone(&services),
@@ -151,10 +160,9 @@ async fn serve(
         if cores.len() == 1 { "" } else { "s" },
         cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     );
-    let mut reloader = Reloader { file, started: director, control: requests, services };
     while signals.next().await == Told::Reload {
         tokio::select! {
-            () = reloader.reload() => {}
+            () = configuration.reload() => {}
             // It waits for workers, perhaps for one that hangs.
             () = signals.stop() => break,
         }
@@ -166,7 +174,7 @@ async fn serve(
     }
     drop(proc_net);
     if let Some(keeper) = keeper {
-        keeper.finish(&reloader.services);
+        keeper.finish(&configuration.services);
     }
     drop(sockets.file);
     drop(threads);

@@ -9,7 +9,6 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::task::{AbortHandle, JoinSet};
-use ulvs_ipvs::Access;
 
 /// Connections at a time. One more, and the oldest has to go: it is either idle or does not read its answer.
 const CONNECTIONS: usize = 256;
@@ -17,8 +16,12 @@ const CONNECTIONS: usize = 256;
 const HEAD: Duration = Duration::from_secs(10);
 
 /// Answers until it is aborted.
-/// `access` tells what a client may do; handlers find it as an extension of each request.
-pub(crate) async fn serve<L: Listener>(mut listener: L, router: Router, access: impl Fn(&L::Io) -> Access) {
+/// `caller` tells who a client is; handlers find it as an extension of each request.
+pub(crate) async fn serve<L, C>(mut listener: L, router: Router, caller: impl Fn(&L::Io) -> C)
+where
+    L: Listener,
+    C: Clone + Send + Sync + 'static,
+{
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
     let mut connections = JoinSet::new();
@@ -34,7 +37,7 @@ pub(crate) async fn serve<L: Listener>(mut listener: L, router: Router, access: 
         {
             connection.abort();
         }
-        let router = router.clone().layer(Extension(access(&stream)));
+        let router = router.clone().layer(Extension(caller(&stream)));
         let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
         oldest.push_back(connections.spawn(async move {
             // Clients that go away, are too slow, or don't speak HTTP.

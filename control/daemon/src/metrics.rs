@@ -28,7 +28,7 @@ use crate::status::Sources;
 /// Answers until it is aborted.
 pub(crate) async fn serve(listener: TcpListener, sources: Arc<Sources>) {
     let router = Router::new().route("/metrics", get(scrape)).route("/", get(index)).with_state(sources);
-    http::serve(listener, router, |_| ulvs_ipvs::Access::Read).await;
+    http::serve(listener, router, |_| ()).await;
 }
 
 async fn index() -> &'static str {
@@ -253,11 +253,14 @@ fn real_servers(registry: &Registry, services: &[ServiceStatus]) -> prometheus::
     let active = of_server("ulvs_real_server_active_connections", "Connections in an active state.")?;
     let inactive = of_server("ulvs_real_server_inactive_connections", "Connections in other states.")?;
     let weight = of_server("ulvs_real_server_weight", "Share of new connections; 0: quiescent.")?;
+    let overloaded =
+        of_server("ulvs_real_server_overloaded", "1 while the real server has reached its upper threshold.")?;
     let set = |labels: &[&str; 5], status: &DestinationStatus| {
         traffic.set(labels, status.totals);
         active.with_label_values(labels).set(status.load.active.into());
         inactive.with_label_values(labels).set(status.load.inactive().into());
         weight.with_label_values(labels).set(status.destination.weight.get().into());
+        overloaded.with_label_values(labels).set(status.load.overloaded.into());
     };
     for service in services {
         let [proto, local, port] = service_labels(service);

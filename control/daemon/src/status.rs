@@ -179,10 +179,12 @@ fn service(service: &EngineService, table: &Table) -> ServiceStatus {
         real_server(one, entry, edited)
     };
     let taken_out = entry.into_iter().flat_map(|entry| entry.destinations().rev().filter(|one| one.weight().is_none()));
+    let flags = service.settings.scheduler_flags.shown(service.settings.scheduler);
     ServiceStatus {
         protocol: service.key.protocol.name().into(),
         address: service.key.address,
         scheduler: service.settings.scheduler.name().into(),
+        flags: flags.into_iter().map(Into::into).collect(),
         owner: entry.map_or("", |entry| entry.owner().name()).into(),
         edited: entry.zip(said).is_some_and(|(entry, said)| !entry.is_as(said.spec())),
         counters: counters(service.totals),
@@ -199,6 +201,9 @@ fn real_server(status: &DestinationStatus, entry: Option<&Entry>, edited: bool) 
         configured_weight: entry.map_or(weight, |entry| entry.settings.weight).unsigned_abs(),
         forwarded: true,
         drain: entry.map(|entry| drain::of_table(entry.hold.drain)).unwrap_or_default(),
+        upper_threshold: status.destination.thresholds.upper(),
+        lower_threshold: status.destination.thresholds.lower(),
+        overloaded: status.load.overloaded,
         active_connections: status.load.active.into(),
         inactive_connections: status.load.inactive().into(),
         owner: entry.map_or("", |entry| entry.owner.name()).into(),
@@ -221,6 +226,9 @@ fn not_forwarded(entry: &Entry) -> Option<RealServerStatus> {
         configured_weight: entry.settings.weight.unsigned_abs(),
         forwarded: false,
         drain: drain::of_table(entry.hold.drain),
+        upper_threshold: entry.settings.upper,
+        lower_threshold: entry.settings.lower,
+        overloaded: false,
         active_connections: 0,
         inactive_connections: 0,
         owner: entry.owner.name().into(),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route};
 use ulvs_engine::{Capacity, Shared};
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Weight};
+use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
 
 const SERVICES: u32 = 10_000;
 const EACH: u32 = 10;
@@ -25,7 +25,12 @@ fn key(number: u32) -> ServiceKey {
 fn destination(service: u32, number: u32, weight: i64) -> Destination {
     let host = Ipv4Addr::from_bits(0x0a00_0001 + (service * EACH + number) % HOSTS);
     let address = SocketAddr::new(host.into(), 8080);
-    Destination { address, method: ForwardMethod::Nat, weight: Weight::new(weight).unwrap() }
+    Destination {
+        address,
+        method: ForwardMethod::Nat,
+        weight: Weight::new(weight).unwrap(),
+        thresholds: Thresholds::default(),
+    }
 }
 
 fn network(unknown: u32) -> Network {

@@ -116,7 +116,7 @@ fn service_spec(service: &ulvs_model::Service) -> ServiceSpec {
     ServiceSpec {
         id,
         scheduler: service.scheduler().name().to_owned(),
-        flags: 0,
+        flags: service.settings().scheduler_flags.bits(),
         mask: u32::MAX,
         timeout: 0,
         netmask: match id.family() {
@@ -131,6 +131,8 @@ fn destination_spec(destination: &Destination) -> DestinationSpec {
     DestinationSpec {
         method: destination.method.code(),
         weight: destination.weight.get(),
+        upper: destination.thresholds.upper(),
+        lower: destination.thresholds.lower(),
         ..DestinationSpec::at(destination.address)
     }
 }

@@ -1,8 +1,10 @@
 //! The table's entries in the datapath's words, as far as it has words for them yet.
 
-use ulvs_model::{Destination, ForwardMethod, Protocol, ServiceError, ServiceKey, ServiceSettings, Weight};
+use ulvs_model::{
+    Destination, ForwardMethod, Protocol, SchedulerFlags, ServiceError, ServiceKey, ServiceSettings, Thresholds, Weight,
+};
 
-use crate::table::{self, Flags, SchedulerName, Service, ServiceId, TunnelKind};
+use crate::table::{self, Flags, Service, ServiceId, TunnelKind};
 use crate::{Errno, Refusal};
 
 /// What the datapath can't forward rightly yet.
@@ -14,9 +16,9 @@ pub enum Obstacle {
     /// Another protocol than TCP and UDP.
     #[error("protocol {0} is not forwarded yet: use TCP or UDP")]
     Protocol(u16),
-    /// A scheduler that is only known by name.
-    #[error("scheduler \"{}\" is not there yet: use rr, wrr, lc or wlc", .0.name())]
-    Scheduler(SchedulerName),
+    /// No scheduler.
+    #[error("services without a scheduler (\"none\") are not forwarded yet: give one")]
+    NoScheduler,
     /// Persistence.
     #[error("persistent services are not forwarded yet: clients would not keep their real server")]
     Persistence,
@@ -29,9 +31,6 @@ pub enum Obstacle {
     /// A tunnel that is not IP in IP.
     #[error("tunnel type {0} is not there yet: use ipip")]
     Tunnel(u8),
-    /// A destination with a connection limit.
-    #[error("connection thresholds are not kept yet: leave out -x and -y")]
-    Threshold,
     /// What is wrong for the datapath, though IPVS takes it.
     #[error(transparent)]
     Entry(#[from] ServiceError),
@@ -66,7 +65,10 @@ pub fn settings(id: &ServiceId, settings: &table::ServiceSettings) -> Result<Ser
     if settings.flags.has(Flags::ONE_PACKET) && key(id)?.protocol == Protocol::Udp {
         return Err(Obstacle::OnePacket);
     }
-    Ok(ServiceSettings { scheduler: settings.scheduler.kind().ok_or(Obstacle::Scheduler(settings.scheduler))? })
+    Ok(ServiceSettings {
+        scheduler: settings.scheduler.kind().ok_or(Obstacle::NoScheduler)?,
+        scheduler_flags: SchedulerFlags::from_bits(settings.flags.shown()),
+    })
 }
 
 /// What identifies the service for the datapath.
@@ -93,10 +95,8 @@ pub fn destination(destination: &table::Destination) -> Result<Destination, Obst
     if method == ForwardMethod::Tun && settings.tunnel.kind != TunnelKind::IPIP {
         return Err(Obstacle::Tunnel(settings.tunnel.kind.0));
     }
-    if settings.upper != 0 {
-        return Err(Obstacle::Threshold);
-    }
     let weight = destination.weight().unwrap_or(settings.weight);
     let weight = Weight::new(weight.into()).unwrap_or(Weight::QUIESCENT);
-    Ok(Destination { address: destination.id.0, method, weight })
+    let thresholds = Thresholds::new(settings.upper, settings.lower).unwrap_or_default();
+    Ok(Destination { address: destination.id.0, method, weight, thresholds })
 }

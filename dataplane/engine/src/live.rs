@@ -1,12 +1,26 @@
-//! How many connections each destination has: shared by all workers, because least-connection scheduling sees them all.
+//! How many connections each destination has, and whether that is too many: shared by all workers, because
+//! least-connection scheduling and thresholds see them all.
+
+use ulvs_model::Thresholds;
 
 use crate::memory::Region;
 use crate::snapshot::DestinationId;
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
-/// `active:32 | total:32` for each destination, so that a new connection is one addition.
+/// Destinations whose changes are counted together.
+pub(crate) const GROUP: u32 = 16;
+
+/// Connections of all destinations, by their numbers.
 #[derive(Debug)]
-pub struct LiveConnections(Region<AtomicU64>);
+pub struct LiveConnections {
+    /// `overloaded:1 | limited:1 | watched:1 | active:29 | total:32` for each destination, so that a new connection is one
+    /// addition. Counts are written by any worker; the bits `limited` and `watched` by the control side, `overloaded` by both.
+    loads: Region<AtomicU64>,
+    /// `upper:32 | lower:32` for each destination. Written by the control side.
+    thresholds: Region<AtomicU64>,
+    /// For each group of destinations how often the load of a watched one changed. Written by any worker.
+    changes: Region<AtomicU64>,
+}
 
 /// The connections of one destination.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -15,6 +29,8 @@ pub struct Load {
     pub active: u32,
     /// All connections.
     pub total: u32,
+    /// It has reached its upper threshold, and not fallen below the lower one since (ipvs-facts B.9).
+    pub overloaded: bool,
 }
 
 impl Load {
@@ -26,42 +42,156 @@ impl Load {
     /// IPVS's measure of load, `256 * active + total` in signed 32-bit arithmetic (ipvs-facts A.0).
     #[inline]
     #[expect(clippy::cast_possible_wrap, reason = "as the kernel's arithmetic")]
-    pub const fn overhead(self) -> i64 {
-        (self.active as i32).wrapping_mul(256).wrapping_add(self.total as i32) as i64
+    pub const fn overhead(self) -> i32 {
+        (self.active as i32).wrapping_mul(256).wrapping_add(self.total as i32)
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "fields are cut out of the word")]
+    const fn from_word(word: u64) -> Self {
+        Self { active: (word >> 32) as u32 & ACTIVE_MASK, total: word as u32, overloaded: word & OVERLOADED != 0 }
     }
 }
 
 const ACTIVE: u64 = 1 << 32;
+const ACTIVE_MASK: u32 = (1 << 29) - 1;
+/// Somebody's pick depends on the load: changes are counted.
+const WATCHED: u64 = 1 << 61;
+/// It has thresholds.
+const LIMITED: u64 = 1 << 62;
+const OVERLOADED: u64 = 1 << 63;
 
 impl LiveConnections {
     pub(crate) fn new(destinations: usize) -> std::io::Result<Self> {
-        Ok(Self(Region::new(destinations)?))
+        Ok(Self {
+            loads: Region::new(destinations)?,
+            thresholds: Region::new(destinations)?,
+            changes: Region::new(destinations.div_ceil(GROUP as usize))?,
+        })
     }
 
     /// The connections of a destination now.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
     pub fn of(&self, id: DestinationId) -> Load {
-        let word = self.0[id.0 as usize].load(Relaxed);
-        Load { active: (word >> 32) as u32, total: word as u32 }
+        Load::from_word(self.loads[id.0 as usize].load(Relaxed))
     }
 
     #[inline]
     pub(crate) fn opened(&self, id: DestinationId, active: bool) {
-        self.0[id.0 as usize].fetch_add(1 + u64::from(active) * ACTIVE, Relaxed);
+        let was = self.loads[id.0 as usize].fetch_add(1 + u64::from(active) * ACTIVE, Relaxed);
+        self.changed(id, was);
     }
 
     #[inline]
     pub(crate) fn ended(&self, id: DestinationId, active: bool) {
-        self.0[id.0 as usize].fetch_sub(1 + u64::from(active) * ACTIVE, Relaxed);
+        let was = self.loads[id.0 as usize].fetch_sub(1 + u64::from(active) * ACTIVE, Relaxed);
+        self.changed(id, was);
     }
 
     #[inline]
     pub(crate) fn became(&self, id: DestinationId, active: bool) {
-        if active {
-            self.0[id.0 as usize].fetch_add(ACTIVE, Relaxed);
-        } else {
-            self.0[id.0 as usize].fetch_sub(ACTIVE, Relaxed);
+        let load = &self.loads[id.0 as usize];
+        let was = if active { load.fetch_add(ACTIVE, Relaxed) } else { load.fetch_sub(ACTIVE, Relaxed) };
+        self.changed(id, was);
+    }
+
+    /// Most destinations have no thresholds and few neighbours in their service: then nobody has to be told.
+    #[inline]
+    fn changed(&self, id: DestinationId, was: u64) {
+        if was & (WATCHED | LIMITED) != 0 {
+            self.tell(id, was);
         }
+    }
+
+    #[inline(never)]
+    fn tell(&self, id: DestinationId, was: u64) {
+        if was & LIMITED != 0 {
+            self.judge(id);
+        }
+        self.changes[(id.0 / GROUP) as usize].fetch_add(1, Release);
+    }
+
+    /// How often the load of watched destinations of this group has changed. Whoever reads loads after it sees the changes.
+    #[inline]
+    pub(crate) fn changes(&self, group: u32) -> u64 {
+        self.changes[group as usize].load(Acquire)
+    }
+
+    /// Begins or ends overload by the thresholds. Of two workers at once each judges what it sees: the later one sees both.
+    fn judge(&self, id: DestinationId) {
+        let thresholds = self.thresholds_of(id);
+        let judged = |word| {
+            let load = Load::from_word(word);
+            let next =
+                if thresholds.overloaded(load.total, load.overloaded) { word | OVERLOADED } else { word & !OVERLOADED };
+            (next != word).then_some(next)
+        };
+        // Nothing to change is no error.
+        let _ = self.loads[id.0 as usize].fetch_update(Relaxed, Relaxed, judged);
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
+    fn thresholds_of(&self, id: DestinationId) -> Thresholds {
+        let word = self.thresholds[id.0 as usize].load(Relaxed);
+        Thresholds::new((word >> 32) as u32, word as u32).unwrap_or_default()
+    }
+
+    /// Sets a destination's thresholds, as when it is added or edited (ipvs-facts B.9). For the control side.
+    pub(crate) fn limit(&self, id: DestinationId, thresholds: Thresholds) {
+        let word = u64::from(thresholds.upper()) << 32 | u64::from(thresholds.lower());
+        self.thresholds[id.0 as usize].store(word, Relaxed);
+        self.mark(id, LIMITED, thresholds.are_set());
+        self.tell(id, LIMITED);
+    }
+
+    /// Lets changes of a destination's load be counted, or no longer. For the control side.
+    pub(crate) fn watch(&self, id: DestinationId, watched: bool) {
+        self.mark(id, WATCHED, watched);
+    }
+
+    fn mark(&self, id: DestinationId, bit: u64, set: bool) {
+        let load = &self.loads[id.0 as usize];
+        match (load.load(Relaxed) & bit != 0, set) {
+            (false, true) => drop(load.fetch_or(bit, Relaxed)),
+            (true, false) => drop(load.fetch_and(!bit, Relaxed)),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: DestinationId = DestinationId(17);
+
+    #[test]
+    fn thresholds_are_judged_at_every_change() {
+        let live = LiveConnections::new(32).unwrap();
+        live.limit(ID, Thresholds::new(4, 2).unwrap());
+        for connections in 1..=5 {
+            live.opened(ID, true);
+            assert_eq!(live.of(ID).overloaded, connections >= 4);
+        }
+        for connections in [4, 3, 2, 1] {
+            live.ended(ID, true);
+            assert_eq!(live.of(ID), Load { active: connections, total: connections, overloaded: connections >= 2 });
+        }
+        live.opened(ID, false);
+        live.limit(ID, Thresholds::new(2, 0).unwrap());
+        assert!(live.of(ID).overloaded);
+        live.limit(ID, Thresholds::default());
+        assert_eq!(live.of(ID), Load { active: 1, total: 2, overloaded: false });
+    }
+
+    #[test]
+    fn only_watched_loads_count_their_changes() {
+        let live = LiveConnections::new(32).unwrap();
+        live.opened(ID, true);
+        assert_eq!(live.changes(1), 0);
+        live.watch(ID, true);
+        live.became(ID, false);
+        live.ended(ID, false);
+        assert_eq!((live.changes(0), live.changes(1)), (0, 2));
     }
 }

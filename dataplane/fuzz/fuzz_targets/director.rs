@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route, Snapshot};
 use ulvs_engine::{BURST, Capacity, DropReason, Engine, MemoryFrame, PuntReason, Shared, Ticks, Verdict};
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Weight};
+use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
 
 /// Hardware addresses of the two ports.
 pub const PORTS: [[u8; 6]; 2] = [[2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 2, 1]];
@@ -62,7 +62,7 @@ impl Director {
 fn service(protocol: Protocol, family: usize, port: u16) -> Service {
     let ip = |text: &str| -> IpAddr { text.parse().unwrap() };
     let key = ServiceKey::new(protocol, SocketAddr::new(ip(VIPS[family]), port));
-    let mut service = Service::new(key, SchedulerKind::ALL[usize::from(port) % 4]).unwrap();
+    let mut service = Service::new(key, SchedulerKind::ALL[usize::from(port) % SchedulerKind::ALL.len()]).unwrap();
     let (method, family) = match port {
         80 => (ForwardMethod::Nat, family),
         81 => (ForwardMethod::Dr, family),
@@ -72,7 +72,7 @@ fn service(protocol: Protocol, family: usize, port: u16) -> Service {
     };
     let port = if method == ForwardMethod::Nat { 8080 } else { port };
     let address = SocketAddr::new(ip(SERVERS[family]), port);
-    service.add(Destination { address, method, weight: Weight::default() }).unwrap();
+    service.add(Destination { address, method, weight: Weight::default(), thresholds: Thresholds::default() }).unwrap();
     service
 }
 

@@ -1,10 +1,10 @@
 use std::net::{IpAddr, SocketAddr};
 
-use crate::{ForwardMethod, Weight};
+use crate::{ForwardMethod, Thresholds, Weight};
 
 /// A real server as one service sees it.
 ///
-/// Within a service its identity is `address` (IP and port); method and weight may be edited (ipvs-facts D.2).
+/// Within a service its identity is `address` (IP and port); method, weight and thresholds may be edited (ipvs-facts D.2).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Destination {
     /// Address and port connections are sent to. The port counts in NAT only; DR and TUN don't change ports.
@@ -13,6 +13,8 @@ pub struct Destination {
     pub method: ForwardMethod,
     /// Share of new connections.
     pub weight: Weight,
+    /// How many connections it takes.
+    pub thresholds: Thresholds,
 }
 
 impl Destination {

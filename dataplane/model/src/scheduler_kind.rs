@@ -14,11 +14,46 @@ pub enum SchedulerKind {
     Lc,
     /// Weighted least connection, ipvsadm's default.
     Wlc,
+    /// Locality-based least connection.
+    Lblc,
+    /// Locality-based least connection with replication.
+    Lblcr,
+    /// Destination hashing.
+    Dh,
+    /// Source hashing.
+    Sh,
+    /// Shortest expected delay.
+    Sed,
+    /// Never queue.
+    Nq,
+    /// Weighted failover.
+    Fo,
+    /// Weighted overflow.
+    Ovf,
+    /// Maglev hashing.
+    Mh,
+    /// Power of two choices.
+    Twos,
 }
 
 impl SchedulerKind {
-    /// Every scheduler the engine has.
-    pub const ALL: [Self; 4] = [Self::Rr, Self::Wrr, Self::Lc, Self::Wlc];
+    /// Every scheduler, in ipvs-facts' order.
+    pub const ALL: [Self; 14] = [
+        Self::Rr,
+        Self::Wrr,
+        Self::Lc,
+        Self::Wlc,
+        Self::Lblc,
+        Self::Lblcr,
+        Self::Dh,
+        Self::Sh,
+        Self::Sed,
+        Self::Nq,
+        Self::Fo,
+        Self::Ovf,
+        Self::Mh,
+        Self::Twos,
+    ];
 
     /// IPVS's name.
     pub const fn name(self) -> &'static str {
@@ -27,6 +62,24 @@ impl SchedulerKind {
             Self::Wrr => "wrr",
             Self::Lc => "lc",
             Self::Wlc => "wlc",
+            Self::Lblc => "lblc",
+            Self::Lblcr => "lblcr",
+            Self::Dh => "dh",
+            Self::Sh => "sh",
+            Self::Sed => "sed",
+            Self::Nq => "nq",
+            Self::Fo => "fo",
+            Self::Ovf => "ovf",
+            Self::Mh => "mh",
+            Self::Twos => "twos",
+        }
+    }
+
+    /// The most destinations of a service with it, if that is limited: Maglev's table has no more places (ipvs-facts A.12).
+    pub const fn most_destinations(self) -> Option<usize> {
+        match self {
+            Self::Mh => Some(4093),
+            _ => None,
         }
     }
 }
@@ -51,7 +104,7 @@ impl FromStr for SchedulerKind {
         Self::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| UnknownName {
             kind: "scheduler",
             given: name.to_owned(),
-            known: "rr, wrr, lc, wlc",
+            known: "rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos",
         })
     }
 }

@@ -48,6 +48,8 @@ pub enum ServiceError {
     FamilyMismatch(SocketAddr, ForwardMethod),
     /// Not an address of one host: unspecified, broadcast or multicast (ipvs-facts D.2).
     NotUnicast(IpAddr),
+    /// The service's scheduler can't have more destinations.
+    TooManyDestinations(SchedulerKind),
     /// The service has no such destination.
     UnknownDestination(SocketAddr),
     /// Port 0 without persistence answers every packet with an error (ipvs-facts D.1).
@@ -66,6 +68,11 @@ impl fmt::Display for ServiceError {
             Self::NotUnicast(ip) => {
                 write!(f, "{ip} is not the address of one host: use a unicast address")
             }
+            Self::TooManyDestinations(scheduler) => write!(
+                f,
+                "a service with scheduler {scheduler} can't have more than {} real servers: choose another scheduler",
+                scheduler.most_destinations().unwrap_or(usize::MAX)
+            ),
             Self::UnknownDestination(a) => write!(f, "the service has no real server {a}"),
             Self::ZeroPort(a) => write!(f, "{a} has port 0: give the port that is served"),
         }
@@ -95,6 +102,9 @@ impl Service {
         self.check(&destination)?;
         if self.find(destination.address).is_some() {
             return Err(ServiceError::DuplicateDestination(destination.address));
+        }
+        if self.scheduler().most_destinations().is_some_and(|most| self.destinations.len() >= most) {
+            return Err(ServiceError::TooManyDestinations(self.scheduler()));
         }
         self.destinations.push(destination);
         Ok(())
@@ -179,7 +189,7 @@ fn check_unicast(ip: IpAddr) -> Result<(), ServiceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Weight;
+    use crate::{Thresholds, Weight};
 
     fn service() -> Service {
         let key = ServiceKey::new(Protocol::Tcp, "192.0.2.100:80".parse().unwrap());
@@ -187,7 +197,12 @@ mod tests {
     }
 
     fn destination(address: &str, method: ForwardMethod) -> Destination {
-        Destination { address: address.parse().unwrap(), method, weight: Weight::default() }
+        Destination {
+            address: address.parse().unwrap(),
+            method,
+            weight: Weight::default(),
+            thresholds: Thresholds::default(),
+        }
     }
 
     #[test]
@@ -212,6 +227,15 @@ mod tests {
         assert_eq!(s.destinations()[0].method, ForwardMethod::Nat);
         s.remove("10.0.0.1:80".parse().unwrap()).unwrap();
         assert_eq!(s.destinations().len(), 1);
+    }
+
+    #[test]
+    fn maglev_has_no_more_destinations_than_its_table_has_slots() {
+        let mut s = service();
+        s.set(SchedulerKind::Mh.into());
+        let one = |port: u16| destination(&format!("10.0.0.1:{port}"), ForwardMethod::Nat);
+        (1..=4093).for_each(|port| s.add(one(port)).unwrap());
+        assert_eq!(s.add(one(4094)), Err(ServiceError::TooManyDestinations(SchedulerKind::Mh)));
     }
 
     #[test]

@@ -1,23 +1,29 @@
 use std::fmt;
 
-use crate::SchedulerKind;
+use crate::{SchedulerFlags, SchedulerKind};
 
 /// All of a service that can be edited (ipvs-facts D.1). A bare scheduler stands for IPVS's defaults with it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ServiceSettings {
     /// The rule for new connections.
     pub scheduler: SchedulerKind,
+    /// What that may do beside.
+    pub scheduler_flags: SchedulerFlags,
 }
 
 impl From<SchedulerKind> for ServiceSettings {
     fn from(scheduler: SchedulerKind) -> Self {
-        Self { scheduler }
+        Self { scheduler, ..Self::default() }
     }
 }
 
 impl fmt::Display for ServiceSettings {
-    /// `scheduler wlc`
+    /// `scheduler wlc`, `scheduler sh sh-fallback,sh-port`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "scheduler {}", self.scheduler)
+        write!(f, "scheduler {}", self.scheduler)?;
+        if !self.scheduler_flags.is_empty() {
+            write!(f, " {}", self.scheduler_flags.shown(self.scheduler).join(","))?;
+        }
+        Ok(())
     }
 }

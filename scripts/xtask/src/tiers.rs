@@ -45,7 +45,7 @@ const TIERS: &[Tier] = &[
             "ulvs-worker",
         ],
     },
-    Tier { name: "ulvs-ctl", folder: "control/ctl", may_use: &["ulvs-api"] },
+    Tier { name: "ulvs-ctl", folder: "control/ctl", may_use: &["ulvs-api", "ulvs-config"] },
     // measures the datapath, and is used by nothing
     Tier {
         name: "ulvs-bench",

@@ -5,7 +5,7 @@ use ::toml::de::DeValue;
 use ulvs_model::{SchedulerKind, Weight};
 
 use super::table::Table;
-use super::value::{number, parsed, string, written};
+use super::value::{number, parsed, string, text, written};
 use crate::draft::{DraftRealServer, DraftService};
 use crate::problems::{At, Problems};
 
@@ -15,6 +15,7 @@ pub(super) fn read(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftS
         protocol: table.required("protocol", "\"tcp\"", problems, parsed).map(|protocol| protocol.value),
         address: table.required("address", "\"192.0.2.100:80\"", problems, address),
         scheduler: table.or("scheduler", SchedulerKind::default(), problems, parsed),
+        flags: table.list("flags", problems, text).map_or_else(Vec::new, |flags| flags.value),
         real_servers: table.sections("real_server", problems, real_server),
     }
 }
@@ -27,6 +28,8 @@ fn real_server(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftRealS
         port,
         method: table.required("method", "\"nat\"", problems, parsed).map(|method| method.value),
         weight: table.or("weight", Weight::default(), problems, weight),
+        upper_threshold: table.or("upper_threshold", 0, problems, threshold),
+        lower_threshold: table.optional("lower_threshold", problems, threshold),
     }
 }
 
@@ -66,4 +69,8 @@ fn real_server_address(value: &DeValue<'_>) -> Result<(IpAddr, Option<u16>), Str
 fn weight(value: &DeValue<'_>) -> Result<Weight, String> {
     let number = number(0..=i64::from(i32::MAX))(value)?;
     Weight::new(number).ok_or_else(|| format!("{number} is no weight"))
+}
+
+fn threshold(value: &DeValue<'_>) -> Result<u32, String> {
+    number(0..=i32::MAX.cast_unsigned())(value)
 }

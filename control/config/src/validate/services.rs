@@ -1,11 +1,14 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use ulvs_model::{Destination, ForwardMethod, Service, ServiceKey, ServiceSet};
+use ulvs_model::{
+    Destination, ForwardMethod, SchedulerFlags, SchedulerKind, Service, ServiceKey, ServiceSet, ServiceSettings,
+    Thresholds,
+};
 
 use crate::Destinations;
 use crate::draft::{DraftRealServer, DraftService};
-use crate::problems::Problems;
+use crate::problems::{At, Problems};
 
 /// The services of several files. One that lacks something is left out; that was reported.
 pub(super) fn validate(
@@ -39,7 +42,9 @@ impl Services<'_> {
         let limit = self.limit;
         let (Some(protocol), Some(address)) = (draft.protocol, draft.address) else { return };
         let key = ServiceKey::new(protocol, address.value);
-        let mut service = match Service::new(key, draft.scheduler) {
+        let scheduler_flags = flags(draft.scheduler, draft.flags, problems);
+        let settings = ServiceSettings { scheduler: draft.scheduler, scheduler_flags };
+        let mut service = match Service::new(key, settings) {
             Ok(service) => service,
             Err(error) => return problems.wrong(address.span, error.to_string()),
         };
@@ -82,8 +87,43 @@ fn add(draft: DraftRealServer, service: &mut Service, problems: &mut Problems) {
         problems.wrong(ip.span, message);
         return;
     }
-    let destination = Destination { address: SocketAddr::new(ip.value, port), method, weight: draft.weight };
+    let thresholds = thresholds(draft.upper_threshold, draft.lower_threshold, problems);
+    let destination =
+        Destination { address: SocketAddr::new(ip.value, port), method, weight: draft.weight, thresholds };
     if let Err(error) = service.add(destination) {
         problems.wrong(ip.span, error.to_string());
     }
+}
+
+/// The scheduler's flags of these names.
+fn flags(scheduler: SchedulerKind, names: Vec<At<String>>, problems: &mut Problems) -> SchedulerFlags {
+    let mut flags = SchedulerFlags::default();
+    for name in names {
+        match (SchedulerFlags::named(scheduler, &name.value), SchedulerFlags::names(scheduler)) {
+            (Some(flag), _) => flags = flags.and(flag),
+            (None, Some([fallback, port])) => {
+                let message = format!(
+                    "`flags`: scheduler {scheduler} has no \"{}\": use {fallback}, {port}",
+                    name.value.escape_debug()
+                );
+                problems.wrong(name.span, message);
+            }
+            (None, None) => {
+                let message =
+                    format!("`flags`: scheduler {scheduler} has none: leave them out, or use scheduler sh or mh");
+                problems.wrong(name.span, message);
+            }
+        }
+    }
+    flags
+}
+
+fn thresholds(upper: u32, lower: Option<At<u32>>, problems: &mut Problems) -> Thresholds {
+    let given = lower.as_ref().map_or(0, |lower| lower.value);
+    let thresholds = Thresholds::new(upper, given);
+    if let (None, Some(lower)) = (thresholds, lower) {
+        let message = format!("`lower_threshold`: {given} is above `upper_threshold`, which is {upper}");
+        problems.wrong(lower.span, message);
+    }
+    thresholds.unwrap_or_default()
 }

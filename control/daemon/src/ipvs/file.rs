@@ -30,6 +30,15 @@ pub(crate) async fn follow(
     director.change_by(move |table| file::commands(table, &said, follow), Owner::File).await
 }
 
+/// The lines that [`follow`] would give now.
+pub(crate) fn preview(
+    director: &Director,
+    said: &Arc<file::FileEntries>,
+    follow: Follow,
+) -> Result<Vec<String>, Refusal> {
+    director.preview_by(|table| file::commands(table, said, follow), Owner::File)
+}
+
 /// Puts the file's services into the empty table before anything is forwarded.
 pub(crate) fn adopt(
     director: &Director,

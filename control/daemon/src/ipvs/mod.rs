@@ -21,7 +21,7 @@ use ulvs_kernel::KernelState;
 use crate::control::Request;
 
 pub(crate) use board::{Board, PERIOD};
-pub(crate) use file::{adopt, entries, follow};
+pub(crate) use file::{adopt, entries, follow, preview};
 pub(crate) use operation::Operation;
 
 /// The table of services and who may change it.

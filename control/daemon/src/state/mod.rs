@@ -55,6 +55,11 @@ impl Folder {
         }
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What was kept; `None` if nothing was. What can't be read is put aside, which is told, so that nothing of it is
     /// lost and ulvsd starts all the same.
     fn load(&self) -> Result<Option<Saved>> {

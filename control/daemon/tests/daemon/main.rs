@@ -6,6 +6,7 @@
 
 mod api;
 mod check;
+mod configuration;
 mod drain;
 mod network;
 mod proc_net;

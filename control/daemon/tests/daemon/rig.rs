@@ -95,9 +95,20 @@ impl Rig {
 
     /// The body of the answer of the API.
     pub(crate) fn ask(&self, path: &str) -> (u16, String) {
+        self.exchange(&format!("GET {path}"), "")
+    }
+
+    /// The same after something is posted.
+    pub(crate) fn post(&self, path: &str, body: &str) -> (u16, String) {
+        self.exchange(&format!("POST {path}"), body)
+    }
+
+    fn exchange(&self, question: &str, body: &str) -> (u16, String) {
         let mut stream = UnixStream::connect(self.socket()).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: ulvs\r\nConnection: close\r\n\r\n").unwrap();
+        let length = body.len();
+        let head = format!("Host: ulvs\r\nConnection: close\r\nContent-Length: {length}");
+        write!(stream, "{question} HTTP/1.1\r\n{head}\r\n\r\n{body}").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();

@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 use ulvs_ipvs::codec::FAMILY_ID;
 use ulvs_ipvs::table::{Change, Deviation, Owner, ServiceId, Timeouts};
 use ulvs_ipvs::{Access, Follow, file};
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, ServiceSet, Weight};
+use ulvs_model::{
+    Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, ServiceSet, Thresholds, Weight,
+};
 
 use crate::rig::{Rig, destination, errno, request, service};
 
@@ -65,7 +67,12 @@ fn key(port: u16) -> ServiceKey {
 
 fn real(host: u8, weight: i64) -> Destination {
     let address = ([10, 0, 2, host], 80).into();
-    Destination { address, method: ForwardMethod::Nat, weight: Weight::new(weight).unwrap() }
+    Destination {
+        address,
+        method: ForwardMethod::Nat,
+        weight: Weight::new(weight).unwrap(),
+        thresholds: Thresholds::default(),
+    }
 }
 
 fn file_of(services: &[(ServiceKey, &[Destination])]) -> ServiceSet {

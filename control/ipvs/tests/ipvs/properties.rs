@@ -5,7 +5,10 @@ use serde::Deserialize;
 use ulvs_ipvs::codec::{FAMILY_ID, Messages, Request};
 use ulvs_ipvs::table::Command;
 use ulvs_ipvs::{Access, file, forward};
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Weight};
+use ulvs_model::{
+    Destination, ForwardMethod, Protocol, SchedulerFlags, SchedulerKind, Service, ServiceKey, ServiceSettings,
+    Thresholds, Weight,
+};
 
 use crate::rig::{Rig, request, unhex};
 
@@ -38,16 +41,20 @@ fn services() -> impl Strategy<Value = Service> {
     ];
     let scheduler = proptest::sample::select(&SchedulerKind::ALL[..]);
     let protocol = proptest::sample::select(&Protocol::ALL[..]);
-    let weights = proptest::collection::vec((0..=i64::from(i32::MAX), 0..3_usize), 0..60);
-    (address, 1..=u16::MAX, protocol, scheduler, weights).prop_map(|(ip, port, protocol, scheduler, weights)| {
-        let mut service = Service::new(ServiceKey::new(protocol, (ip, port).into()), scheduler).unwrap();
-        for (index, (weight, method)) in (1..).zip(weights) {
+    let settings = (scheduler, any::<u32>())
+        .prop_map(|(scheduler, bits)| ServiceSettings { scheduler, scheduler_flags: SchedulerFlags::from_bits(bits) });
+    let upper = prop_oneof![Just(0), 0..=i32::MAX.cast_unsigned()];
+    let weights = proptest::collection::vec((0..=i64::from(i32::MAX), 0..3_usize, upper), 0..60);
+    (address, 1..=u16::MAX, protocol, settings, weights).prop_map(|(ip, port, protocol, settings, weights)| {
+        let mut service = Service::new(ServiceKey::new(protocol, (ip, port).into()), settings).unwrap();
+        for (index, (weight, method, upper)) in (1..).zip(weights) {
             let address =
                 if ip.is_ipv4() { [10, 0, 2, index].into() } else { [0x2001, 0, 0, 0, 0, 0, 0, index.into()].into() };
             let destination = Destination {
                 address: std::net::SocketAddr::new(address, port),
                 method: ForwardMethod::ALL[method],
                 weight: Weight::new(weight).unwrap(),
+                thresholds: Thresholds::new(upper, upper / 3).unwrap(),
             };
             service.add(destination).unwrap();
         }
@@ -112,7 +119,7 @@ proptest! {
         let Request::Change(Command::NewService(parsed)) = parsed else { panic!("{parsed:?}") };
         let Command::NewService(sent) = &commands[0] else { panic!("no service first") };
         prop_assert_eq!((parsed.id, &parsed.scheduler, parsed.netmask), (sent.id, &sent.scheduler, sent.netmask));
-        prop_assert_eq!((parsed.flags, parsed.mask, parsed.engine.as_str()), (2, u32::MAX, ""));
+        prop_assert_eq!((parsed.flags, parsed.mask, parsed.engine.as_str()), (2 | sent.flags, u32::MAX, ""));
     }
 }
 

@@ -7,6 +7,7 @@ use crate::conn::{Direction, Hit, Home, NewConnection, Refused};
 use crate::forward::icmp_error::Error;
 use crate::frame::Frame;
 use crate::proto::{self, Path, State};
+use crate::sched::Request;
 use crate::snapshot::{DestinationId, DestinationView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
@@ -34,7 +35,8 @@ impl Own {
         if !opens || key.source_port() == FTP_DATA {
             return Verdict::Punt(PuntReason::NoConnection);
         }
-        let Some(id) = service.pick(self.worker, &cx.shared.live) else {
+        let request = Request { key, worker: self.worker, live: &cx.shared.live, now: cx.now };
+        let Some(id) = service.pick(&request) else {
             let (error, reason) = (Error::PortUnreachable, DropReason::NoDestination);
             return self.reject_to_client(cx, frame, packet, error, reason);
         };

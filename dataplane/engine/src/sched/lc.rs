@@ -1,11 +1,20 @@
-//! Least connection (ipvs-facts A.3).
+//! Least connection (ipvs-facts A.3): weights above 0 are alike.
 
-use crate::live::LiveConnections;
+use crate::live::Load;
 
-use super::Candidate;
+use super::least::Measure;
 
-/// The destination with a weight and the smallest load; of equals the first.
-pub(super) fn pick(candidates: &[Candidate], live: &LiveConnections) -> Option<usize> {
-    let eligible = candidates.iter().enumerate().filter(|(_, c)| c.weight != 0);
-    eligible.min_by_key(|(_, c)| live.of(c.id).overhead()).map(|(at, _)| at)
+#[derive(Debug)]
+pub(super) struct Lc;
+
+impl Measure for Lc {
+    #[inline]
+    fn overhead(load: Load) -> i32 {
+        load.overhead()
+    }
+
+    #[inline]
+    fn share(_weight: i32) -> i32 {
+        1
+    }
 }

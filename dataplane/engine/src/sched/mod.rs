@@ -1,114 +1,183 @@
 //! Schedulers: which destination gets a new connection (ipvs-facts A). One rule per file.
 //!
-//! A scheduler walks the service's destinations newest first (ipvs-facts A.0). What it must remember between two picks is one word per
-//! worker, a [`Cell`]; the control side brings it along when destinations change, exactly as the kernel does.
+//! A scheduler walks the service's destinations newest first (ipvs-facts A.0). What a rule prepares for a list of destinations
+//! belongs to the snapshot ([`Scheduler`]); what it remembers between two picks outlives it ([`Memory`]), and the control side
+//! brings it along when destinations change, exactly as the kernel does.
 
+mod dh;
+mod fo;
+mod hash32;
+mod heaviest;
+mod lblc;
+mod lblcr;
 mod lc;
+mod least;
+mod locality;
+mod maglev;
+mod memory;
+mod mh;
+mod nq;
+mod ovf;
+mod reach;
 mod rr;
+mod sed;
+mod sh;
+mod siphash;
+#[cfg(test)]
+mod tests;
+mod twos;
 mod wlc;
 mod wrr;
 
-use crossbeam::utils::CachePadded;
-use ulvs_model::SchedulerKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ulvs_model::{SchedulerFlags, SchedulerKind};
+use ulvs_wire::{Family, FlowKey};
 
 use crate::live::LiveConnections;
 use crate::snapshot::DestinationId;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::time::Ticks;
 
-pub(crate) use wrr::Weights;
+use least::Least;
+pub(crate) use memory::{Edit, Memory};
 
-/// A destination as schedulers see it.
+/// A destination as rules see it at a pick.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Candidate {
     pub(crate) id: DestinationId,
     pub(crate) weight: i32,
 }
 
-/// What changed in a service's list of destinations.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Edit {
-    /// A new first destination.
-    Added,
-    /// The destination at this place left.
-    Removed(usize),
-    /// A destination's weight or method changed.
-    Edited,
+/// A destination as the control side lists it for a scheduler.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listed {
+    pub(crate) candidate: Candidate,
+    /// Which use of its number it is.
+    pub(crate) generation: u32,
+    /// Its last weight that was not 0.
+    pub(crate) last_weight: i32,
+    /// It has thresholds.
+    pub(crate) limited: bool,
+    pub(crate) address: SocketAddr,
 }
 
-/// A scheduler's memory: `place:32 | weight:32`.
-///
-/// The place is 0 before the first destination, else one more than the index of the destination picked last.
-/// Written by its worker, and by the control side when destinations change.
+/// What a pick is made for.
+#[derive(Clone, Copy)]
+pub(crate) struct Request<'a> {
+    /// The packet's addresses and ports.
+    pub(crate) key: &'a FlowKey,
+    pub(crate) worker: usize,
+    pub(crate) live: &'a LiveConnections,
+    pub(crate) now: Ticks,
+}
+
+impl Request<'_> {
+    /// Whether a destination can get a new connection (ipvs-facts A.0).
+    #[inline]
+    fn is_eligible(&self, candidate: Candidate) -> bool {
+        candidate.weight > 0 && !self.live.of(candidate.id).overloaded
+    }
+}
+
+/// A service's rule over its destinations as a snapshot has them.
 #[derive(Debug)]
-pub(crate) struct Cell(CachePadded<AtomicU64>);
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct Memory {
-    place: u32,
-    weight: i32,
+pub(crate) struct Scheduler {
+    /// Newest first.
+    candidates: Box<[Candidate]>,
+    rule: Rule,
+    flags: SchedulerFlags,
+    memory: Arc<Memory>,
 }
 
-impl Memory {
-    #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
-    const fn from_word(word: u64) -> Self {
-        Self { place: (word >> 32) as u32, weight: word as i32 }
-    }
-
-    const fn to_word(self) -> u64 {
-        (self.place as u64) << 32 | self.weight.cast_unsigned() as u64
-    }
+/// A rule with what it prepared for a list of destinations.
+#[derive(Debug)]
+enum Rule {
+    Rr,
+    Wrr(wrr::Rounds),
+    Lc(Least<lc::Lc>),
+    Wlc(Least<wlc::Wlc>),
+    Sed(Least<sed::Sed>),
+    Nq(Least<nq::Nq>),
+    Lblc(lblc::Lblc),
+    Lblcr(lblcr::Lblcr),
+    Fo(heaviest::Order),
+    Ovf(heaviest::Order),
+    Twos(twos::Shares),
+    Dh(hash32::Slots),
+    Sh(hash32::Slots),
+    Mh(maglev::Places),
 }
 
-impl Cell {
-    fn get(&self) -> Memory {
-        Memory::from_word(self.0.load(Ordering::Acquire))
-    }
-
-    /// Remembers `next`, unless the list was changed meanwhile: then the change counts.
-    fn set(&self, was: Memory, next: Memory) {
-        if was != next {
-            let _ = self.0.compare_exchange(was.to_word(), next.to_word(), Ordering::AcqRel, Ordering::Relaxed);
-        }
-    }
-
-    fn update(&self, change: impl Fn(Memory) -> Memory) {
-        let _ = self
-            .0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| Some(change(Memory::from_word(word)).to_word()));
-    }
-}
-
-/// A memory for each worker, as it is when the scheduler is bound to a list of destinations.
-pub(crate) fn bind(kind: SchedulerKind, workers: usize, weights: Weights) -> Box<[Cell]> {
-    let weight = if kind == SchedulerKind::Wrr { weights.bound() } else { 0 };
-    let word = Memory { place: 0, weight }.to_word();
-    (0..workers).map(|_| Cell(CachePadded::new(AtomicU64::new(word)))).collect()
-}
-
-/// Brings the memories along with a change of the list; `weights` are those after it.
-pub(crate) fn edited(kind: SchedulerKind, cells: &[Cell], edit: Edit, weights: Weights) {
-    for cell in cells {
+impl Rule {
+    fn new(kind: SchedulerKind, family: Family, listed: &[Listed], workers: usize) -> Self {
+        let candidates: Vec<_> = listed.iter().map(|one| one.candidate).collect();
+        let candidates = &*candidates;
         match kind {
-            SchedulerKind::Rr => cell.update(|memory| rr::edited(memory, edit)),
-            SchedulerKind::Wrr => cell.update(|memory| wrr::edited(memory, weights)),
-            SchedulerKind::Lc | SchedulerKind::Wlc => {}
+            SchedulerKind::Rr => Self::Rr,
+            SchedulerKind::Wrr => Self::Wrr(wrr::Rounds::new(candidates)),
+            SchedulerKind::Lc => Self::Lc(Least::new(candidates, workers)),
+            SchedulerKind::Wlc => Self::Wlc(Least::new(candidates, workers)),
+            SchedulerKind::Sed => Self::Sed(Least::new(candidates, workers)),
+            SchedulerKind::Nq => Self::Nq(Least::new(candidates, workers)),
+            SchedulerKind::Lblc => Self::Lblc(lblc::Lblc::new(listed, candidates, workers)),
+            SchedulerKind::Lblcr => Self::Lblcr(lblcr::Lblcr::new(listed, candidates, workers)),
+            SchedulerKind::Fo => Self::Fo(heaviest::Order::new(candidates)),
+            SchedulerKind::Ovf => Self::Ovf(heaviest::Order::new(candidates)),
+            SchedulerKind::Twos => Self::Twos(twos::Shares::new(listed)),
+            SchedulerKind::Dh => Self::Dh(dh::slots(candidates)),
+            SchedulerKind::Sh => Self::Sh(sh::slots(candidates)),
+            SchedulerKind::Mh => Self::Mh(maglev::Places::new(listed, family)),
         }
     }
 }
 
-/// The place of the destination that gets the next connection, if any can.
-#[inline]
-pub(crate) fn pick(
-    kind: SchedulerKind,
-    candidates: &[Candidate],
-    weights: Weights,
-    cell: &Cell,
-    live: &LiveConnections,
-) -> Option<usize> {
-    match kind {
-        SchedulerKind::Rr => rr::pick(candidates, cell),
-        SchedulerKind::Wrr => wrr::pick(candidates, weights, cell),
-        SchedulerKind::Lc => lc::pick(candidates, live),
-        SchedulerKind::Wlc => wlc::pick(candidates, live),
+impl Scheduler {
+    /// The rule over `listed` destinations, newest first, for a service of this family.
+    pub(crate) fn new(
+        (kind, flags): (SchedulerKind, SchedulerFlags),
+        family: Family,
+        listed: &[Listed],
+        memory: Arc<Memory>,
+        workers: usize,
+    ) -> Self {
+        let candidates = listed.iter().map(|one| one.candidate).collect();
+        Self { candidates, rule: Rule::new(kind, family, listed, workers), flags, memory }
+    }
+
+    /// Whether picks depend on changes of loads being counted.
+    pub(crate) fn watches(&self) -> bool {
+        match &self.rule {
+            Rule::Lc(least) => least.is_grouped(),
+            Rule::Wlc(least) => least.is_grouped(),
+            Rule::Sed(least) => least.is_grouped(),
+            Rule::Nq(least) => least.is_grouped(),
+            Rule::Lblc(rule) => rule.least().is_grouped(),
+            Rule::Lblcr(rule) => rule.least().is_grouped(),
+            _ => false,
+        }
+    }
+
+    /// The destination that gets the next connection, if any can.
+    #[inline]
+    pub(crate) fn pick(&self, request: &Request<'_>) -> Option<DestinationId> {
+        let list = &*self.candidates;
+        let place = match &self.rule {
+            Rule::Rr => rr::pick(list, self.memory.cell(request.worker)?, request),
+            Rule::Wrr(rounds) => wrr::pick(list, rounds, self.memory.cell(request.worker)?, request),
+            Rule::Lc(least) => least.pick(list, request),
+            Rule::Wlc(least) => least.pick(list, request),
+            Rule::Sed(least) => least.pick(list, request),
+            Rule::Nq(least) => least.pick(list, request),
+            Rule::Lblc(rule) => rule.pick(list, self.memory.locality()?, request),
+            Rule::Lblcr(rule) => rule.pick(list, self.memory.locality()?, request),
+            Rule::Fo(order) => fo::pick(list, order, request),
+            Rule::Ovf(order) => ovf::pick(list, order, request),
+            Rule::Twos(shares) => twos::pick(list, shares, self.memory.cell(request.worker)?, request),
+            Rule::Dh(slots) => dh::pick(list, slots, request),
+            Rule::Sh(slots) => sh::pick(list, slots, self.flags, request),
+            Rule::Mh(places) => mh::pick(list, places, self.flags, request),
+        };
+        place.map(|place| list[place].id)
     }
 }

@@ -7,13 +7,14 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ulvs_model::{Destination, ForwardMethod, Service, ServiceKey, ServiceSettings};
+use ulvs_model::{Destination, ForwardMethod, SchedulerKind, Service, ServiceKey, ServiceSettings, Weight};
 use ulvs_wire::Family;
 
 use crate::counters::Totals;
 use crate::proto::Timeouts;
-use crate::sched::{self, Candidate, Edit, Weights};
+use crate::sched::{Candidate, Edit, Listed, Memory, Scheduler};
 use crate::shared::Shared;
+use crate::time::Ticks;
 
 use super::{
     Addresses, CompileError, DestinationId, DestinationStatus, DestinationView, Destinations, Lookup, Network,
@@ -27,7 +28,7 @@ const TRASH_SECONDS: u64 = 120;
 #[derive(Debug)]
 struct Record {
     settings: ServiceSettings,
-    cells: Arc<[sched::Cell]>,
+    memory: Arc<Memory>,
     /// Newest first.
     destinations: Vec<DestinationId>,
     /// What removed destinations had counted.
@@ -39,6 +40,8 @@ struct Record {
 struct Slot {
     service: ServiceKey,
     destination: Destination,
+    /// Its last weight that was not 0, or the one it was added with (ipvs-facts A.12).
+    last_weight: i32,
     generation: u32,
     /// In the service now; else remembered for its connections.
     available: bool,
@@ -129,7 +132,9 @@ impl Compiler {
     /// If the service exists or there are too many destinations.
     pub fn add_service(&mut self, service: &Service) -> Result<(), CompileError> {
         let key = service.key();
-        self.room_for(service.destinations().len())?;
+        let count = service.destinations().len();
+        self.room_for(count)?;
+        fits(key, service.scheduler(), count)?;
         self.new_service(key, service.settings())?;
         for destination in service.destinations() {
             self.add(key, *destination)?;
@@ -146,8 +151,8 @@ impl Compiler {
         if self.records.contains_key(&key) {
             return Err(CompileError::ServiceExists(key));
         }
-        let cells = sched::bind(settings.scheduler, self.shared.capacity().workers, Weights::of(&[])).into();
-        self.records.insert(key, Record { settings, cells, destinations: Vec::new(), removed: Totals::default() });
+        let memory = Arc::new(Memory::bind(settings.scheduler, self.shared.capacity().workers, &[]));
+        self.records.insert(key, Record { settings, memory, destinations: Vec::new(), removed: Totals::default() });
         self.publish_service(key);
         Ok(())
     }
@@ -155,13 +160,14 @@ impl Compiler {
     /// Changes a service's settings; another scheduler begins anew with the present destinations (ipvs-facts D.1).
     ///
     /// # Errors
-    /// If there is no such service.
+    /// If there is no such service, or the scheduler can't have so many destinations.
     pub fn edit_service(&mut self, key: ServiceKey, settings: ServiceSettings) -> Result<(), CompileError> {
         let candidates = self.candidates(key)?;
+        fits(key, settings.scheduler, candidates.len())?;
         let workers = self.shared.capacity().workers;
         let record = self.records.get_mut(&key).ok_or(CompileError::NoSuchService(key))?;
         if record.settings.scheduler != settings.scheduler {
-            record.cells = sched::bind(settings.scheduler, workers, Weights::of(&candidates)).into();
+            record.memory = Arc::new(Memory::bind(settings.scheduler, workers, &candidates));
         }
         record.settings = settings;
         self.publish_service(key);
@@ -189,9 +195,8 @@ impl Compiler {
         if self.find(key, destination.address).is_ok() {
             return Err(CompileError::DestinationExists(key, destination.address));
         }
-        if !self.records.contains_key(&key) {
-            return Err(CompileError::NoSuchService(key));
-        }
+        let record = self.records.get(&key).ok_or(CompileError::NoSuchService(key))?;
+        fits(key, record.settings.scheduler, record.destinations.len() + 1)?;
         self.add(key, destination)?;
         self.publish_service(key);
         Ok(())
@@ -205,7 +210,11 @@ impl Compiler {
         let id = self.find(key, destination.address)?;
         if let Some(slot) = self.slots[id.0 as usize].as_mut() {
             slot.destination = destination;
+            if destination.weight != Weight::QUIESCENT {
+                slot.last_weight = destination.weight.get();
+            }
         }
+        self.shared.live.limit(id, destination.thresholds);
         self.refresh(id);
         self.edited(key, Edit::Edited);
         self.publish_service(key);
@@ -252,6 +261,11 @@ impl Compiler {
     /// How many destination numbers have ever been in use: those below.
     pub fn destinations_used(&self) -> u32 {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Lets schedulers forget addresses nobody asks for. To be called once a minute (ipvs-facts A.13).
+    pub fn forget_addresses(&self, now: Ticks) {
+        self.records.values().filter_map(|record| record.memory.locality()).for_each(|locality| locality.collect(now));
     }
 
     /// All services in the order of their keys.
@@ -322,6 +336,7 @@ impl Compiler {
             Some(id) => self.revive(id, destination),
             None => self.allot(key, destination)?,
         };
+        self.shared.live.limit(id, destination.thresholds);
         self.refresh(id);
         if let Some(record) = self.records.get_mut(&key) {
             record.destinations.insert(0, id);
@@ -334,6 +349,7 @@ impl Compiler {
         let totals = self.totals(id);
         if let Some(slot) = self.slots[id.0 as usize].as_mut() {
             (slot.destination, slot.available, slot.idle_since) = (destination, true, None);
+            slot.last_weight = destination.weight.get();
             // Its counters come back with it, so the service no longer keeps them for it.
             if let Some(record) = self.records.get_mut(&slot.service) {
                 record.removed = record.removed.since(totals);
@@ -352,6 +368,7 @@ impl Compiler {
         self.slots[id.0 as usize] = Some(Slot {
             service,
             destination,
+            last_weight: destination.weight.get(),
             generation: self.generations,
             available: true,
             base: self.shared.destination_totals(id),
@@ -380,25 +397,53 @@ impl Compiler {
         }
     }
 
+    fn listed(&self, record: &Record) -> Vec<Listed> {
+        let one = |&id: &DestinationId| {
+            let slot = self.slots[id.0 as usize].as_ref()?;
+            let Destination { address, weight, thresholds, .. } = slot.destination;
+            Some(Listed {
+                candidate: Candidate { id, weight: weight.get() },
+                generation: slot.generation,
+                last_weight: slot.last_weight,
+                limited: thresholds.are_set(),
+                address,
+            })
+        };
+        record.destinations.iter().filter_map(one).collect()
+    }
+
     fn candidates(&self, key: ServiceKey) -> Result<Vec<Candidate>, CompileError> {
         let record = self.records.get(&key).ok_or(CompileError::NoSuchService(key))?;
-        let candidate = |&id: &DestinationId| {
-            self.slots[id.0 as usize].as_ref().map(|slot| Candidate { id, weight: slot.destination.weight.get() })
-        };
-        Ok(record.destinations.iter().filter_map(candidate).collect())
+        Ok(self.listed(record).iter().map(|one| one.candidate).collect())
     }
 
     /// Brings the scheduler's memory along with a change that was just made.
     fn edited(&self, key: ServiceKey, edit: Edit) {
         if let (Some(record), Ok(candidates)) = (self.records.get(&key), self.candidates(key)) {
-            sched::edited(record.settings.scheduler, &record.cells, edit, Weights::of(&candidates));
+            record.memory.edited(record.settings.scheduler, edit, &candidates);
         }
     }
 
     fn publish_service(&mut self, key: ServiceKey) {
-        if let (Some(record), Ok(candidates)) = (self.records.get(&key), self.candidates(key)) {
-            let view = ServiceView::new(key, record.settings, candidates, Arc::clone(&record.cells));
-            self.services.set(Arc::new(view));
+        let Some(record) = self.records.get(&key) else { return };
+        let listed = self.listed(record);
+        let ServiceSettings { scheduler, scheduler_flags, .. } = record.settings;
+        let family = Family::of(key.vip());
+        let workers = self.shared.capacity().workers;
+        let scheduler =
+            Scheduler::new((scheduler, scheduler_flags), family, &listed, Arc::clone(&record.memory), workers);
+        // Before any worker picks by it: no change is missed.
+        for one in &listed {
+            self.shared.live.watch(one.candidate.id, scheduler.watches());
         }
+        self.services.set(Arc::new(ServiceView::new(key, scheduler)));
+    }
+}
+
+/// Whether a scheduler can have so many destinations.
+fn fits(key: ServiceKey, scheduler: SchedulerKind, count: usize) -> Result<(), CompileError> {
+    match scheduler.most_destinations() {
+        Some(most) if count > most => Err(CompileError::TooManyForScheduler(key, scheduler)),
+        _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use ulvs_model::ServiceKey;
+use ulvs_model::{SchedulerKind, ServiceKey};
 
 /// Why a change can't be made. Nothing was changed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,6 +16,8 @@ pub enum CompileError {
     NoSuchDestination(ServiceKey, SocketAddr),
     /// Every destination number is in use.
     TooManyDestinations(u32),
+    /// The service's scheduler can't have more destinations.
+    TooManyForScheduler(ServiceKey, SchedulerKind),
 }
 
 impl fmt::Display for CompileError {
@@ -28,6 +30,11 @@ impl fmt::Display for CompileError {
             Self::TooManyDestinations(most) => {
                 write!(f, "all {most} real servers are in use: raise `capacity` in [destinations]")
             }
+            Self::TooManyForScheduler(key, scheduler) => write!(
+                f,
+                "service {key} can't have more than {} real servers with scheduler {scheduler}: choose another scheduler",
+                scheduler.most_destinations().unwrap_or(usize::MAX)
+            ),
         }
     }
 }

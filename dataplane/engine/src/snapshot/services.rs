@@ -3,47 +3,33 @@
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use ulvs_model::{ServiceKey, ServiceSettings};
+use ulvs_model::ServiceKey;
 use ulvs_wire::{Address, Family, FlowHasher};
 
-use crate::live::LiveConnections;
-use crate::sched::{self, Candidate, Cell, Weights};
+use crate::sched::{Request, Scheduler};
 
 use super::{Addresses, DestinationId};
 
 const SHARDS: usize = 1024;
 
 /// A service as a worker sees it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ServiceView {
     pub(crate) key: ServiceKey,
     /// The key's address, as packets have it.
     vip: (Address, Family),
-    pub(crate) settings: ServiceSettings,
-    /// Newest first.
-    pub(crate) candidates: Box<[Candidate]>,
-    pub(crate) weights: Weights,
-    /// The scheduler's memory, one for each worker; outlives the snapshot.
-    pub(crate) cells: Arc<[Cell]>,
+    scheduler: Scheduler,
 }
 
 impl ServiceView {
-    pub(crate) fn new(
-        key: ServiceKey,
-        settings: ServiceSettings,
-        candidates: Vec<Candidate>,
-        cells: Arc<[Cell]>,
-    ) -> Self {
-        let weights = Weights::of(&candidates);
-        Self { key, vip: vip(&key), settings, candidates: candidates.into(), weights, cells }
+    pub(crate) fn new(key: ServiceKey, scheduler: Scheduler) -> Self {
+        Self { key, vip: vip(&key), scheduler }
     }
 
     /// The destination that gets the next connection.
     #[inline]
-    pub(crate) fn pick(&self, worker: usize, live: &LiveConnections) -> Option<DestinationId> {
-        let cell = self.cells.get(worker)?;
-        sched::pick(self.settings.scheduler, &self.candidates, self.weights, cell, live)
-            .map(|at| self.candidates[at].id)
+    pub(crate) fn pick(&self, request: &Request<'_>) -> Option<DestinationId> {
+        self.scheduler.pick(request)
     }
 }
 

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::snapshot::Compiler;
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Weight};
+use ulvs_model::{
+    Destination, ForwardMethod, Protocol, SchedulerFlags, Service, ServiceKey, ServiceSettings, Thresholds, Weight,
+};
 
 /// What a command asks for that the engine does not have.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,8 +29,8 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
         compiler.set_timeouts(Timeouts::with(tcp, tcp_fin, udp));
         return Ok(());
     }
-    let (mut service, mut server, mut scheduler) = (None, None, SchedulerKind::default());
-    let (mut method, mut weight) = (ForwardMethod::Dr, Weight::default());
+    let (mut service, mut server, mut settings) = (None, None, ServiceSettings::default());
+    let (mut method, mut weight, mut thresholds) = (ForwardMethod::Dr, Weight::default(), Thresholds::default());
     while let Some(option) = words.next() {
         let mut value = || words.next().unwrap();
         match option {
@@ -37,24 +39,33 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
             "-r" => server = Some(value().parse().unwrap()),
             "-s" => {
                 let name = value();
-                scheduler = name.parse().map_err(|_| Unsupported::Scheduler(name.to_owned()))?;
+                settings.scheduler = name.parse().map_err(|_| Unsupported::Scheduler(name.to_owned()))?;
+            }
+            "-b" => {
+                for name in value().split(',') {
+                    let flag = SchedulerFlags::named(settings.scheduler, name).unwrap();
+                    settings.scheduler_flags = settings.scheduler_flags.and(flag);
+                }
             }
             "-m" => method = ForwardMethod::Nat,
             "-g" => method = ForwardMethod::Dr,
             "-i" => method = ForwardMethod::Tun,
             "-w" => weight = Weight::new(value().parse().unwrap()).unwrap(),
+            "-x" => thresholds = Thresholds::new(value().parse().unwrap(), thresholds.lower()).unwrap(),
+            "-y" => thresholds = Thresholds::new(thresholds.upper(), value().parse().unwrap()).unwrap(),
             _ => return Err(Unsupported::Option(option.to_owned())),
         }
     }
     let (protocol, address) = service.unwrap();
     let key = ServiceKey::new(protocol, address.parse().unwrap());
-    let destination = |address: Option<SocketAddr>| Destination { address: address.unwrap(), method, weight };
+    let destination =
+        |address: Option<SocketAddr>| Destination { address: address.unwrap(), method, weight, thresholds };
     if action != "-A" && compiler.service(key).is_none() {
         return Err(Unsupported::Service(key.to_string()));
     }
     match action {
-        "-A" => compiler.add_service(&Service::new(key, scheduler).unwrap()),
-        "-E" => compiler.edit_service(key, scheduler.into()),
+        "-A" => compiler.add_service(&Service::new(key, settings).unwrap()),
+        "-E" => compiler.edit_service(key, settings),
         "-D" => compiler.remove_service(key),
         "-a" => compiler.add_destination(key, destination(server)),
         "-e" => compiler.edit_destination(key, destination(server)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use etherparse::{PacketBuilder, TcpHeader};
 use serde::Deserialize;
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Weight};
+use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
 use ulvs_wire::{Family, FlowKey, parse, tcp};
 
 use super::super::Engine;
@@ -94,7 +94,14 @@ fn director(method: ForwardMethod, secure: bool) -> (Engine, Snapshot) {
         addresses: vec![(PortId(0), "10.0.1.1/24".parse().unwrap())],
     });
     let mut service = Service::new(ServiceKey::new(Protocol::Tcp, address(VIP)), SchedulerKind::Rr).unwrap();
-    service.add(Destination { address: address(SERVER), method, weight: Weight::default() }).unwrap();
+    service
+        .add(Destination {
+            address: address(SERVER),
+            method,
+            weight: Weight::default(),
+            thresholds: Thresholds::default(),
+        })
+        .unwrap();
     compiler.add_service(&service).unwrap();
     compiler.set_secure_tcp(secure);
     let snapshot = compiler.snapshot();
@@ -158,7 +165,7 @@ fn every_cell_is_the_kernels() {
             assert_eq!((got, Timeouts::default().of(got)), (to, timeout), "{cell:?}");
             steps += 1;
         } else {
-            let load = Load { active: u32::from(to.is_active()), total: 1 };
+            let load = Load { active: u32::from(to.is_active()), total: 1, overloaded: false };
             assert_eq!(through_the_engine(cell, from), (to, Some(timeout), load), "{cell:?}");
             whole += 1;
         }

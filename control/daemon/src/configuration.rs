@@ -1,0 +1,152 @@
+//! The file that is followed: read again, compared, applied whole, and gone back to, by SIGHUP and by the API.
+
+mod versions;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc, oneshot};
+use ulvs_api::{Applied, Version};
+use ulvs_config::{Director, Files, restart_needed};
+use ulvs_ipvs::Follow;
+
+use crate::control::Request;
+use crate::words::counted;
+use crate::{check, ipvs};
+
+pub(crate) use versions::Versions;
+
+/// A file that is followed. Errors are sentences or reports for the operator, and nothing is changed then.
+pub(crate) struct Configuration {
+    pub(crate) file: PathBuf,
+    /// What ulvsd was started with: what needs a restart is told again at every reload until there is one.
+    pub(crate) started: Director,
+    pub(crate) control: mpsc::Sender<Request>,
+    pub(crate) services: Arc<ipvs::Director>,
+    pub(crate) versions: Option<Versions>,
+    /// One follows at a time.
+    pub(crate) turn: Mutex<()>,
+}
+
+impl Configuration {
+    /// Remembers what ulvsd was started with.
+    pub(crate) async fn begin(&self, files: Files) {
+        let _turn = self.turn.lock().await;
+        self.record(files, "ulvsd's start").await;
+    }
+
+    /// SIGHUP: follows the file, and tells the log.
+    pub(crate) async fn reload(&self) {
+        let shown = self.file.display();
+        match self.apply(Follow::Changes, "SIGHUP").await {
+            Ok(_) => {}
+            Err(report) if report.trim_end().contains('\n') => {
+                tracing::error!("{shown} is not followed, everything stays as it is:\n{}", report.trim_end());
+            }
+            Err(sentence) => {
+                tracing::error!("{shown} is not followed, everything stays as it is: {}", sentence.trim_end());
+            }
+        }
+    }
+
+    /// What [`apply`](Self::apply) would do now.
+    pub(crate) async fn preview(&self, follow: Follow) -> Result<Applied, String> {
+        let _turn = self.turn.lock().await;
+        let (_, director) = self.read().await?;
+        let changes = ipvs::preview(&self.services, &ipvs::entries(&director), follow).map_err(|no| no.to_string())?;
+        Ok(self.told(changes, &director))
+    }
+
+    /// Follows the file as it is now.
+    pub(crate) async fn apply(&self, follow: Follow, who: &str) -> Result<Applied, String> {
+        let _turn = self.turn.lock().await;
+        let (files, director) = self.read().await?;
+        let mut applied = self.follow(director, follow, who).await?;
+        applied.version = self.record(files, who).await;
+        Ok(applied)
+    }
+
+    /// The versions that are kept, oldest first: the last is the one that is followed.
+    pub(crate) async fn versions(&self) -> Result<Vec<Version>, String> {
+        let versions = self.kept()?;
+        blocking(move || versions.list()).await
+    }
+
+    /// Follows a version that is kept, and writes it into the files; without a number the one before the last.
+    ///
+    /// Files that have not been followed are kept as a version first. The files are written when the director follows
+    /// already: they are made sure to be writable before.
+    pub(crate) async fn roll_back(&self, number: Option<u64>, who: &str) -> Result<Applied, String> {
+        let _turn = self.turn.lock().await;
+        let versions = self.kept()?;
+        let (file, kept) = (self.file.clone(), versions.clone());
+        let (number, files) = blocking(move || kept.choose(number, &file)).await?;
+        let (files, parsed) =
+            blocking(move || Ok((files.parse()?, files)).map(|(parsed, files)| (files, parsed))).await?;
+        let (file, author, kept, target) = (self.file.clone(), who.to_owned(), versions, files.clone());
+        let replacement = blocking(move || {
+            // What can't be read now can't be kept either, and is not ours to judge.
+            if let Ok(present) = Files::read(&file) {
+                kept.record(&present, &format!("{author}, before a rollback; not followed"))?;
+            }
+            versions::Replacement::prepare(&file, &target)
+        })
+        .await?;
+        let mut applied = self.follow(parsed, Follow::Changes, who).await?;
+        blocking(move || replacement.finish()).await?;
+        applied.version = self.record(files, &format!("{who}, back to version {number}")).await;
+        Ok(applied)
+    }
+
+    fn kept(&self) -> Result<Versions, String> {
+        self.versions.clone().ok_or_else(|| "no versions are kept, for `folder` of [state] is \"off\"".to_owned())
+    }
+
+    async fn read(&self) -> Result<(Files, Director), String> {
+        let file = self.file.clone();
+        blocking(move || check::read(&file)).await
+    }
+
+    async fn follow(&self, director: Director, follow: Follow, who: &str) -> Result<Applied, String> {
+        let entries = ipvs::entries(&director);
+        let changes = ipvs::follow(&self.services, entries, follow).await.map_err(|refusal| refusal.to_string())?;
+        let applied = self.told(changes, &director);
+        let (reply, answer) = oneshot::channel();
+        let stopping = || "ulvsd is stopping".to_owned();
+        self.control.send(Request::Reload(Box::new(director), reply)).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())?;
+        for sentence in &applied.restart {
+            tracing::warn!("{sentence}");
+        }
+        for line in &applied.changes {
+            tracing::info!("{line}");
+        }
+        tracing::info!("{} followed: {} ({who})", self.file.display(), counted(applied.changes.len(), "change"));
+        if applied.deviations > 0 {
+            tracing::warn!(
+                "{} of the file stay as others made them, for the file says nothing new of them: `ulvsctl apply --reset` \
+                 makes them as the file says",
+                if applied.deviations == 1 { "1 entry".to_owned() } else { format!("{} entries", applied.deviations) }
+            );
+        }
+        Ok(applied)
+    }
+
+    fn told(&self, changes: Vec<String>, director: &Director) -> Applied {
+        let restart = restart_needed(&self.started, director);
+        let deviations = self.services.look(|table| table.deviations().count());
+        Applied { changes, restart, deviations, version: None }
+    }
+
+    /// The number of the version that is followed now.
+    async fn record(&self, files: Files, who: &str) -> Option<u64> {
+        let (versions, who) = (self.versions.clone()?, who.to_owned());
+        let recorded = blocking(move || versions.record(&files, &who)).await;
+        recorded.map_err(|sentence| tracing::error!("{sentence}")).ok()
+    }
+}
+
+/// Files are read and written aside from the control task's thread.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err("ulvsd is stopping".to_owned()))
+}

@@ -1,0 +1,134 @@
+//! What schedulers remember between two picks.
+
+use crossbeam::utils::CachePadded;
+use ulvs_model::SchedulerKind;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+use super::locality::Locality;
+use super::{Candidate, rr, twos, wrr};
+
+/// What changed in a service's list of destinations.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Edit {
+    /// A new first destination.
+    Added,
+    /// The destination at this place left.
+    Removed(usize),
+    /// A destination's weight, method or thresholds changed.
+    Edited,
+}
+
+/// What a service's scheduler remembers, as long as it is bound.
+#[derive(Debug)]
+pub(crate) enum Memory {
+    /// Nothing: the list and the loads say it all.
+    Nothing,
+    /// A word for each worker.
+    Cells(Box<[Cell]>),
+    /// Which destination had which address, for all workers.
+    Locality(Box<Locality>),
+}
+
+impl Memory {
+    /// As it is when the scheduler is bound to a list of destinations.
+    pub(crate) fn bind(kind: SchedulerKind, workers: usize, candidates: &[Candidate]) -> Self {
+        let cells = |word: &dyn Fn(usize) -> u64| {
+            Self::Cells((0..workers).map(|worker| Cell(CachePadded::new(AtomicU64::new(word(worker))))).collect())
+        };
+        match kind {
+            SchedulerKind::Rr => cells(&|_| 0),
+            SchedulerKind::Wrr => cells(&|_| wrr::bound(candidates).to_word()),
+            SchedulerKind::Twos => cells(&twos::seed),
+            SchedulerKind::Lblc | SchedulerKind::Lblcr => Self::Locality(Box::default()),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Brings it along with a change of the list; `candidates` are those after it.
+    pub(crate) fn edited(&self, kind: SchedulerKind, edit: Edit, candidates: &[Candidate]) {
+        let Self::Cells(cells) = self else { return };
+        match kind {
+            SchedulerKind::Rr => cells.iter().for_each(|cell| cell.update(|place| rr::edited(place, edit))),
+            SchedulerKind::Wrr => {
+                let weights = wrr::Weights::of(candidates);
+                cells.iter().for_each(|cell| cell.update(|place| wrr::edited(place, weights)));
+            }
+            _ => {}
+        }
+    }
+
+    #[inline]
+    pub(super) fn cell(&self, worker: usize) -> Option<&Cell> {
+        match self {
+            Self::Cells(cells) => cells.get(worker),
+            Self::Nothing | Self::Locality(_) => None,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn locality(&self) -> Option<&Locality> {
+        match self {
+            Self::Locality(locality) => Some(locality),
+            Self::Nothing | Self::Cells(_) => None,
+        }
+    }
+}
+
+/// One worker's word. Written by its worker, and by the control side when destinations change.
+#[derive(Debug)]
+pub(crate) struct Cell(CachePadded<AtomicU64>);
+
+/// Where a walk is: `place:32 | weight:32` of a [`Cell`].
+///
+/// The place is 0 before the first destination, else one more than the index of the destination picked last.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Position {
+    pub(super) place: u32,
+    pub(super) weight: i32,
+}
+
+impl Position {
+    #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
+    const fn from_word(word: u64) -> Self {
+        Self { place: (word >> 32) as u32, weight: word as i32 }
+    }
+
+    const fn to_word(self) -> u64 {
+        (self.place as u64) << 32 | self.weight.cast_unsigned() as u64
+    }
+}
+
+impl Cell {
+    #[cfg(test)]
+    pub(super) fn new(position: Position) -> Self {
+        Self(CachePadded::new(AtomicU64::new(position.to_word())))
+    }
+
+    pub(super) fn get(&self) -> Position {
+        Position::from_word(self.0.load(Ordering::Acquire))
+    }
+
+    /// Remembers `next`, unless the list was changed meanwhile: then the change counts.
+    pub(super) fn set(&self, was: Position, next: Position) {
+        if was != next {
+            let _ = self.0.compare_exchange(was.to_word(), next.to_word(), Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
+    fn update(&self, change: impl Fn(Position) -> Position) {
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+            Some(change(Position::from_word(word)).to_word())
+        });
+    }
+
+    /// The word as a whole; only for who remembers no position.
+    pub(super) fn word(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Sets the word as a whole.
+    pub(super) fn set_word(&self, word: u64) {
+        self.0.store(word, Ordering::Relaxed);
+    }
+}
