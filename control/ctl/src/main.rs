@@ -3,6 +3,7 @@
 mod configuration;
 mod conns;
 mod drain;
+mod import;
 mod services;
 mod status;
 mod table;
@@ -68,6 +69,8 @@ enum Command {
         #[arg(default_value = "/etc/ulvs/ulvs.toml")]
         file: PathBuf,
     },
+    /// The services of ipvsadm, keepalived or the kernel as a drop-in; on standard error what has no place in it.
+    Import(import::Options),
     /// The versions of the files that were followed.
     Versions,
     /// Follows an earlier version, and puts it in the place of the files.
@@ -106,6 +109,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Command::Diff { reset } | Command::Apply { reset, dry_run: true } => told(out).diff(*reset)?,
         Command::Apply { reset, dry_run: false } => told(out).apply(*reset)?,
         Command::Check { file } => configuration::check(file, out)?,
+        Command::Import(options) => import::run(options, client, arguments.json, out)?,
         Command::Versions => told(out).versions()?,
         Command::Rollback { version } => told(out).roll_back(*version)?,
     }

@@ -11,10 +11,12 @@
 //! - [`file`](mod@file): the services of the director's file as commands.
 //! - [`proc_net`]: the files of `/proc/net`, row by row.
 //! - [`server`]: the socket, who may do what, and clients that can't hold up each other.
+//! - [`client`]: the other end, to read a kernel's table.
 //!
 //! "ipvs-facts" in comments is the project's fact sheet of a running kernel's IPVS (Linux 6.1.192).
 
 mod access;
+pub mod client;
 pub mod codec;
 mod counters;
 mod director;

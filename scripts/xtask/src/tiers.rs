@@ -27,6 +27,7 @@ const TIERS: &[Tier] = &[
     Tier { name: "ulvs-config", folder: "control/config", may_use: &["ulvs-model"] },
     Tier { name: "ulvs-api", folder: "control/api", may_use: &["ulvs-model"] },
     Tier { name: "ulvs-ipvs", folder: "control/ipvs", may_use: &["ulvs-model"] },
+    Tier { name: "ulvs-import", folder: "control/import", may_use: &["ulvs-config", "ulvs-ipvs", "ulvs-model"] },
     Tier { name: "ulvs-kernel", folder: "control/kernel", may_use: &[] },
     // loaded into other people's programs: libc and nothing else
     Tier { name: "ulvs-shim", folder: "control/shim", may_use: &[] },
@@ -45,7 +46,7 @@ const TIERS: &[Tier] = &[
             "ulvs-worker",
         ],
     },
-    Tier { name: "ulvs-ctl", folder: "control/ctl", may_use: &["ulvs-api", "ulvs-config"] },
+    Tier { name: "ulvs-ctl", folder: "control/ctl", may_use: &["ulvs-api", "ulvs-config", "ulvs-import"] },
     // measures the datapath, and is used by nothing
     Tier {
         name: "ulvs-bench",

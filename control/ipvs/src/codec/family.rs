@@ -10,7 +10,7 @@ pub const FAMILY_ID: u16 = 0x26;
 /// The family that resolves families.
 pub(super) const CONTROLLER: u16 = 0x10;
 
-const FAMILY_NAME: &str = "IPVS";
+pub(super) const FAMILY_NAME: &str = "IPVS";
 const LONGEST_NAME: usize = 15;
 
 const NEW_FAMILY: u8 = 1;

@@ -8,6 +8,7 @@
 
 mod answer;
 mod attribute;
+mod client;
 mod daemon;
 mod destination;
 mod family;
@@ -18,6 +19,7 @@ mod stats;
 mod writer;
 
 pub use answer::{Answer, Entry, Info};
+pub use client::{Question, Reply};
 pub use family::FAMILY_ID;
 pub use frame::{Header, Message, Messages};
 pub use request::{Dump, Query, Request};

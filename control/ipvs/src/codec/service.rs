@@ -100,6 +100,17 @@ pub(super) fn parse(attribute: Option<Attribute<'_>>) -> Result<ServiceSpec, Err
     })
 }
 
+/// What identifies a service.
+pub(super) fn write_id<'a>(nest: Writer<'a>, id: &ServiceId) -> Writer<'a> {
+    let nest = nest.u16(FAMILY, id.family().number());
+    match id {
+        ServiceId::Mark { mark, .. } => nest.u32(MARK, *mark),
+        ServiceId::Address { protocol, address } => {
+            nest.u16(PROTOCOL, *protocol).address(ADDRESS, address.ip()).port(PORT, address.port())
+        }
+    }
+}
+
 /// The message that describes a service.
 pub(super) fn write(
     out: &mut Vec<u8>,
@@ -114,14 +125,7 @@ pub(super) fn write(
     Writer::new(out, request, FAMILY_ID, flags)
         .generic(command::NEW_SERVICE, 1)
         .nest(top::SERVICE, |nest| {
-            let nest = nest.u16(FAMILY, id.family().number());
-            let nest = match id {
-                ServiceId::Mark { mark, .. } => nest.u32(MARK, *mark),
-                ServiceId::Address { protocol, address } => {
-                    nest.u16(PROTOCOL, *protocol).address(ADDRESS, address.ip()).port(PORT, address.port())
-                }
-            };
-            let nest = nest.text(SCHEDULER, settings.scheduler.name());
+            let nest = write_id(nest, id).text(SCHEDULER, settings.scheduler.name());
             let nest = match settings.engine {
                 Some(engine) => nest.text(ENGINE, engine.name()),
                 None => nest,

@@ -1,0 +1,230 @@
+//! The text that `ipvsadm -S` writes and `ipvsadm -R` reads.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+
+use crate::{Id, Imported, RealServer, Service};
+
+/// Seconds of persistence when `-p` has no number.
+const PERSISTENCE: &str = "300";
+
+/// Reads it; `resolve` finds the address of a host's name, and a port's number by name and protocol.
+pub fn parse(text: &str, resolve: &impl Names) -> Imported {
+    let mut imported = Imported::default();
+    for (line, words) in (1..).zip(text.lines()) {
+        let words: Vec<_> = words.split_whitespace().collect();
+        if words.is_empty() || words.first().is_some_and(|word| word.starts_with('#')) {
+            continue;
+        }
+        if let Err(reason) = Line::new(line, resolve).read(&words, &mut imported) {
+            imported.remark(line, format!("{reason}; the line is left out"));
+        }
+    }
+    imported
+}
+
+/// Names of hosts and ports.
+pub trait Names {
+    /// The address of a host.
+    fn host(&self, name: &str) -> Option<IpAddr>;
+    /// The number of a port.
+    fn port(&self, name: &str, protocol: &str) -> Option<u16>;
+}
+
+/// As this machine knows them: its resolver, and /etc/services.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemNames;
+
+impl Names for SystemNames {
+    fn host(&self, name: &str) -> Option<IpAddr> {
+        Some((name, 0).to_socket_addrs().ok()?.next()?.ip())
+    }
+
+    fn port(&self, name: &str, protocol: &str) -> Option<u16> {
+        let services = std::fs::read_to_string("/etc/services").ok()?;
+        services.lines().find_map(|line| {
+            let mut words = line.split('#').next()?.split_whitespace();
+            let (service, port) = (words.next()?, words.next()?);
+            let (number, of) = port.split_once('/')?;
+            let is_it = of == protocol && (service == name || words.any(|alias| alias == name));
+            if is_it { number.parse().ok() } else { None }
+        })
+    }
+}
+
+/// One command being read.
+struct Line<'a, N> {
+    number: usize,
+    names: &'a N,
+    is_addition: Option<bool>,
+    service: Option<Id>,
+    scheduler: String,
+    flags: Vec<String>,
+    lacking: Vec<String>,
+    remarks: Vec<String>,
+    server: Option<String>,
+    method: &'static str,
+    numbers: [u32; 3],
+}
+
+impl<'a, N: Names> Line<'a, N> {
+    fn new(number: usize, names: &'a N) -> Self {
+        Self {
+            number,
+            names,
+            is_addition: None,
+            service: None,
+            scheduler: "wlc".to_owned(),
+            flags: Vec::new(),
+            lacking: Vec::new(),
+            remarks: Vec::new(),
+            server: None,
+            method: "dr",
+            numbers: [1, 0, 0],
+        }
+    }
+
+    fn read(mut self, words: &[&str], imported: &mut Imported) -> Result<(), String> {
+        let mut words = words.iter().copied().peekable();
+        while let Some(option) = words.next() {
+            let (option, given) = match option.split_once('=') {
+                Some((option, value)) if option.starts_with("--") => (option, Some(value)),
+                _ => (option, None),
+            };
+            // Values that may be absent do not begin with a dash.
+            let optional = matches!(option, "-p" | "--persistent");
+            let needs = matches!(
+                option,
+                "-t" | "--tcp-service"
+                    | "-u"
+                    | "--udp-service"
+                    | "--sctp-service"
+                    | "-f"
+                    | "--fwmark-service"
+                    | "-s"
+                    | "--scheduler"
+                    | "-M"
+                    | "--netmask"
+                    | "--pe"
+                    | "-b"
+                    | "--sched-flags"
+                    | "-r"
+                    | "--real-server"
+                    | "-w"
+                    | "--weight"
+                    | "-x"
+                    | "--u-threshold"
+                    | "-y"
+                    | "--l-threshold"
+                    | "--tun-type"
+                    | "--tun-port"
+            );
+            let value = match given {
+                Some(value) => Some(value),
+                None if needs || optional && words.peek().is_some_and(|next| !next.starts_with('-')) => words.next(),
+                None => None,
+            };
+            if needs && value.is_none() {
+                return Err(format!("{option} lacks its value"));
+            }
+            self.option(option, value.unwrap_or_default())?;
+        }
+        self.finish(imported)
+    }
+
+    fn option(&mut self, option: &str, value: &str) -> Result<(), String> {
+        match option {
+            "-A" | "--add-service" => self.is_addition = Some(true),
+            "-a" | "--add-server" => self.is_addition = Some(false),
+            "-t" | "--tcp-service" => self.service = Some(self.named("tcp", value)?),
+            "-u" | "--udp-service" => self.service = Some(self.named("udp", value)?),
+            "--sctp-service" => self.service = Some(self.named("sctp", value)?),
+            "-f" | "--fwmark-service" => self.service = Some(Id::Mark(number(option, value)?)),
+            "-6" | "--ipv6" => self.lacking.push("IPv6 services by firewall mark".to_owned()),
+            "-s" | "--scheduler" => value.clone_into(&mut self.scheduler),
+            "-b" | "--sched-flags" => self.flags = value.split(',').map(ToOwned::to_owned).collect(),
+            "-p" | "--persistent" => {
+                let seconds = if value.is_empty() { PERSISTENCE } else { value };
+                self.lacking.push(format!("persistence (here of {seconds} s)"));
+            }
+            "-M" | "--netmask" => self.lacking.push(format!("persistence by netmask {value}")),
+            "--pe" => self.lacking.push(format!("persistence engine {value}")),
+            "-o" | "--ops" => self.lacking.push("one-packet scheduling".to_owned()),
+            "-r" | "--real-server" => self.server = Some(value.to_owned()),
+            "-m" | "--masquerading" => self.method = "nat",
+            "-g" | "--gatewaying" => self.method = "dr",
+            "-i" | "--ipip" => self.method = "tun",
+            "-w" | "--weight" => self.numbers[0] = number(option, value)?,
+            "-x" | "--u-threshold" => self.numbers[1] = number(option, value)?,
+            "-y" | "--l-threshold" => self.numbers[2] = number(option, value)?,
+            "--tun-type" if value == "ipip" => {}
+            "--tun-type" => self.lacking.push(format!("tunnel type {value}")),
+            "--tun-port" | "--tun-nocsum" | "--tun-csum" | "--tun-remcsum" => {
+                self.remarks.push(format!("{option} belongs to tunnels that ulvs.toml does not have"));
+            }
+            other => return Err(format!("\"{other}\" is not understood")),
+        }
+        Ok(())
+    }
+
+    fn finish(self, imported: &mut Imported) -> Result<(), String> {
+        let id = self.service.ok_or("it names no service (-t, -u, -f)")?;
+        for remark in self.remarks {
+            imported.remark(self.number, remark);
+        }
+        if self.is_addition.ok_or("only -A and -a are understood")? {
+            if imported.services.iter().any(|one| one.id == id) {
+                return Err(format!("{id} is there already"));
+            }
+            let (line, scheduler, flags, lacking) = (self.number, self.scheduler, self.flags, self.lacking);
+            imported.services.push(Service { line, id, scheduler, flags, lacking, real_servers: Vec::new() });
+            return Ok(());
+        }
+        let server = self.server.ok_or("it names no real server (-r)")?;
+        let protocol = match &id {
+            Id::Address { protocol, .. } => protocol.clone(),
+            Id::Mark(_) => "tcp".to_owned(),
+        };
+        let service = imported.services.iter_mut().find(|one| one.id == id);
+        let service = service.ok_or_else(|| format!("there is no service {id} above"))?;
+        let port = if let Id::Address { address, .. } = &id { address.port() } else { 0 };
+        let address = address(self.names, &protocol, &server, Some(port))?;
+        let [weight, upper, lower] = self.numbers;
+        service.lacking.extend(self.lacking);
+        service.real_servers.push(RealServer { address, method: self.method, weight, upper, lower });
+        Ok(())
+    }
+
+    fn named(&self, protocol: &str, value: &str) -> Result<Id, String> {
+        Ok(Id::Address { protocol: protocol.to_owned(), address: address(self.names, protocol, value, None)? })
+    }
+}
+
+fn number(option: &str, value: &str) -> Result<u32, String> {
+    let read = value.parse().ok().filter(|number| i32::try_from(*number).is_ok());
+    read.ok_or_else(|| format!("{option} {value}: a number from 0 to 2147483647 was expected"))
+}
+
+/// `192.0.2.1:80`, `[2001:db8::1]:80`, `www.example.com:http`; without a port the one that is given.
+fn address(names: &impl Names, protocol: &str, text: &str, port: Option<u16>) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, port.unwrap_or(0)));
+    }
+    let (host, port_name) = match text.rsplit_once(':') {
+        Some((host, name)) => (host, Some(name)),
+        None => (text, None),
+    };
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let ip = host.parse().ok().or_else(|| names.host(host));
+    let ip = ip.ok_or_else(|| format!("no address is known for \"{host}\": write it with `ipvsadm -S -n`"))?;
+    let port = match port_name {
+        None => port,
+        Some(name) => Some(name.parse().ok().or_else(|| names.port(name, protocol)).ok_or_else(|| {
+            format!("no {protocol} port is known by the name \"{name}\": write it with `ipvsadm -S -n`")
+        })?),
+    };
+    Ok(SocketAddr::new(ip, port.unwrap_or(0)))
+}

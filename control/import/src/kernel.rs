@@ -1,0 +1,94 @@
+//! The table of a kernel's IPVS, or of another ulvsd, by its own protocol.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use ulvs_ipvs::client::{Client, Listed};
+use ulvs_ipvs::table::{DestinationSpec, ServiceId};
+
+use crate::{Id, Imported, RealServer, Service};
+
+/// Reads the kernel's table.
+///
+/// # Errors
+/// A sentence: the kernel has no IPVS, or doesn't let this user see it.
+pub fn read_kernel() -> Result<Imported, String> {
+    let client = Client::kernel().map_err(|error| format!("the kernel's netlink can't be asked: {error}"))?;
+    listed(client).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => "the kernel has no IPVS (no netlink family of that name): load it with `modprobe \
+                                    ip_vs` if the table should be there, or import the text of `ipvsadm -S -n`"
+            .to_owned(),
+        io::ErrorKind::PermissionDenied => "the kernel lets only root look at IPVS: run this as root".to_owned(),
+        _ => format!("the kernel's IPVS can't be read: {error}"),
+    })
+}
+
+/// Reads the table behind a socket that ulvsd serves.
+///
+/// # Errors
+/// A sentence.
+pub fn read_socket(path: &Path) -> Result<Imported, String> {
+    let failed = |error: io::Error| format!("{} can't be asked: {error}", path.display());
+    listed(Client::socket(path).map_err(failed)?).map_err(failed)
+}
+
+fn listed(mut client: Client) -> io::Result<Imported> {
+    let mut imported = Imported::default();
+    for listed in client.services()? {
+        let service = service(&listed, &mut imported);
+        imported.services.push(service);
+    }
+    Ok(imported)
+}
+
+fn service(listed: &Listed, imported: &mut Imported) -> Service {
+    const PERSISTENT: u32 = 1;
+    const ONE_PACKET: u32 = 4;
+    let spec = &listed.service;
+    let mut lacking = Vec::new();
+    let id = match spec.id {
+        ServiceId::Mark { mark, .. } => Id::Mark(mark),
+        ServiceId::Address { protocol, address } => {
+            let protocol = match protocol {
+                6 => "tcp".to_owned(),
+                17 => "udp".to_owned(),
+                132 => "sctp".to_owned(),
+                other => other.to_string(),
+            };
+            Id::Address { protocol, address }
+        }
+    };
+    if spec.flags & PERSISTENT != 0 {
+        lacking.push(format!("persistence (here of {} s)", spec.timeout));
+    }
+    if spec.flags & ONE_PACKET != 0 {
+        lacking.push("one-packet scheduling".to_owned());
+    }
+    let flags = match spec.scheduler.as_str() {
+        name @ ("sh" | "mh") => [(8, "fallback"), (16, "port")]
+            .into_iter()
+            .filter(|(bit, _)| spec.flags & bit != 0)
+            .map(|(_, flag)| format!("{name}-{flag}"))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let real_servers = listed.destinations.iter().rev().filter_map(|one| real_server(one, &id, imported)).collect();
+    Service { line: 0, id, scheduler: spec.scheduler.clone(), flags, lacking, real_servers }
+}
+
+fn real_server(spec: &DestinationSpec, service: &Id, imported: &mut Imported) -> Option<RealServer> {
+    let family = if spec.family == 10 { ulvs_ipvs::table::Family::V6 } else { ulvs_ipvs::table::Family::V4 };
+    let address = SocketAddr::new(family.address(spec.address), spec.port);
+    let method = match spec.method {
+        0 => "nat",
+        2 if spec.tunnel.kind.0 == 0 => "tun",
+        3 => "dr",
+        other => {
+            imported.remark(0, format!("real server {address} of {service} has method {other}; it is left out"));
+            return None;
+        }
+    };
+    let weight = u32::try_from(spec.weight).unwrap_or_default();
+    Some(RealServer { address, method, weight, upper: spec.upper, lower: spec.lower })
+}

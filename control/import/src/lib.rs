@@ -1,0 +1,103 @@
+//! Services that other programs keep, as a drop-in of the director's file: moving to ulvs in one command.
+//!
+//! A source (`ipvsadm -S`'s text, keepalived.conf, the kernel's table) is read into [`Imported`]: services, and a remark with its
+//! line for everything that was not understood or that the director's file has no key for. Nothing is left out silently, and
+//! nothing that would be forwarded otherwise than before is switched on: it is written, but commented out.
+
+mod drop_in;
+pub mod ipvsadm;
+pub mod keepalived;
+pub mod kernel;
+
+use std::fmt;
+use std::net::SocketAddr;
+
+pub use drop_in::drop_in;
+
+/// What was read.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Imported {
+    /// The services, in the order of the source.
+    pub services: Vec<Service>,
+    /// What could not be read or has no place in the director's file.
+    pub remarks: Vec<Remark>,
+}
+
+impl Imported {
+    fn remark(&mut self, line: usize, text: impl Into<String>) {
+        self.remarks.push(Remark { line, text: text.into() });
+    }
+}
+
+/// Something of the source that is not in the drop-in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Remark {
+    /// Its line, from 1; 0 where the source has no lines.
+    pub line: usize,
+    /// What it is, and what becomes of it.
+    pub text: String,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.text),
+            line => write!(f, "line {line}: {}", self.text),
+        }
+    }
+}
+
+/// What tells a service from others.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Id {
+    /// By protocol, address and port.
+    Address {
+        /// `tcp`, `udp`, `sctp`, or a number.
+        protocol: String,
+        /// Virtual address and port.
+        address: SocketAddr,
+    },
+    /// By firewall mark.
+    Mark(u32),
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { protocol, address } => write!(f, "{protocol} {address}"),
+            Self::Mark(mark) => write!(f, "fwmark {mark}"),
+        }
+    }
+}
+
+/// A service as a source describes it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Service {
+    /// Where it begins.
+    pub line: usize,
+    /// What it is.
+    pub id: Id,
+    /// The scheduler's name.
+    pub scheduler: String,
+    /// The scheduler's flags by name.
+    pub flags: Vec<String>,
+    /// What the director's file has no key for, in words: `persistence of 300 s`.
+    pub lacking: Vec<String>,
+    /// In the order of the source.
+    pub real_servers: Vec<RealServer>,
+}
+
+/// A real server as a source describes it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RealServer {
+    /// Address and port; port 0 is the service's.
+    pub address: SocketAddr,
+    /// `nat`, `dr`, `tun`.
+    pub method: &'static str,
+    /// Share of new connections.
+    pub weight: u32,
+    /// Connections from which on it gets no new ones; 0: none.
+    pub upper: u32,
+    /// Connections below which it gets new ones again; 0: three quarters of `upper`.
+    pub lower: u32,
+}

@@ -1,0 +1,232 @@
+//! Sources as they are met, what becomes of them, and texts that are none.
+
+#![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
+
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+use ulvs_config::{Files, Source};
+use ulvs_import::{Imported, drop_in, ipvsadm, keepalived};
+
+struct Names;
+
+impl ipvsadm::Names for Names {
+    fn host(&self, name: &str) -> Option<IpAddr> {
+        (name == "www.example.com").then(|| [192, 0, 2, 80].into())
+    }
+
+    fn port(&self, name: &str, protocol: &str) -> Option<u16> {
+        ((name, protocol) == ("http", "tcp")).then_some(80)
+    }
+}
+
+const MAIN: &str = "[workers]\ncores = [0]\n[[port]]\nname = \"wan\"\ndevice = \"net_null0\"\n";
+
+/// The drop-in without its first line and its remarks; it must be one that the director takes.
+fn written(imported: &Imported) -> (String, Vec<String>) {
+    let (text, remarks) = drop_in(imported, "a test");
+    let source = |path: &str, text: &str| Source { path: path.into(), text: text.to_owned() };
+    if let Err(report) = Files::of(source("ulvs.toml", MAIN), [source("imported.toml", &text)]).parse() {
+        panic!("{report}\n{text}");
+    }
+    let (_, text) = text.split_once("\n\n").unwrap_or_default();
+    (text.to_owned(), remarks.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn ipvsadms_text_is_read_with_numbers_and_names() {
+    let text = "-A -t 192.0.2.1:80 -s wrr\n\
+                -a -t 192.0.2.1:80 -r 10.0.0.11:8080 -m -w 3 -x 100 -y 50\n\
+                -a -t 192.0.2.1:80 -r 10.0.0.12:80 -g -w 0\n\
+                -A -t www.example.com:http -s mh -b mh-fallback,mh-port\n\
+                -a -t www.example.com:http -r 10.0.0.13:http -i -w 1 --tun-type ipip\n\
+                -A -u [2001:db8::1]:53 -s rr\n\
+                --add-server --udp-service=[2001:db8::1]:53 --real-server=[2001:db8::11]:53 --gatewaying\n";
+    let (text, remarks) = written(&ipvsadm::parse(text, &Names));
+    assert_eq!(remarks, [""; 0]);
+    let expected = r#"[[service]]
+address = "192.0.2.1:80"
+protocol = "tcp"
+scheduler = "wrr"
+
+[[service.real_server]]
+address = "10.0.0.11:8080"
+method = "nat"
+weight = 3
+upper_threshold = 100
+lower_threshold = 50
+
+[[service.real_server]]
+address = "10.0.0.12"
+method = "dr"
+weight = 0
+
+[[service]]
+address = "192.0.2.80:80"
+protocol = "tcp"
+scheduler = "mh"
+flags = ["mh-fallback", "mh-port"]
+
+[[service.real_server]]
+address = "10.0.0.13"
+method = "tun"
+weight = 1
+
+[[service]]
+address = "[2001:db8::1]:53"
+protocol = "udp"
+scheduler = "rr"
+
+[[service.real_server]]
+address = "2001:db8::11"
+method = "dr"
+weight = 1
+"#;
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn what_would_be_forwarded_otherwise_is_commented_out_and_told() {
+    let text = "-A -t 192.0.2.1:80 -s rr -p\n-a -t 192.0.2.1:80 -r 10.0.0.11:80 -g -w 1\n\
+                -A -f 7 -s rr -p 50 -M 255.255.255.0\n-A -u 192.0.2.1:5060 -s rr -o --pe sip\n-D -t 192.0.2.9:1\n\
+                -a -t 192.0.2.3:80 -r 10.0.0.1\n-A -t nobody:80\n-A -t 192.0.2.4:80 -w x\n-A -t\n-A -t 192.0.2.1:80\n";
+    let (text, remarks) = written(&ipvsadm::parse(text, &Names));
+    assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "{text}");
+    assert_eq!(
+        remarks,
+        [
+            "line 1: tcp 192.0.2.1:80 is commented out, for ulvs.toml has no persistence (here of 300 s)",
+            "line 3: fwmark 7 is commented out, for ulvs.toml has no persistence (here of 50 s), no persistence by netmask \
+             255.255.255.0, no services by firewall mark",
+            "line 4: udp 192.0.2.1:5060 is commented out, for ulvs.toml has no one-packet scheduling, no persistence engine sip",
+            "line 5: \"-D\" is not understood; the line is left out",
+            "line 6: there is no service tcp 192.0.2.3:80 above; the line is left out",
+            "line 7: no address is known for \"nobody\": write it with `ipvsadm -S -n`; the line is left out",
+            "line 8: -w x: a number from 0 to 2147483647 was expected; the line is left out",
+            "line 9: -t lacks its value; the line is left out",
+            "line 10: tcp 192.0.2.1:80 is there already; the line is left out",
+        ]
+    );
+}
+
+const KEEPALIVED: &str = r#"! Configuration File for keepalived
+global_defs {
+   router_id LVS_DEVEL   # a comment
+}
+$NET=10.0.0
+vrrp_instance VI_1 {
+    virtual_ipaddress {
+        192.0.2.1
+    }
+}
+virtual_server_group WEB {
+    192.0.2.10-11 80
+    192.0.2.12 8080
+}
+virtual_server 192.0.2.1 443
+{
+    delay_loop 6
+    lb_algo wrr
+    lb_kind DR
+    protocol TCP
+    sorry_server 10.0.0.99 443
+    real_server $NET.11 443 {
+        weight 3
+        TCP_CHECK {
+            connect_timeout 3
+        }
+    }
+    real_server ${NET}.12 443 { weight 0 }
+}
+virtual_server group WEB {
+    lvs_sched rr
+    lvs_method NAT
+    include servers/*.conf
+    quorum_up "/bin/true ! no comment"
+    frobnicate yes
+}
+virtual_server fwmark 5 {
+    persistence_timeout 50
+    real_server 10.0.0.1 0 { uthreshold 9 }
+}
+"#;
+
+#[test]
+fn keepalived_conf_is_read_with_groups_includes_and_definitions() {
+    let include = |pattern: &str| match pattern {
+        "servers/*.conf" => Ok(vec![("a".to_owned(), "real_server 10.0.0.21 8080 {\n}\n".to_owned())]),
+        other => Err(format!("{other}?")),
+    };
+    let (text, remarks) = written(&keepalived::parse(KEEPALIVED, &include));
+    let server = |address: &str, method: &str, weight: u32| {
+        format!("\n[[service.real_server]]\naddress = \"{address}\"\nmethod = \"{method}\"\nweight = {weight}\n")
+    };
+    let service = |address: &str, scheduler: &str| {
+        format!("[[service]]\naddress = \"{address}\"\nprotocol = \"tcp\"\nscheduler = \"{scheduler}\"\n")
+    };
+    let web = |address| service(address, "rr") + &server("10.0.0.21:8080", "nat", 1) + "\n";
+    let https = service("192.0.2.1:443", "wrr") + &server("10.0.0.11", "dr", 3) + &server("10.0.0.12", "dr", 0) + "\n";
+    let expected = https + &web("192.0.2.10:80") + &web("192.0.2.11:80") + &web("192.0.2.12:8080");
+    assert!(text.starts_with(&expected), "{text}");
+    let lines: Vec<_> = remarks.iter().filter_map(|remark| remark.split([':', '(']).next()).collect();
+    let expected = ["line 2", "line 6", "line 17", "line 21", "line 24", "line 34", "line 35", "line 37"];
+    assert_eq!(lines, expected, "{remarks:#?}");
+    assert_eq!(remarks[0], "line 2: global_defs : not of IPVS, it stays keepalived's".replace(" :", ":"));
+    assert_eq!(remarks[6], "line 35: frobnicate yes: left out, for it is not understood");
+}
+
+#[test]
+fn what_is_broken_in_keepalived_conf_is_told_with_its_line() {
+    let text = "virtual_server 192.0.2.1 http {\n}\nvirtual_server group NONE {\n}\n}\n\
+                virtual_server 192.0.2.2 80 {\n real_server x 80 {\n }\n real_server 10.0.0.1 80 {\n weight many\n }\n include gone\n \"open\n";
+    let (_, remarks) = written(&keepalived::parse(text, &|_| Ok(Vec::new())));
+    assert_eq!(
+        remarks,
+        [
+            "line 1: 192.0.2.1 http: \"http\" is no port; the virtual server is left out",
+            "line 3: there is no virtual_server_group NONE; the virtual server is left out",
+            "line 5: `}` closes nothing",
+            "line 7: \"x\" is no address; the real server is left out",
+            "line 10: weight many: a number was expected; it is left out",
+            "line 12: include gone: there is no such file",
+            "line 13: a quote is not closed, so the line is left out",
+            "line 13: a block is not closed: expected `}` before the end",
+        ]
+    );
+}
+
+#[test]
+fn files_that_include_each_other_end() {
+    let circle = |_: &str| Ok(vec![("a".to_owned(), "include a\n".to_owned())]);
+    let (_, remarks) = written(&keepalived::parse("include a\n", &circle));
+    assert_eq!(remarks, ["line 1: include a: files include each other in a circle"]);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read(text in "\\PC*") {
+        ipvsadm::parse(&text, &Names);
+        keepalived::parse(&text, &|_| Ok(Vec::new()));
+    }
+
+    #[test]
+    fn changed_configurations_are_read(cuts in prop::collection::vec((0..1200_usize, 0..30_usize, "[-{}\"$!#\na-z0-9. ]{0,8}"), 1..6)) {
+        let mut text: Vec<char> = KEEPALIVED.chars().collect();
+        for (at, length, insert) in cuts {
+            let start = at.min(text.len());
+            let end = (start + length).min(text.len());
+            text.splice(start..end, insert.chars());
+        }
+        let text: String = text.into_iter().collect();
+        let imported = keepalived::parse(&text, &|_| Ok(Vec::new()));
+        drop_in(&imported, "a test");
+    }
+
+    #[test]
+    fn options_in_any_order_are_read(words in prop::collection::vec(prop::sample::select(&[
+        "-A", "-a", "-t", "-u", "-f", "-s", "-r", "-p", "-w", "-x", "-o", "192.0.2.1:80", "[::1]:80", "7", "rr", "-m", "-i", "\n", "--pe", "=",
+    ][..]), 0..40)) {
+        let imported = ipvsadm::parse(&words.join(" "), &Names);
+        drop_in(&imported, "a test");
+    }
+}
