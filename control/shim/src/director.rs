@@ -2,7 +2,8 @@
 
 #![expect(unsafe_code, reason = "system calls on a program's descriptors")]
 
-use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::{mem, ptr};
 
 use libc::{c_int, c_void, sockaddr_nl, sockaddr_un, socklen_t, timeval};
 
@@ -11,6 +12,11 @@ use crate::{errno, netlink, next, settings, tracked};
 
 /// How long an ulvsd that accepts nobody is waited for.
 const PATIENCE: timeval = timeval { tv_sec: 5, tv_usec: 0 };
+/// Whether this process, or one it was forked from, was connected to an ulvsd.
+static HAD_ONE: AtomicBool = AtomicBool::new(false);
+/// How long the next ulvsd is waited for by a program that had one.
+const RESTART_MS: libc::c_long = 30_000;
+const PAUSE_MS: libc::c_long = 50;
 
 /// A generic-netlink socket where the kernel gives none (a sandbox without netlink): a connection from the beginning.
 pub(crate) fn open(kind: c_int) -> Result<c_int, c_int> {
@@ -40,11 +46,38 @@ pub(crate) fn reconnect(fd: c_int, entry: Entry) -> Result<(), c_int> {
     replace(fd, entry, entry.port_id)
 }
 
-fn replace(fd: c_int, entry: Entry, port_id: u32) -> Result<(), c_int> {
-    let new = connect(libc::SOCK_SEQPACKET, settings::socket().to_bytes_with_nul()).map_err(absent)?;
+/// A connection for the socket `fd`.
+///
+/// A program that had one already waits for the next ulvsd, unless its socket may not: what it would change would be lost
+/// otherwise, or the program would end, as keepalived does at a reload. The next ulvsd has the services of the one before,
+/// and nothing is forwarded meanwhile that could need the program.
+fn connect_for(fd: c_int) -> Result<c_int, c_int> {
+    let waits = HAD_ONE.load(Ordering::Relaxed) && flags(fd) & libc::O_NONBLOCK == 0;
+    let mut pauses = if waits { RESTART_MS / PAUSE_MS } else { 0 };
+    loop {
+        match connect(libc::SOCK_SEQPACKET, settings::socket().to_bytes_with_nul()).map_err(absent) {
+            Err(libc::ECONNREFUSED) if pauses > 0 => {}
+            Ok(new) => {
+                HAD_ONE.store(true, Ordering::Relaxed);
+                return Ok(new);
+            }
+            Err(error) => return Err(error),
+        }
+        pauses -= 1;
+        let pause = libc::timespec { tv_sec: 0, tv_nsec: PAUSE_MS * 1_000_000 };
+        // SAFETY: a time; one that a signal ends is a shorter pause
+        unsafe { libc::nanosleep(&raw const pause, ptr::null_mut()) };
+    }
+}
+
+fn flags(fd: c_int) -> c_int {
     // SAFETY: a descriptor of the program's, which is in a call with it
-    let flags = unsafe { next::fcntl(fd, libc::F_GETFL, 0) };
-    if flags >= 0 && flags & libc::O_NONBLOCK != 0 {
+    unsafe { next::fcntl(fd, libc::F_GETFL, 0) }.max(0)
+}
+
+fn replace(fd: c_int, entry: Entry, port_id: u32) -> Result<(), c_int> {
+    let new = connect_for(fd)?;
+    if flags(fd) & libc::O_NONBLOCK != 0 {
         set_flags(new, libc::O_NONBLOCK);
     }
     for option in [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO] {

@@ -223,6 +223,22 @@ fn keepalived_outlives_an_ulvsd_that_is_started_anew() {
 }
 
 #[test]
+fn what_keepalived_changes_while_ulvsd_is_started_anew_is_not_lost() {
+    let folder = Folder::new();
+    let director = Director::new(&folder.file("sock"));
+    let Some(running) = keepalived(&folder, &folder.file("sock")) else { return };
+    until("the failed check", || count(&director, DEL_DEST) >= 1);
+    drop(director);
+    let third = CONFIGURATION.replace("192.0.2.12", "192.0.2.13");
+    fs::write(folder.file("keepalived.conf"), third).expect("written");
+    signal(running.0.id(), Signal::SIGHUP);
+    until("the reload", || log(&folder).contains("Reinitializing ipvs"));
+    let director = Director::new(&folder.file("sock"));
+    let changed = || count(&director, NEW_DEST) == 1 && count(&director, DEL_DEST) == 1;
+    until(&format!("the changes of the reload\n{}", log(&folder)), changed);
+}
+
+#[test]
 fn without_ulvsd_keepalived_ends_as_on_a_kernel_without_ipvs() {
     let folder = Folder::new();
     let Some(mut running) = keepalived(&folder, &folder.file("none")) else { return };
