@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Two directors with the distribution's keepalived, configured as in many articles on LVS: the virtual address moves within
-# VRRP's own time when ulvsd, keepalived or both of the master are killed, and comes back with it.
+# VRRP's own time when ulvsd, keepalived or both of the master are killed, and comes back with each.
 . "$(dirname "$0")/_init.sh"
 
 VIP=10.77.1.100
@@ -154,7 +154,7 @@ has_address() { on "$1" ip -4 -o addr show dev eth0 | grep -q " $VIP/"; }
 answers() { [[ $(client curl --silent --max-time 3 http://$VIP/) =~ ^rs[12]$ ]]; }
 has_service() { on "$1" ulvs-run ipvsadm -Ln -t $VIP:80 | grep -c -- '-> 10\.77\.2\.1[12]:80 ' | grep -qx 2; }
 
-# moves WHAT TO COMMAND...: after it, within VRRP's time, the client knows the virtual address by TO, and gets answers
+# moves WHAT TO COMMAND...: after it, within VRRP's time, the client knows the virtual address by TO
 moves() {
     local what=$1 to=$2 began took
     shift 2
@@ -166,7 +166,6 @@ moves() {
     say "$what: the virtual address moved after $took ms"
     # half a second for a busy machine, and one for those who look
     [ $took -lt $((TAKES_OVER_MS + 1500)) ] || fail "$what: moved after $took ms"
-    answers || fail "no answer after: $what"
 }
 
 lab down >/dev/null
@@ -190,14 +189,17 @@ client_has "$master" || fail "the client has the virtual address from the backup
 ! has_address backup || fail "both have the virtual address"
 
 moves "keepalived of the master killed" "$backup" kill_keepalived director
+answers || fail "no answer from the backup"
 moves "keepalived is back" "$master" start_keepalived director MASTER 150
 
 moves "ulvsd of the master killed" "$backup" kill_director director
-kill_keepalived director
-start_director director
-master=$(mac director)
-moves "ulvsd and keepalived are back" "$master" start_keepalived director MASTER 150
+answers || fail "no answer from the backup"
+# keepalived goes on: its interface was gone and is back, its services are those that ulvsd kept. It may have found the real
+# servers out of reach, so that they are back with its next check.
+moves "ulvsd is back" "$master" start_director director
 eventually 20 has_service director
+eventually 20 answers
 
 both() { kill_director director; kill_keepalived director; }
 moves "both of the master killed" "$backup" both
+answers || fail "no answer from the backup"
