@@ -16,6 +16,9 @@ use crate::{check, ipvs};
 
 pub(crate) use versions::Versions;
 
+/// Changes of a file that are logged: each is a line that the log's reader may take its time for.
+const LOGGED: usize = 100;
+
 /// A file that is followed. Errors are sentences or reports for the operator, and nothing is changed then.
 pub(crate) struct Configuration {
     pub(crate) file: PathBuf,
@@ -118,8 +121,11 @@ impl Configuration {
         for sentence in &applied.restart {
             tracing::warn!("{sentence}");
         }
-        for line in &applied.changes {
+        for line in applied.changes.iter().take(LOGGED) {
             tracing::info!("{line}");
+        }
+        if let more @ 1.. = applied.changes.len().saturating_sub(LOGGED) {
+            tracing::info!("and {more} changes more");
         }
         tracing::info!("{} followed: {} ({who})", self.file.display(), counted(applied.changes.len(), "change"));
         if applied.deviations > 0 {

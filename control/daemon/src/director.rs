@@ -150,7 +150,7 @@ async fn serve(
         tracing::info!(
             "on no port yet: {}; the kernel answers ARP, ND and ping for a virtual address once it is in `addresses` of a \
              port, or keepalived or `ip addr add` puts it on a TAP",
-            absent.join(", ")
+            shown(&absent)
         );
     }
     tracing::info!(
@@ -206,6 +206,15 @@ fn adopt(
 async fn end(task: JoinHandle<()>) {
     task.abort();
     let _ = task.await;
+}
+
+/// The first of many, so that a line of the log stays one.
+fn shown(many: &[String]) -> String {
+    const MOST: usize = 20;
+    match many.len().saturating_sub(MOST) {
+        0 => many.join(", "),
+        more => format!("{} and {more} more", many[..MOST].join(", ")),
+    }
 }
 
 type Kernel = (watch::Receiver<Arc<KernelState>>, Resolver);

@@ -90,7 +90,8 @@ impl Rig {
 
     pub(crate) fn spawn(&self, text: &str) -> Ulvsd {
         let path = self.write(text);
-        Ulvsd::spawn(self.command(&[ULVSD, "--config", path.to_str().unwrap()]))
+        let ulvsd = std::env::var("ULVSD").unwrap_or_else(|_| ULVSD.to_owned());
+        Ulvsd::spawn(self.command(&[&ulvsd, "--config", path.to_str().unwrap()]))
     }
 
     /// The body of the answer of the API.

@@ -1,69 +1,9 @@
 //! What outlives ulvsd.
 
 use std::fs;
-use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::sys::socket::{self, AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr};
-
+use crate::netlink::{Netlink, destination, service};
 use crate::rig::{Rig, Ulvsd, eventually};
-
-/// IPVS's requests over ulvsd's socket: a command, and the attributes of service and destination.
-struct Netlink(OwnedFd);
-
-impl Netlink {
-    fn connect(rig: &Rig) -> Self {
-        let address = UnixAddr::new(&rig.path("ipvs.sock")).unwrap();
-        let made = socket::socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::empty(), None).unwrap();
-        socket::connect(made.as_raw_fd(), &address).unwrap();
-        Self(made)
-    }
-
-    /// The errno of the answer.
-    fn command(&self, number: u8, attributes: &[Vec<u8>]) -> i32 {
-        let body = attributes.concat();
-        let mut bytes = u32::try_from(20 + body.len()).unwrap().to_ne_bytes().to_vec();
-        bytes.extend([0x26, 0, 5, 0, 1, 0, 0, 0, 2, 0, 0, 0, number, 1, 0, 0]);
-        bytes.extend(body);
-        socket::send(self.0.as_raw_fd(), &bytes, MsgFlags::empty()).unwrap();
-        let mut answer = [0; 4096];
-        assert!(socket::recv(self.0.as_raw_fd(), &mut answer, MsgFlags::empty()).unwrap() >= 20);
-        i32::from_ne_bytes(answer[16..20].try_into().unwrap())
-    }
-}
-
-fn attribute(kind: u16, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = u16::try_from(4 + payload.len()).unwrap().to_ne_bytes().to_vec();
-    bytes.extend(kind.to_ne_bytes());
-    bytes.extend(payload);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
-}
-
-fn ip(host: [u8; 4]) -> Vec<u8> {
-    [host.to_vec(), vec![0; 12]].concat()
-}
-
-/// A TCP service at port 80.
-fn service(host: [u8; 4], scheduler: &str) -> Vec<u8> {
-    let parts = [
-        attribute(1, &2_u16.to_ne_bytes()),
-        attribute(2, &6_u16.to_ne_bytes()),
-        attribute(3, &ip(host)),
-        attribute(4, &80_u16.to_be_bytes()),
-        attribute(6, &[scheduler.as_bytes(), &[0]].concat()),
-        attribute(7, &[0, 0, 0, 0, 255, 255, 255, 255]),
-        attribute(8, &0_u32.to_ne_bytes()),
-        attribute(9, &u32::MAX.to_ne_bytes()),
-    ];
-    attribute(0x8001, &parts.concat())
-}
-
-fn destination(host: [u8; 4], weight: i32) -> Vec<u8> {
-    let numbers = [0_u32.to_ne_bytes(), weight.to_ne_bytes(), [0; 4], [0; 4]];
-    let mut parts = vec![attribute(1, &ip(host)), attribute(2, &80_u16.to_be_bytes())];
-    parts.extend((3..).zip(numbers).map(|(kind, number)| attribute(kind, &number)));
-    attribute(0x8002, &parts.concat())
-}
 
 const FILES: [u8; 4] = [192, 0, 2, 100];
 const OWN: [u8; 4] = [192, 0, 2, 101];
