@@ -153,9 +153,11 @@ async fn serve(
             shown(&absent)
         );
     }
+    // the file's, and what was kept of those of ipvsadm, keepalived and the API
+    let forwarded = services.look(|table| table.services(None).count());
     tracing::info!(
         "forwarding: {}, {} on core{} {}",
-        counted(director.services().len(), "service"),
+        counted(forwarded, "service"),
         counted(cores.len(), "worker"),
         if cores.len() == 1 { "" } else { "s" },
         cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
