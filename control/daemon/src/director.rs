@@ -144,24 +144,8 @@ async fn serve(
     tasks.extend(readers);
     tasks.extend(keeper.clone().map(|keeper| tokio::spawn(keeper.run(Arc::clone(&services)))));
     tasks.extend(sockets.metrics.map(|listener| tokio::spawn(metrics::serve(listener, sources))));
-    let cores = &director.workers().cores;
-    underlay::warn(director);
-    if !absent.is_empty() {
-        tracing::info!(
-            "on no port yet: {}; the kernel answers ARP, ND and ping for a virtual address once it is in `addresses` of a \
-             port, or keepalived or `ip addr add` puts it on a TAP",
-            shown(&absent)
-        );
-    }
     // the file's, and what was kept of those of ipvsadm, keepalived and the API
-    let forwarded = services.look(|table| table.services(None).count());
-    tracing::info!(
-        "forwarding: {}, {} on core{} {}",
-        counted(forwarded, "service"),
-        counted(cores.len(), "worker"),
-        if cores.len() == 1 { "" } else { "s" },
-        cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    );
+    announce(director, services.look(|table| table.services(None).count()), &absent);
     while signals.next().await == Told::Reload {
         tokio::select! {
             () = configuration.reload() => {}
@@ -181,6 +165,26 @@ async fn serve(
     drop(sockets.file);
     drop(threads);
     Ok(())
+}
+
+/// Says that everything is under way, and what is not as it looks.
+fn announce(director: &Director, services: usize, absent: &[String]) {
+    let cores = &director.workers().cores;
+    underlay::warn(director);
+    if !absent.is_empty() {
+        tracing::info!(
+            "on no port yet: {}; the kernel answers ARP, ND and ping for a virtual address once it is in `addresses` of a \
+             port, or keepalived or `ip addr add` puts it on a TAP",
+            shown(absent)
+        );
+    }
+    tracing::info!(
+        "forwarding: {}, {} on core{} {}",
+        counted(services, "service"),
+        counted(cores.len(), "worker"),
+        if cores.len() == 1 { "" } else { "s" },
+        cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    );
 }
 
 /// The table with the services to begin with, and the workers' part of them in `control`; and who keeps what is set.
