@@ -1,6 +1,8 @@
 //! How many connections each destination has, and whether that is too many: shared by all workers, because
 //! least-connection scheduling and thresholds see them all.
 
+use std::ops::Range;
+
 use ulvs_model::Thresholds;
 
 use crate::memory::Region;
@@ -111,10 +113,11 @@ impl LiveConnections {
         self.changes[(id.0 / GROUP) as usize].fetch_add(1, Release);
     }
 
-    /// How often the load of watched destinations of this group has changed. Whoever reads loads after it sees the changes.
+    /// How often loads of watched destinations have changed, for each of these groups. Whoever reads loads after it sees the
+    /// changes.
     #[inline]
-    pub(crate) fn changes(&self, group: u32) -> u64 {
-        self.changes[group as usize].load(Acquire)
+    pub(crate) fn changes(&self, groups: Range<u32>) -> impl Iterator<Item = u64> + '_ {
+        self.changes[groups.start as usize..groups.end as usize].iter().map(|changes| changes.load(Acquire))
     }
 
     /// Begins or ends overload by the thresholds. Of two workers at once each judges what it sees: the later one sees both.
@@ -188,10 +191,10 @@ mod tests {
     fn only_watched_loads_count_their_changes() {
         let live = LiveConnections::new(32).unwrap();
         live.opened(ID, true);
-        assert_eq!(live.changes(1), 0);
+        assert_eq!(live.changes(0..2).collect::<Vec<_>>(), [0, 0]);
         live.watch(ID, true);
         live.became(ID, false);
         live.ended(ID, false);
-        assert_eq!((live.changes(0), live.changes(1)), (0, 2));
+        assert_eq!(live.changes(0..2).collect::<Vec<_>>(), [0, 2]);
     }
 }

@@ -1,9 +1,10 @@
 //! The destination with the least load for its weight, without looking at all of them.
 //!
-//! A short list is walked. A long one is cut into groups, and each worker keeps each group's least destination: a pick looks
-//! again only at groups in which a load has changed since (`live::changes`), and then compares the groups' least.
+//! A short list is walked. A long one is cut into groups, and each worker keeps each group's least destination in a tree of
+//! winners: a pick looks again only at groups in which a load has changed since (`live::changes`), and plays only their games.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use crate::live::{GROUP, Load};
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,7 +19,7 @@ pub(super) trait Measure {
     /// The load.
     fn overhead(load: Load) -> i32;
 
-    /// What the load is divided by.
+    /// What the load is divided by; of weights above 0.
     #[inline]
     fn share(weight: i32) -> i32 {
         weight
@@ -35,11 +36,49 @@ struct Score {
 }
 
 impl Score {
+    /// More than any, and what a destination has that is not eligible: so comparing needs no other case.
+    const NONE: Self = Self { overhead: 1, share: 0, place: u32::MAX };
+
     #[inline]
-    fn is_less(&self, other: &Self) -> bool {
-        let this = i64::from(self.overhead) * i64::from(other.share);
-        let that = i64::from(other.overhead) * i64::from(self.share);
-        this < that || this == that && self.place < other.place
+    fn of<M: Measure>(place: u32, candidate: Candidate, request: &Request<'_>) -> Self {
+        let load = request.live.of(candidate.id);
+        let score = Self { overhead: M::overhead(load), share: M::share(candidate.weight), place };
+        let is_eligible = u32::from(candidate.weight > 0) & u32::from(!load.overloaded);
+        Self::NONE.or(score, is_eligible)
+    }
+
+    /// The less of two; of equals this one.
+    #[inline]
+    fn or_less(self, other: Self) -> Self {
+        let (this, that) = self.products(other);
+        self.or(other, u32::from(that < this))
+    }
+
+    /// The less of two; of equals the first of the list.
+    #[inline]
+    fn min(self, other: Self) -> Self {
+        let (this, that) = self.products(other);
+        let is_before = u32::from(that == this) & u32::from(other.place < self.place);
+        self.or(other, u32::from(that < this) | is_before)
+    }
+
+    /// The other if `take` is 1, this one if it is 0. Which of two is less can't be foretold, and a branch that was guessed
+    /// wrongly takes longer than both ways: so there is none.
+    #[inline]
+    const fn or(self, other: Self, take: u32) -> Self {
+        let mask = 0_u32.wrapping_sub(take);
+        let signed = mask.cast_signed();
+        Self {
+            overhead: self.overhead ^ (self.overhead ^ other.overhead) & signed,
+            share: self.share ^ (self.share ^ other.share) & signed,
+            place: self.place ^ (self.place ^ other.place) & mask,
+        }
+    }
+
+    /// This and the other's load, each times the other's weight.
+    #[inline]
+    const fn products(self, other: Self) -> (i64, i64) {
+        (self.overhead as i64 * other.share as i64, other.overhead as i64 * self.share as i64)
     }
 }
 
@@ -49,39 +88,6 @@ pub(super) struct Least<M> {
     groups: Option<Groups>,
     _measure: PhantomData<M>,
 }
-
-/// A long list in the order of the destinations' numbers, in groups as their loads are.
-#[derive(Debug)]
-struct Groups {
-    /// Places in the list.
-    places: Box<[u32]>,
-    of: Box<[Group]>,
-    /// For each worker what it knows of each group.
-    known: Box<[Box<[Known]>]>,
-}
-
-/// Destinations whose changes are counted together.
-#[derive(Debug)]
-struct Group {
-    /// The number of the group.
-    number: u32,
-    /// Which of `places` are in it.
-    begin: u32,
-    end: u32,
-}
-
-/// What a worker knows of a group. Written by that worker.
-#[derive(Debug)]
-struct Known {
-    /// Changes of the group when it was looked at; `NEVER` before.
-    changes: AtomicU64,
-    /// `overhead:32 | share:32` of the least destination; a share of 0: none is eligible.
-    load: AtomicU64,
-    /// Its place.
-    place: AtomicU64,
-}
-
-const NEVER: u64 = u64::MAX;
 
 impl<M: Measure> Least<M> {
     pub(super) fn new(candidates: &[Candidate], workers: usize) -> Self {
@@ -98,100 +104,260 @@ impl<M: Measure> Least<M> {
     #[inline]
     pub(super) fn pick(&self, candidates: &[Candidate], request: &Request<'_>) -> Option<usize> {
         let least = match &self.groups {
-            None => least::<M>(candidates, 0..u32::try_from(candidates.len()).unwrap_or(0), request),
-            Some(groups) => groups.least::<M>(candidates, request),
+            None => least::<M>((0..).zip(candidates.iter().copied()), request),
+            Some(groups) => groups.least::<M>(request)?,
         };
-        least.map(|score| score.place as usize)
+        (least.share > 0).then_some(least.place as usize)
     }
 }
 
-/// The least of some places.
+/// The least of some destinations, each with its place, in the order of these.
 #[inline]
-fn least<M: Measure>(
-    candidates: &[Candidate],
-    places: impl Iterator<Item = u32>,
-    request: &Request<'_>,
-) -> Option<Score> {
-    let mut least: Option<Score> = None;
-    for place in places {
-        let Candidate { id, weight } = candidates[place as usize];
-        let load = request.live.of(id);
-        if weight > 0 && !load.overloaded {
-            let score = Score { overhead: M::overhead(load), share: M::share(weight), place };
-            if least.is_none_or(|least| score.is_less(&least)) {
-                least = Some(score);
-            }
-        }
-    }
-    least
+fn least<M: Measure>(some: impl Iterator<Item = (u32, Candidate)>, request: &Request<'_>) -> Score {
+    some.fold(Score::NONE, |least, (place, candidate)| least.or_less(Score::of::<M>(place, candidate, request)))
+}
+
+/// A long list cut into groups, as the loads are by the destinations' numbers.
+#[derive(Debug)]
+struct Groups {
+    /// Destinations with their places.
+    destinations: Box<[(u32, Candidate)]>,
+    /// Which of `destinations` are in each group.
+    members: Box<[Range<u32>]>,
+    runs: Box<[Run]>,
+    /// What each worker knows of the groups.
+    known: Box<[Known]>,
+}
+
+/// Groups whose numbers follow each other: most lists are one run, and are compared as two rows of numbers.
+#[derive(Debug)]
+struct Run {
+    numbers: Range<u32>,
+    /// Where the first of them is among the groups of the list.
+    begin: usize,
 }
 
 impl Groups {
     fn new(candidates: &[Candidate], workers: usize) -> Self {
-        let number = |place: u32| candidates[place as usize].id.0;
-        let group = |place: u32| number(place) / GROUP;
-        let mut places: Vec<u32> = (0..).zip(candidates).map(|(place, _)| place).collect();
-        places.sort_unstable_by_key(|&place| number(place));
-        let mut begin = 0;
-        let groups: Box<[_]> = places
-            .chunk_by(|&a, &b| group(a) == group(b))
-            .map(|places| {
-                let end = begin + u32::try_from(places.len()).unwrap_or(0);
-                let group = Group { number: group(places[0]), begin, end };
-                begin = end;
-                group
-            })
-            .collect();
-        let known = (0..workers).map(|_| groups.iter().map(|_| Known::default()).collect()).collect();
-        Self { places: places.into(), of: groups, known }
+        let mut destinations: Box<[_]> = (0..).zip(candidates.iter().copied()).collect();
+        let group = |(_, candidate): &(u32, Candidate)| candidate.id.0 / GROUP;
+        // Stable: those of a group stay in the list's order.
+        destinations.sort_by_key(group);
+        let (mut members, mut runs): (Vec<Range<u32>>, Vec<Run>) = (Vec::new(), Vec::new());
+        for chunk in destinations.chunk_by(|a, b| group(a) == group(b)) {
+            let (begin, number) = (members.last().map_or(0, |before| before.end), group(&chunk[0]));
+            match runs.last_mut().filter(|run| run.numbers.end == number) {
+                Some(run) => run.numbers.end += 1,
+                None => runs.push(Run { numbers: number..number + 1, begin: members.len() }),
+            }
+            members.push(begin..begin + u32::try_from(chunk.len()).unwrap_or(0));
+        }
+        let known = (0..workers).map(|_| Known::new(members.len())).collect();
+        Self { destinations, members: members.into(), runs: runs.into(), known }
     }
 
     #[inline]
-    fn least<M: Measure>(&self, candidates: &[Candidate], request: &Request<'_>) -> Option<Score> {
+    fn least<M: Measure>(&self, request: &Request<'_>) -> Option<Score> {
         let known = self.known.get(request.worker)?;
-        let mut least: Option<Score> = None;
-        for (group, known) in self.of.iter().zip(known) {
-            let changes = request.live.changes(group.number);
-            if known.changes.load(Relaxed) != changes {
-                known.look_again::<M>(changes, candidates, self.places_of(group), request);
-            }
-            if let Some(score) = known.least()
-                && least.is_none_or(|least| score.is_less(&least))
-            {
-                least = Some(score);
+        for run in &self.runs {
+            let changes = request.live.changes(run.numbers.clone());
+            for (at, (changes, seen)) in changes.zip(&known.changes[run.begin..]).enumerate() {
+                if seen.load(Relaxed) != changes {
+                    // Loads are read after `changes` were: what changes meanwhile is seen next time.
+                    known.set(run.begin + at, self.least_of::<M>(run.begin + at, request));
+                    seen.store(changes, Relaxed);
+                }
             }
         }
-        least
+        Some(known.winner())
     }
 
-    fn places_of(&self, group: &Group) -> &[u32] {
-        &self.places[group.begin as usize..group.end as usize]
+    #[inline(never)]
+    fn least_of<M: Measure>(&self, group: usize, request: &Request<'_>) -> Score {
+        let Range { start, end } = self.members[group];
+        least::<M>(self.destinations[start as usize..end as usize].iter().copied(), request)
     }
 }
 
-impl Default for Known {
-    fn default() -> Self {
-        Self { changes: AtomicU64::new(NEVER), load: AtomicU64::new(0), place: AtomicU64::new(0) }
-    }
+/// What a worker knows of groups. Written by that worker.
+#[derive(Debug)]
+struct Known {
+    /// Changes of each group when it was looked at; `NEVER` before.
+    changes: Box<[AtomicU64]>,
+    /// Winners, the less of two children in each node, and each group's least in the leaves, which come last.
+    winners: Box<[Winner]>,
 }
+
+/// A score: `overhead:32 | share:32`, and the place.
+#[derive(Debug)]
+struct Winner(AtomicU64, AtomicU64);
+
+const NEVER: u64 = u64::MAX;
 
 impl Known {
-    /// Finds the group's least destination. Loads are read after `changes` were: what changes meanwhile is seen next time.
-    fn look_again<M: Measure>(&self, changes: u64, candidates: &[Candidate], places: &[u32], request: &Request<'_>) {
-        let none = Score { overhead: 0, share: 0, place: 0 };
-        let score = least::<M>(candidates, places.iter().copied(), request).unwrap_or(none);
-        self.load
-            .store(u64::from(score.overhead.cast_unsigned()) << 32 | u64::from(score.share.cast_unsigned()), Relaxed);
-        self.place.store(score.place.into(), Relaxed);
-        self.changes.store(changes, Relaxed);
+    fn new(groups: usize) -> Self {
+        let winner = || {
+            let winner = Winner(AtomicU64::new(0), AtomicU64::new(0));
+            winner.set(Score::NONE);
+            winner
+        };
+        Self {
+            changes: (0..groups).map(|_| AtomicU64::new(NEVER)).collect(),
+            winners: (0..2 * groups.next_power_of_two()).map(|_| winner()).collect(),
+        }
+    }
+
+    /// Sets a group's least, and plays its games up to the root.
+    fn set(&self, group: usize, least: Score) {
+        let mut node = self.winners.len() / 2 + group;
+        self.winners[node].set(least);
+        let mut winner = least;
+        while node > 1 {
+            winner = winner.min(self.winners[node ^ 1].get());
+            node /= 2;
+            self.winners[node].set(winner);
+        }
     }
 
     #[inline]
+    fn winner(&self) -> Score {
+        self.winners[1].get()
+    }
+}
+
+impl Winner {
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "halves of words")]
-    fn least(&self) -> Option<Score> {
-        let load = self.load.load(Relaxed);
-        let place = self.place.load(Relaxed) as u32;
-        let score = Score { overhead: (load >> 32) as i32, share: load as i32, place };
-        (score.share > 0).then_some(score)
+    fn get(&self) -> Score {
+        let load = self.0.load(Relaxed);
+        Score { overhead: (load >> 32) as i32, share: load as i32, place: self.1.load(Relaxed) as u32 }
+    }
+
+    #[inline]
+    fn set(&self, score: Score) {
+        self.0.store(u64::from(score.overhead.cast_unsigned()) << 32 | u64::from(score.share.cast_unsigned()), Relaxed);
+        self.1.store(score.place.into(), Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::LiveConnections;
+    use crate::sched::{lc::Lc, nq::Nq, sed::Sed, wlc::Wlc};
+    use crate::snapshot::DestinationId;
+    use crate::time::Ticks;
+    use proptest::prelude::*;
+    use ulvs_model::Thresholds;
+    use ulvs_wire::FlowKey;
+
+    /// The kernel's walks, as ipvs-facts A.3 to A.6 tell them.
+    fn walks(list: &[Candidate], live: &LiveConnections) -> [Option<usize>; 4] {
+        let loads: Vec<_> = list.iter().map(|one| live.of(one.id)).collect();
+        let eligible: Vec<_> = (0..list.len()).filter(|&at| list[at].weight > 0 && !loads[at].overloaded).collect();
+        let by_weight = |overhead: &dyn Fn(Load) -> i64| {
+            let mut walk = eligible.iter().copied();
+            let first = walk.next()?;
+            Some(walk.fold(first, |least, at| {
+                let [least_weight, weight] = [least, at].map(|at| i64::from(list[at].weight));
+                if overhead(loads[least]) * weight > overhead(loads[at]) * least_weight { at } else { least }
+            }))
+        };
+        let overhead = |load: Load| 256 * i64::from(load.active) + i64::from(load.total);
+        let lc = eligible.iter().copied().min_by_key(|&at| overhead(loads[at]));
+        let sed = by_weight(&|load| i64::from(load.active) + 1);
+        let idle = eligible.iter().copied().find(|&at| loads[at].active == 0);
+        [lc, by_weight(&overhead), sed, idle.or(sed)]
+    }
+
+    struct Leasts(Least<Lc>, Least<Wlc>, Least<Sed>, Least<Nq>);
+
+    impl Leasts {
+        fn new(list: &[Candidate]) -> Self {
+            Self(Least::new(list, 2), Least::new(list, 2), Least::new(list, 2), Least::new(list, 2))
+        }
+
+        fn pick(&self, list: &[Candidate], live: &LiveConnections, worker: usize) -> [Option<usize>; 4] {
+            let request = Request { key: &FlowKey::default(), worker, live, now: Ticks(0) };
+            let Self(lc, wlc, sed, nq) = self;
+            [lc.pick(list, &request), wlc.pick(list, &request), sed.pick(list, &request), nq.pick(list, &request)]
+        }
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Open(usize, bool),
+        End(usize),
+        Become(usize),
+        Limit(usize, u32),
+        Weigh(usize, i32),
+        Add(i32),
+        Remove(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let one = 0..90_usize;
+        prop_oneof![
+            8 => (one.clone(), any::<bool>()).prop_map(|(at, active)| Step::Open(at, active)),
+            4 => one.clone().prop_map(Step::End),
+            4 => one.clone().prop_map(Step::Become),
+            2 => (one.clone(), 0..4_u32).prop_map(|(at, upper)| Step::Limit(at, upper)),
+            1 => (one.clone(), 0..5).prop_map(|(at, weight)| Step::Weigh(at, weight)),
+            1 => (0..5).prop_map(Step::Add),
+            1 => one.prop_map(Step::Remove),
+        ]
+    }
+
+    /// Changes a load as it can change.
+    fn change(live: &LiveConnections, id: DestinationId, step: Step) {
+        let load = live.of(id);
+        match step {
+            Step::Open(_, active) => live.opened(id, active),
+            Step::End(_) if load.inactive() > 0 => live.ended(id, false),
+            Step::End(_) if load.active > 0 => live.ended(id, true),
+            Step::Become(_) if load.inactive() > 0 => live.became(id, true),
+            Step::Become(_) if load.active > 0 => live.became(id, false),
+            Step::Limit(_, upper) => live.limit(id, Thresholds::new(upper, 0).unwrap()),
+            _ => {}
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        /// Whatever changes between two picks, by whichever of two workers: each pick is the walk's.
+        #[test]
+        fn it_picks_as_a_walk_does(
+            weights in prop::collection::vec(prop_oneof![Just(0), Just(1), 1..5], 1..90),
+            numbers in Just((0..128).collect::<Vec<u32>>()).prop_shuffle(),
+            steps in prop::collection::vec((step(), any::<bool>()), 1..200),
+        ) {
+            let live = LiveConnections::new(128).unwrap();
+            let mut numbers = numbers.into_iter().map(DestinationId);
+            let new = |id, weight| {
+                live.watch(id, true);
+                Candidate { id, weight }
+            };
+            let mut list: Vec<_> = numbers.by_ref().zip(weights).map(|(id, weight)| new(id, weight)).collect();
+            let mut leasts = Leasts::new(&list);
+            for (step, worker) in steps {
+                match step {
+                    Step::Add(weight) => list.splice(..0, numbers.next().map(|id| new(id, weight))).for_each(drop),
+                    Step::Weigh(at, weight) if !list.is_empty() => {
+                        let at = at % list.len();
+                        list[at].weight = weight;
+                    }
+                    Step::Remove(at) if !list.is_empty() => drop(list.remove(at % list.len())),
+                    Step::Open(at, _) | Step::End(at) | Step::Become(at) | Step::Limit(at, _) if !list.is_empty() => {
+                        change(&live, list[at % list.len()].id, step);
+                    }
+                    _ => {}
+                }
+                if matches!(step, Step::Add(_) | Step::Weigh(..) | Step::Remove(_)) {
+                    leasts = Leasts::new(&list);
+                }
+                prop_assert_eq!(leasts.pick(&list, &live, worker.into()), walks(&list, &live));
+            }
+        }
     }
 }

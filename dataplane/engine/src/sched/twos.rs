@@ -89,3 +89,64 @@ impl Random {
         ((self.next() as u128 * (most as u128 + 1)) >> 64) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::LiveConnections;
+    use crate::sched::memory::Memory;
+    use crate::snapshot::DestinationId;
+    use crate::time::Ticks;
+    use ulvs_model::{SchedulerKind, Thresholds};
+    use ulvs_wire::FlowKey;
+
+    /// How often each of four destinations is picked when no connection ever ends or begins.
+    fn picked(weights: [i32; 4], live: &LiveConnections, limited: bool) -> [u32; 4] {
+        let candidates = [0, 1, 2, 3].map(|at| Candidate { id: DestinationId(at), weight: weights[at as usize] });
+        let listed = candidates.map(|candidate| Listed {
+            candidate,
+            generation: 0,
+            last_weight: candidate.weight,
+            limited,
+            address: ([10, 0, 0, 1], 80).into(),
+        });
+        let shares = Shares::new(&listed);
+        let memory = Memory::bind(SchedulerKind::Twos, 1, &candidates);
+        let request = Request { key: &FlowKey::default(), worker: 0, live, now: Ticks(0) };
+        let mut counts = [0; 4];
+        for _ in 0..40_000 {
+            if let Some(at) = pick(&candidates, &shares, memory.cell(0).unwrap(), &request) {
+                counts[at] += 1;
+            }
+        }
+        counts
+    }
+
+    fn is_near(counts: [u32; 4], expected: [u32; 4]) -> bool {
+        counts.iter().zip(expected).all(|(count, expected)| count.abs_diff(expected) < 700)
+    }
+
+    /// Without load the first choice counts, so shares are those of the weights; with load on one, it is taken only if both
+    /// choices fall on it. The search and the walk draw alike.
+    #[test]
+    fn of_two_drawn_by_weight_the_one_with_less_load_is_taken() {
+        for limited in [false, true] {
+            let live = LiveConnections::new(4).unwrap();
+            let counts = picked([1000, 2000, 0, 1000], &live, limited);
+            assert!(is_near(counts, [10_000, 20_000, 0, 10_000]), "{counts:?}");
+            live.opened(DestinationId(1), true);
+            let counts = picked([1000, 2000, 0, 1000], &live, limited);
+            assert!(is_near(counts, [15_000, 10_000, 0, 15_000]), "{counts:?}");
+            assert_eq!(picked([0; 4], &live, limited), [0; 4]);
+        }
+    }
+
+    #[test]
+    fn what_is_overloaded_is_not_drawn() {
+        let live = LiveConnections::new(4).unwrap();
+        live.opened(DestinationId(1), false);
+        live.limit(DestinationId(1), Thresholds::new(1, 0).unwrap());
+        let counts = picked([1000, 2000, 1000, 0], &live, true);
+        assert!(is_near(counts, [20_000, 0, 20_000, 0]), "{counts:?}");
+    }
+}

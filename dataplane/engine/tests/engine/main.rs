@@ -13,6 +13,7 @@ mod next_hops;
 mod properties;
 mod schedulers;
 mod seeds;
+mod several_workers;
 mod simulation;
 mod tunnel;
 mod vectors;

@@ -102,3 +102,32 @@ fn thresholds() {
 fn ipv6() {
     assert_eq!(play("sched-v6.json"), (5, 600));
 }
+
+/// Flags, weights and the scheduler of a service in use take effect with the next connection (ipvs-facts D.1).
+#[test]
+fn a_service_in_use_is_edited() {
+    let real = |host| format!("ipvsadm -a -u 10.0.1.100:80 -r 10.0.2.{host}:80 -m");
+    let (mut director, refused) =
+        Director::set_up(&["ipvsadm -A -u 10.0.1.100:80 -s sh".to_owned(), real(11), real(12), real(13)]);
+    assert_eq!(refused, []);
+    let mut port = 1000;
+    let mut next = |director: &mut Director| {
+        port += 1;
+        pick(director, &flow("10.9.0.1", port, "10.0.1.100", 80, "udp"))
+    };
+    let first = next(&mut director);
+    assert_eq!([next(&mut director), next(&mut director)], [first.clone(), first.clone()]);
+    director.ipvsadm(&format!("ipvsadm -e -u 10.0.1.100:80 -r {first}:80 -m -w 0"));
+    assert_eq!(next(&mut director), "icmp3/3");
+    director.ipvsadm("ipvsadm -E -u 10.0.1.100:80 -s sh -b sh-fallback");
+    let second = next(&mut director);
+    assert!(second.starts_with("10.0.2.") && second != first);
+    // Loads are kept: the one without a connection is the least.
+    director.ipvsadm(&format!("ipvsadm -e -u 10.0.1.100:80 -r {first}:80 -m -w 1"));
+    director.ipvsadm("ipvsadm -E -u 10.0.1.100:80 -s wlc");
+    let third = next(&mut director);
+    assert!(third != first && third != second);
+    // Its walk begins anew: newest first.
+    director.ipvsadm("ipvsadm -E -u 10.0.1.100:80 -s rr");
+    assert_eq!([(); 4].map(|()| next(&mut director)), ["10.0.2.13", "10.0.2.12", "10.0.2.11", "10.0.2.13"]);
+}
