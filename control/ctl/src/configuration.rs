@@ -69,7 +69,11 @@ impl<W: Write> Told<'_, W> {
 pub(crate) fn check(file: &Path, out: &mut impl Write) -> Result<()> {
     let files = Files::read(file).map_err(|report| anyhow!("{}", report.trim_end()))?;
     let director = files.parse().map_err(|report| anyhow!("the files have errors:\n{}", report.trim_end()))?;
-    writeln!(out, "{}: no errors ({} services)", file.display(), director.services().len())?;
+    let services = match director.services().len() {
+        1 => "1 service".to_owned(),
+        many => format!("{many} services"),
+    };
+    writeln!(out, "{}: no errors ({services})", file.display())?;
     Ok(())
 }
 

@@ -108,3 +108,58 @@ fn a_reader_that_goes_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((&first, output.status.code(), text(&output.stderr)), (b"PROT", Some(0), ""));
 }
+
+/// A folder of its own with a director's file.
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("ulvsctl-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(folder.join("ulvs.d")).unwrap();
+    let file = "[workers]\ncores = [0]\n[[port]]\nname = \"wan\"\ndevice = \"net_null0\"\n";
+    std::fs::write(folder.join("ulvs.toml"), file).unwrap();
+    folder
+}
+
+const RULES: &str = "-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 10.0.0.11:80 -g -w 1\n-A -f 7 -s rr\n";
+
+#[test]
+fn what_is_imported_is_written_and_what_is_not_is_told() {
+    let folder = folder("import");
+    let rules = folder.join("rules");
+    std::fs::write(&rules, RULES).unwrap();
+    let ulvsctl = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_ulvsctl")).args(arguments).output().unwrap();
+    let drop_in = folder.join("ulvs.d/web.toml");
+    let (rules, written) = (rules.to_str().unwrap(), drop_in.to_str().unwrap());
+    let output = ulvsctl(&["import", "ipvsadm", rules, "--output", written]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
+    assert!(text(&output.stderr).starts_with(&format!("{rules}: line 3: fwmark 7 is commented out")));
+    let again = ulvsctl(&["import", "ipvsadm", rules, "-o", written]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(text(&again.stderr).contains("web.toml is there already: remove it, or choose another name"));
+    let file = folder.join("ulvs.toml");
+    let output = ulvsctl(&["check", file.to_str().unwrap()]);
+    assert_eq!(text(&output.stdout), format!("{}: no errors (1 service)\n", file.display()));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn an_import_that_the_director_does_not_follow_leaves_nothing_behind() {
+    let folder = folder("apply");
+    let (rules, file) = (folder.join("rules"), folder.join("ulvs.toml"));
+    std::fs::write(&rules, RULES).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_ulvsctl"))
+        .args([
+            "--socket",
+            "/nonexistent/api.sock",
+            "import",
+            "ipvsadm",
+            rules.to_str().unwrap(),
+            "--apply",
+            "--config",
+        ])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("nothing is imported: no ulvsd answers on /nonexistent/api.sock"));
+    assert_eq!(std::fs::read_dir(folder.join("ulvs.d")).unwrap().count(), 0);
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -18,7 +19,7 @@ const KEPT: usize = 50;
 /// What a version's folder has beside the files.
 const ABOUT: &str = "version.json";
 
-/// A folder with a folder for each version, named by its number: the files as they were, to be looked at by anybody.
+/// A folder with a folder for each version, named by its number: the files as they were, for root to look at.
 #[derive(Clone, Debug)]
 pub(crate) struct Versions {
     folder: PathBuf,
@@ -104,6 +105,8 @@ impl Versions {
         }
         let folder = new.join(Files::folder_of(Path::new(FILE)));
         fs::create_dir_all(&folder)?;
+        // The files may be for few eyes.
+        fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700))?;
         fs::write(new.join(FILE), &file.text)?;
         let mut names = Vec::new();
         for source in drop_ins {
