@@ -253,9 +253,9 @@ mod tests {
     }
 
     #[test]
-    fn ctl_may_use_api_only() {
-        let found = check(&workspace(&[("ulvs-api", &[]), ("ulvs-config", &[]), ("ulvs-ctl", &["ulvs-config"])]));
-        assert_eq!(found, ["ulvs-ctl depends on ulvs-config, but may use only ulvs-api"]);
+    fn ctl_may_not_use_the_engine() {
+        let found = check(&workspace(&[("ulvs-api", &[]), ("ulvs-engine", &[]), ("ulvs-ctl", &["ulvs-engine"])]));
+        assert_eq!(found, ["ulvs-ctl depends on ulvs-engine, but may use only ulvs-api, ulvs-config, ulvs-import"]);
     }
 
     #[test]
