@@ -26,17 +26,24 @@ pub(crate) struct Setup {
     pub(crate) capacity: u32,
 }
 
-/// A director with one worker.
+/// A director, whose first worker is at hand.
 pub(crate) struct Director {
     pub(crate) shared: Arc<Shared>,
     pub(crate) worker: Worker<Generator>,
+    pub(crate) others: Vec<Worker<Generator>>,
     _publisher: Publisher<Snapshot>,
 }
 
 impl Director {
     pub(crate) fn new(setup: &Setup, generator: Generator) -> Result<Self> {
+        Self::with_workers(setup, generator, Vec::new())
+    }
+
+    /// With a further worker for each of `others`.
+    pub(crate) fn with_workers(setup: &Setup, generator: Generator, others: Vec<Generator>) -> Result<Self> {
+        let workers = 1 + others.len();
         let destinations = setup.real_servers * u32::from(setup.ports) * setup.vips;
-        let capacity = Capacity { connections: setup.capacity, destinations: destinations.max(16), workers: 1 };
+        let capacity = Capacity { connections: setup.capacity, destinations: destinations.max(16), workers };
         let shared =
             Arc::new(Shared::new(capacity, [0x1234_5678_9abc_def1, 0xfedc_ba98_7654_3211, 0x0f1e_2d3c_4b5a_6979])?);
         let mut compiler = Compiler::new(Arc::clone(&shared));
@@ -47,15 +54,20 @@ impl Director {
             }
         }
         let publisher = Publisher::new(compiler.snapshot());
-        let engine = Engine::new(Arc::clone(&shared), 0);
         let exception = Arc::new(Exception::new(&[false]));
         let patience = Patience { packets: 64, ticks: 128 };
-        let worker = Worker::new(generator, engine, publisher.reader(), (0, 1), 1, exception, patience);
-        Ok(Self { shared, worker, _publisher: publisher })
+        let worker = |(number, generator)| {
+            let engine = Engine::new(Arc::clone(&shared), number);
+            let place = (number, workers);
+            Worker::new(generator, engine, publisher.reader(), place, 1, Arc::clone(&exception), patience)
+        };
+        let first = worker((0, generator));
+        let others = (1..).zip(others).map(worker).collect();
+        Ok(Self { shared, worker: first, others, _publisher: publisher })
     }
 }
 
-fn ip(ipv6: bool, bits: u32) -> IpAddr {
+pub(crate) fn ip(ipv6: bool, bits: u32) -> IpAddr {
     if ipv6 {
         IpAddr::V6(Ipv6Addr::from_bits(0xfd << 120 | u128::from(bits)))
     } else {

@@ -27,6 +27,10 @@ pub(crate) struct Generator {
     frames: Vec<Frames>,
     flows: u64,
     order: Order,
+    /// Flows whose packets of one kind come before those of the next.
+    block: u64,
+    /// The first flow.
+    first: u64,
     /// Packets made so far.
     pub(crate) made: u64,
     /// Packets sent so far.
@@ -38,14 +42,24 @@ pub(crate) struct Generator {
 impl Generator {
     /// Packets of these kinds in turn, of `flows` flows.
     pub(crate) fn new(pool: &Mempool, frames: Vec<Frames>, flows: u64, order: Order) -> Self {
-        Self { pool: pool.clone(), frames, flows, order, made: 0, sent: 0, until: u64::MAX }
+        Self { pool: pool.clone(), frames, flows, order, block: 1, first: 0, made: 0, sent: 0, until: u64::MAX }
+    }
+
+    /// The same, and a kind comes for so many flows before the next kind does.
+    pub(crate) fn in_blocks(self, block: u64) -> Self {
+        Self { block, ..self }
+    }
+
+    /// The same, of the flows from `first` on.
+    pub(crate) fn from(self, first: u64) -> Self {
+        Self { first, ..self }
     }
 
     #[inline]
     fn flow(&self, number: u64) -> u64 {
         match self.order {
-            Order::Ascending => number & (self.flows - 1),
-            Order::Scattered => number.wrapping_mul(STRIDE) & (self.flows - 1),
+            Order::Ascending => self.first + (number & (self.flows - 1)),
+            Order::Scattered => self.first + (number.wrapping_mul(STRIDE) & (self.flows - 1)),
         }
     }
 }
@@ -62,8 +76,9 @@ impl PacketIo for Generator {
         }
         let kinds = self.frames.len() as u64;
         for mbuf in mbufs.as_mut_slice() {
-            let frames = &self.frames[usize::try_from(self.made % kinds).unwrap_or(0)];
-            let flow = self.flow(self.made / kinds);
+            let within = self.made % (kinds * self.block);
+            let frames = &self.frames[usize::try_from(within / self.block).unwrap_or(0)];
+            let flow = self.flow(self.made / (kinds * self.block) * self.block + within % self.block);
             if let Some(frame) = u16::try_from(frames.len()).ok().and_then(|len| mbuf.append(len)) {
                 frames.write(flow, frame);
             }

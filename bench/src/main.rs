@@ -5,20 +5,23 @@
 //! less, and the ratio to the limit of the same run least.
 
 mod director;
+mod expiry;
 mod flows;
 mod generator;
 mod limit;
 mod measure;
 mod netlink;
 mod pcap;
+mod pktgen;
 mod process;
 mod report;
 mod rig;
+mod scaling;
 mod scenario;
 mod stall;
 mod ulvsd;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -36,6 +39,14 @@ struct Arguments {
     /// Write the results to FILE as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+
+    /// Write the results to FILE as a table in Markdown.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+
+    /// Write scripts for Pktgen-DPDK into FOLDER instead of measuring.
+    #[arg(long, value_name = "FOLDER")]
+    pktgen: Option<PathBuf>,
 
     /// Three repeats instead of seven.
     #[arg(long)]
@@ -62,25 +73,51 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let scenarios = chosen(&arguments.scenarios)?;
-    let generator = if scenarios.iter().any(Scenario::needs_generator) { Some(pool(arguments.no_huge)?) } else { None };
+    if let Some(folder) = &arguments.pktgen {
+        return scripts(folder, &scenarios, arguments.scenarios.is_empty());
+    }
+    let generator =
+        if scenarios.iter().any(Scenario::needs_generator) { Some(source(arguments.no_huge)?) } else { None };
     let repeats = if arguments.quick { 3 } else { 7 };
     let mut results = Vec::new();
     report::header();
     for scenario in &scenarios {
-        let pool = generator.as_ref().map(|(_, pool)| pool);
-        let result = scenario.run(pool, repeats).with_context(|| format!("scenario {}", scenario.name))?;
+        let result =
+            scenario.run(generator.as_ref(), repeats).with_context(|| format!("scenario {}", scenario.name))?;
         report::row(&result);
         results.push(result);
     }
-    if let Some(file) = arguments.json {
-        let text = serde_json::to_string_pretty(&results)?;
-        std::fs::write(&file, text + "\n").with_context(|| format!("{} can't be written", file.display()))?;
+    let write = |file: &PathBuf, text: String| {
+        std::fs::write(file, text).with_context(|| format!("{} can't be written", file.display()))
+    };
+    if let Some(file) = &arguments.json {
+        write(file, serde_json::to_string_pretty(&results)? + "\n")?;
+    }
+    if let Some(file) = &arguments.markdown {
+        write(file, report::markdown(&results))?;
+    }
+    Ok(())
+}
+
+/// Writes scripts of these scenarios, or of those among them for which there can be one.
+fn scripts(folder: &Path, scenarios: &[Scenario], all: bool) -> Result<()> {
+    for scenario in scenarios {
+        match scenario.pktgen() {
+            Some(traffic) => pktgen::write(folder, &scenario.name, &traffic)?,
+            None if all => {}
+            None => bail!("{} is not traffic that Pktgen can send by itself", scenario.name),
+        }
     }
     Ok(())
 }
 
 /// What the generator takes its packets from.
-fn pool(no_huge: bool) -> Result<(Eal, Mempool)> {
+pub(crate) struct Source {
+    pub(crate) eal: Eal,
+    pub(crate) pool: Mempool,
+}
+
+fn source(no_huge: bool) -> Result<Source> {
     let mut builder = Eal::builder().memory_mib(MEMORY).file_prefix(format!("ulvs-bench{}", std::process::id()));
     if no_huge {
         builder = builder.no_huge();
@@ -88,7 +125,7 @@ fn pool(no_huge: bool) -> Result<(Eal, Mempool)> {
     let eal = builder.init().context("the benchmark needs DPDK (--no-huge does without huge pages)")?;
     let config = MempoolConfig { count: 4095, cache: 256, data_room: 2048, socket: None };
     let pool = Mempool::new(&eal, "bench", &config)?;
-    Ok((eal, pool))
+    Ok(Source { eal, pool })
 }
 
 fn chosen(names: &[String]) -> Result<Vec<Scenario>> {

@@ -46,7 +46,21 @@ pub(crate) fn worker(worker: &mut Worker<Generator>, clock: &mut PacketClock, pa
     per_packet(cpu_time().saturating_sub(before), packets)
 }
 
-/// The same of the null forwarder: what the generator alone costs.
+/// The longest pass of so many packets, in CPU time.
+pub(crate) fn longest_pass(worker: &mut Worker<Generator>, clock: &mut PacketClock, packets: u64) -> Duration {
+    let goal = worker.io().made + packets;
+    let mut longest = Duration::ZERO;
+    let mut before = cpu_time();
+    while worker.io().made < goal {
+        worker.pass(clock.next());
+        let now = cpu_time();
+        longest = longest.max(now.saturating_sub(before));
+        before = now;
+    }
+    longest
+}
+
+/// Nanoseconds for each packet of the null forwarder: what the generator alone costs.
 pub(crate) fn null(generator: &mut Generator, packets: u64) -> f64 {
     let goal = generator.made + packets;
     let mut burst = MbufBurst::default();

@@ -1,5 +1,6 @@
 //! Results for people and for programs.
 
+use std::fmt::Write as _;
 use std::process::Command;
 
 use serde::Serialize;
@@ -53,10 +54,56 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
+/// All results as a document.
+pub(crate) fn markdown(results: &[Measured]) -> String {
+    let read = |file: &str| std::fs::read_to_string(file).unwrap_or_default().trim().to_owned();
+    let load = read("/proc/loadavg");
+    let load = load.split(' ').take(3).collect::<Vec<_>>().join(", ");
+    let mut text = format!("{}, commit {}.\nLoad averages at the end: {load}.\n\n", machine(), commit());
+    text += "Nanoseconds of one worker's CPU time for each packet, the median of the repeats, with what makes the packets; source: the\n\
+             generator alone; limit: dpdk-testpmd, which swaps hardware addresses, on the same packets.\n\n";
+    text += "| scenario | ns | least .. most | repeats | source | limit | times the limit | Mpps | bytes a connection |\n\
+             |---|---:|---|---:|---:|---:|---:|---:|---:|\n";
+    let mut notes = String::new();
+    for result in results {
+        let [least, most] = result.spread;
+        let ratio = result.limit_ns_per_packet.map(|limit| result.ns_per_packet / limit);
+        let _infallible = writeln!(
+            text,
+            "| {} | {:.1} | {least:.1} .. {most:.1} | {} | {} | {} | {} | {:.1} | {} |",
+            result.scenario,
+            result.ns_per_packet,
+            result.repeats,
+            shown(result.source_ns_per_packet),
+            shown(result.limit_ns_per_packet),
+            shown(ratio),
+            1000.0 / result.ns_per_packet,
+            shown(result.bytes_per_connection),
+        );
+        for note in &result.notes {
+            let _infallible = writeln!(notes, "- {}: {note}", result.scenario);
+        }
+    }
+    if !notes.is_empty() {
+        text = text + "\n" + &notes;
+    }
+    text
+}
+
+fn shown(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
+}
+
 fn machine() -> String {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned())
+    let model = model.map_or(std::env::consts::ARCH, |(_, name)| name);
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let version = Command::new("pkg-config").args(["--modversion", "libdpdk"]).output();
+    let version =
+        version.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    format!("{model}, {count} CPUs, Linux {}, DPDK {version}", kernel.trim())
 }
 
 fn commit() -> String {
@@ -72,7 +119,6 @@ pub(crate) fn header() {
 }
 
 pub(crate) fn row(result: &Measured) {
-    let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"));
     println!(
         "{:<16} {:>10.1} {:>8} {:>8} {:>8} {:>7.1} {:>8.1} .. {:<6.1}{}",
         result.scenario,

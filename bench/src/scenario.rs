@@ -5,12 +5,15 @@ use dpdk::Mempool;
 use ulvs_model::{ForwardMethod, Protocol, SchedulerKind};
 use ulvs_wire::{parse, tcp};
 
+use crate::Source;
 use crate::director::{Director, Setup};
+use crate::expiry;
 use crate::flows::{Frames, Traffic, Way};
 use crate::generator::{Generator, Order};
 use crate::measure::{self, PacketClock};
 use crate::report::{self, Measured};
 use crate::rig;
+use crate::scaling;
 use crate::stall::{self, Operation};
 use crate::ulvsd;
 
@@ -29,6 +32,10 @@ enum Kind {
     Existing,
     /// The first packets of new connections.
     New,
+    /// Connections end beside those that have traffic.
+    Expiry,
+    /// Two workers against one.
+    Scaling,
     /// Control operations while ulvsd forwards.
     Stall(Operation),
 }
@@ -40,8 +47,23 @@ pub(crate) struct Scenario {
     kind: Kind,
     setup: Setup,
     traffic: Traffic,
-    both: bool,
+    /// The packets of a flow in their order: which way, and their TCP flags.
+    packets: Vec<(Way, u8)>,
 }
+
+/// The life of a connection in both directions: opened, one request and its answer, closed.
+const LIFE: [(Way, u8); 7] = [
+    (Way::Requests, tcp::SYN),
+    (Way::Replies, tcp::SYN | tcp::ACK),
+    (Way::Requests, tcp::ACK),
+    (Way::Requests, tcp::ACK),
+    (Way::Replies, tcp::ACK),
+    (Way::Requests, tcp::FIN | tcp::ACK),
+    (Way::Replies, tcp::FIN | tcp::ACK),
+];
+
+/// Lives that go on at a time.
+const LIVES: u64 = 1024;
 
 impl Scenario {
     /// Every scenario.
@@ -76,10 +98,14 @@ impl Scenario {
                 all.push(Self::new_connections(&format!("sched-{scheduler}-{word}"), parse::TCP, scheduler, count));
             }
         }
+        all.extend([Self::life(), Self::expiry()]);
+        for (word, bits) in [("1m", 20), ("8m", 23)] {
+            all.push(Self::existing(format!("mem-{word}"), ForwardMethod::Dr, false, 1 << bits, false));
+        }
+        let existing = |name: &str| Self::existing(name.to_owned(), ForwardMethod::Dr, false, 1 << RIG_BITS, false);
+        all.push(Self { kind: Kind::Scaling, ..existing("workers-2") });
         for (name, operation) in Operation::ALL {
-            let mut scenario = Self::existing(name.to_owned(), ForwardMethod::Dr, false, 1 << RIG_BITS, false);
-            scenario.kind = Kind::Stall(operation);
-            all.push(scenario);
+            all.push(Self { kind: Kind::Stall(operation), ..existing(name) });
         }
         all
     }
@@ -91,9 +117,20 @@ impl Scenario {
         self
     }
 
+    /// The traffic as Pktgen sends it: requests only, by UDP, whose first packets make their connections. Nothing if the
+    /// scenario is more than packets of existing connections.
+    pub(crate) fn pktgen(&self) -> Option<Traffic> {
+        let is_it = matches!(self.kind, Kind::Rig | Kind::Existing) && self.packets.len() == 1;
+        (is_it && !self.name.starts_with("mem-")).then_some(Traffic {
+            protocol: parse::UDP,
+            tcp_flags: 0,
+            ..self.traffic
+        })
+    }
+
     /// Whether it needs packets of this process.
     pub(crate) fn needs_generator(&self) -> bool {
-        matches!(self.kind, Kind::Existing | Kind::New)
+        !matches!(self.kind, Kind::Rig | Kind::Stall(_))
     }
 
     fn existing(name: String, method: ForwardMethod, both: bool, flows: u64, ipv6: bool) -> Self {
@@ -110,7 +147,24 @@ impl Scenario {
         };
         let way = Way::Requests;
         let traffic = Traffic { flows, ports: 1, vips: 1, ipv6, protocol: parse::TCP, tcp_flags: tcp::ACK, way };
-        Self { name, kind: Kind::Existing, setup, traffic, both }
+        let mut packets = vec![(Way::Requests, tcp::ACK)];
+        if both {
+            packets.push((Way::Replies, tcp::ACK));
+        }
+        Self { name, kind: Kind::Existing, setup, traffic, packets }
+    }
+
+    fn life() -> Self {
+        let mut scenario = Self::new_connections("life", parse::TCP, SchedulerKind::Rr, 1);
+        scenario.setup.method = ForwardMethod::Nat;
+        scenario.packets = LIFE.to_vec();
+        scenario
+    }
+
+    fn expiry() -> Self {
+        let mut scenario = Self::new_connections("expire", parse::UDP, SchedulerKind::Rr, 1);
+        (scenario.kind, scenario.setup.capacity) = (Kind::Expiry, 2 << 20);
+        scenario
     }
 
     fn new_connections(name: &str, protocol: u8, scheduler: SchedulerKind, real_servers: u32) -> Self {
@@ -126,14 +180,20 @@ impl Scenario {
         };
         let (flows, way) = (8 << 20, Way::Requests);
         let traffic = Traffic { flows, ports: 1, vips: 1, ipv6: false, protocol, tcp_flags: tcp::SYN, way };
-        Self { name: name.to_owned(), kind: Kind::New, setup, traffic, both: false }
+        let packets = vec![(way, tcp::SYN)];
+        Self { name: name.to_owned(), kind: Kind::New, setup, traffic, packets }
     }
 
     /// Measures it, alternating with the null forwarder.
-    pub(crate) fn run(&self, pool: Option<&Mempool>, repeats: usize) -> Result<Measured> {
-        match (self.kind, pool) {
-            (Kind::Existing, Some(pool)) => self.run_existing(pool, repeats),
-            (Kind::New, Some(pool)) => self.run_new(pool, repeats),
+    pub(crate) fn run(&self, source: Option<&Source>, repeats: usize) -> Result<Measured> {
+        let (name, setup) = (&self.name, &self.setup);
+        match (self.kind, source) {
+            (Kind::Existing, Some(Source { pool, .. })) => self.run_existing(pool, repeats),
+            (Kind::New, Some(Source { pool, .. })) => self.run_new(pool, repeats),
+            (Kind::Expiry, Some(Source { pool, .. })) => expiry::run(name, setup, self.traffic, pool, repeats),
+            (Kind::Scaling, Some(Source { eal, pool })) => {
+                scaling::run(name, setup, self.traffic, (eal, pool), repeats)
+            }
             (Kind::Stall(operation), _) => stall::run(&self.name, operation, repeats),
             _ => self.run_on_the_rig(repeats),
         }
@@ -149,23 +209,22 @@ impl Scenario {
     }
 
     fn frames(&self) -> Vec<Frames> {
-        let mut frames = vec![Frames::new(self.traffic)];
-        if self.both {
-            frames.push(Frames::new(Traffic { way: Way::Replies, ..self.traffic }));
-        }
-        frames
+        let frames = |&(way, tcp_flags)| Frames::new(Traffic { tcp_flags, way, ..self.traffic });
+        self.packets.iter().map(frames).collect()
     }
 
     fn run_existing(&self, pool: &Mempool, repeats: usize) -> Result<Measured> {
         let flows = self.traffic.flows;
         let open = Frames::new(Traffic { tcp_flags: tcp::SYN, ..self.traffic });
+        let before = resident();
         let mut director = Director::new(&self.setup, Generator::new(pool, vec![open], flows, Order::Ascending))?;
         let mut clock = PacketClock::default();
         measure::worker(&mut director.worker, &mut clock, flows.max(64));
         ensure!(director.shared.connections() == flows, "{} connections were made", director.shared.connections());
         *director.worker.io() = Generator::new(pool, self.frames(), flows, Order::Scattered);
-        let warm = flows * if self.both { 2 } else { 1 };
+        let warm = flows * self.packets.len() as u64;
         measure::worker(&mut director.worker, &mut clock, warm.max(1 << 16));
+        let memory = resident().saturating_sub(before);
         let mut source = Generator::new(pool, self.frames(), flows, Order::Scattered);
         let (mut times, mut limits) = (Vec::new(), Vec::new());
         let before = director.worker.engine().counters().forwarded.get();
@@ -176,28 +235,42 @@ impl Scenario {
         }
         let forwarded = director.worker.engine().counters().forwarded.get() - before;
         ensure!(forwarded == director.worker.io().made - made, "only {forwarded} packets were forwarded");
-        Ok(self.measured(times, limits, &director))
+        let mut measured = self.measured(times, limits);
+        // With few flows it is what there is anyway.
+        #[expect(clippy::cast_precision_loss, reason = "a quotient for people")]
+        let bytes = memory as f64 / flows as f64;
+        measured.bytes_per_connection = (flows >= WEIGHED).then_some(bytes);
+        Ok(measured)
     }
 
     fn run_new(&self, pool: &Mempool, repeats: usize) -> Result<Measured> {
         let flows = self.traffic.flows;
-        let generator = Generator::new(pool, self.frames(), flows, Order::Ascending);
-        let mut director = Director::new(&self.setup, generator)?;
-        let mut source = Generator::new(pool, self.frames(), flows, Order::Ascending);
+        let kinds = self.packets.len() as u64;
+        // Whole lives, if a flow has more than one packet.
+        let (block, packets) =
+            if kinds > 1 { (LIVES, PACKETS / (kinds * LIVES) * kinds * LIVES) } else { (1, PACKETS) };
+        let generator = || Generator::new(pool, self.frames(), flows, Order::Ascending).in_blocks(block);
+        let (mut director, mut source) = (Director::new(&self.setup, generator())?, generator());
         let mut clock = PacketClock::default();
         let (mut times, mut limits) = (Vec::new(), Vec::new());
         // The first round touches memory never used before.
         for round in 0..=repeats {
-            limits.push(measure::null(&mut source, PACKETS));
-            times.push(measure::worker(&mut director.worker, &mut clock, PACKETS));
+            limits.push(measure::null(&mut source, packets));
+            times.push(measure::worker(&mut director.worker, &mut clock, packets));
             if round == 0 {
                 (times, limits) = (Vec::new(), Vec::new());
             }
             let live = director.shared.connections();
-            ensure!(live >= PACKETS, "{live} connections were made of {PACKETS} packets");
+            ensure!(live >= packets / kinds, "{live} connections were made of {packets} packets");
             Self::expire(&mut director, &mut clock);
         }
-        Ok(self.measured(times, limits, &director))
+        let mut measured = self.measured(times, limits);
+        if kinds > 1 {
+            #[expect(clippy::cast_precision_loss, reason = "a few")]
+            let lives = 1000.0 / (measured.ns_per_packet * kinds as f64);
+            measured.notes.push(format!("{lives:.2} M connections a second, opened and closed, {kinds} packets each"));
+        }
+        Ok(measured)
     }
 
     /// Lets all connections end.
@@ -211,13 +284,20 @@ impl Scenario {
         director.worker.io().until = u64::MAX;
     }
 
-    fn measured(&self, times: Vec<f64>, sources: Vec<f64>, director: &Director) -> Measured {
-        let live = director.shared.connections();
-        #[expect(clippy::cast_precision_loss, reason = "a quotient for people")]
-        let bytes = (live > 0).then(|| director.shared.table.bytes() as f64 / live as f64);
+    fn measured(&self, times: Vec<f64>, sources: Vec<f64>) -> Measured {
         let mut measured = Measured::new(&self.name, times);
         measured.source_ns_per_packet = Some(report::median(sources));
-        measured.bytes_per_connection = bytes;
         measured
     }
+}
+
+/// From so many connections on, what one takes of the memory is told.
+const WEIGHED: u64 = 1 << 20;
+
+/// Memory of this process that is really there, in bytes: huge pages of the kernel's own choice are in it.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
 }

@@ -12,6 +12,23 @@ pub(crate) struct Arguments {
     arguments: Vec<String>,
 }
 
+/// Scripts for Pktgen-DPDK.
+#[derive(clap::Args)]
+pub(crate) struct Pktgen {
+    /// Where they are written.
+    #[arg(long, default_value = "target/pktgen")]
+    folder: String,
+
+    /// Scenarios; all that Pktgen can send without any.
+    scenarios: Vec<String>,
+}
+
+/// Has the benches write their traffic as scripts.
+pub(crate) fn pktgen(arguments: Pktgen) -> Result<ExitCode> {
+    let arguments = ["--pktgen".to_owned(), arguments.folder].into_iter().chain(arguments.scenarios).collect();
+    run(&Arguments { arguments })
+}
+
 /// Builds ulvsd and the benches as they are released, and runs the benches.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let cargo = || Command::new(env!("CARGO"));

@@ -12,6 +12,7 @@ mod instructions;
 mod lab;
 mod load;
 mod percentile;
+mod plot;
 mod tiers;
 
 use std::io::Write as _;
@@ -34,6 +35,10 @@ enum Command {
     Tiers,
     /// Measure the datapath: the arguments are those of ulvs-bench (--list, --quick, --json FILE, SCENARIO...).
     Bench(bench::Arguments),
+    /// Write the scenarios as Lua scripts for Pktgen-DPDK, with a search for the highest rate without loss.
+    Pktgen(bench::Pktgen),
+    /// Draw results of `cargo xtask bench --json` as an SVG.
+    Plot(plot::Arguments),
     /// Count the instructions of the hot path under callgrind, and compare them with the baseline in bench/.
     Instructions(instructions::Arguments),
     /// A director's network in namespaces: client, router, director port, real servers.
@@ -46,6 +51,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Tiers => tiers::run(),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Pktgen(arguments) => bench::pktgen(arguments),
+        Command::Plot(arguments) => plot::run(&arguments),
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
         Command::Load(arguments) => load::run(&arguments),
