@@ -83,7 +83,7 @@ fn service(setup: &Setup, vip: u32, port: u16) -> Result<Service> {
         service.add(Destination {
             address: SocketAddr::new(ip(setup.ipv6, REAL_SERVER + 1 + number), port),
             method: setup.method,
-            weight: Weight::default(),
+            weight: weight(setup.scheduler),
             thresholds: Thresholds::default(),
         })?;
     }
@@ -104,4 +104,10 @@ fn network(setup: &Setup) -> Network {
         neighbours: vec![Neighbour { port, address: gateway, mac: [2, 0, 0, 0, 0, 9] }],
         addresses: Vec::new(),
     }
+}
+
+/// With weighted overflow a real server takes no more connections than its weight.
+fn weight(scheduler: SchedulerKind) -> Weight {
+    let weight = if scheduler == SchedulerKind::Ovf { i64::from(i32::MAX) } else { 1 };
+    Weight::new(weight).unwrap_or_default()
 }

@@ -80,7 +80,7 @@ fn service(setup: Setup) -> Result<Service> {
         service.add(Destination {
             address: SocketAddr::new(ip(setup.ipv6, REAL_SERVER + number), port),
             method: setup.method,
-            weight: Weight::default(),
+            weight: weight(setup.scheduler),
             thresholds: Thresholds::default(),
         })?;
     }
@@ -97,4 +97,10 @@ fn network(ipv6: bool) -> Result<Network> {
         neighbours: vec![Neighbour { port, address: gateway, mac: [2, 0, 0, 0, 0, 9] }],
         addresses: Vec::new(),
     })
+}
+
+/// With weighted overflow a real server takes no more connections than its weight.
+fn weight(scheduler: SchedulerKind) -> Weight {
+    let weight = if scheduler == SchedulerKind::Ovf { i64::from(i32::MAX) } else { 1 };
+    Weight::new(weight).unwrap_or_default()
 }
