@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Changed, ConnectionPage, ConnectionQuery, DrainQuery, DrainRequest, DrainStatus, Failure, SOCKET_VARIABLE,
-    ServiceStatus, Status, path,
+    Changed, CheckStatus, ConnectionPage, ConnectionQuery, DrainQuery, DrainRequest, DrainStatus, Failure,
+    SOCKET_VARIABLE, ServiceStatus, Status, path,
 };
 
 /// Asks a running ulvsd, one connection for each question, and waits for the answer.
@@ -107,6 +107,14 @@ impl Client {
     /// If ulvsd gives no or no good answer.
     pub fn services(&self) -> Result<Vec<ServiceStatus>, ClientError> {
         self.get(path::SERVICES)
+    }
+
+    /// The health checks.
+    ///
+    /// # Errors
+    /// If ulvsd gives no or no good answer.
+    pub fn checks(&self) -> Result<Vec<CheckStatus>, ClientError> {
+        self.get(path::CHECKS)
     }
 
     /// A page of connections.

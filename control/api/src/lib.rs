@@ -3,6 +3,7 @@
 //! Answers may get further fields at any time; a client ignores those it doesn't know. Names of protocols, schedulers,
 //! methods, states and reasons are open sets, hence text and not enumerations.
 
+mod check;
 mod client;
 mod configuration;
 mod connection;
@@ -15,6 +16,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+pub use check::CheckStatus;
 pub use client::{Client, ClientError};
 pub use configuration::{Applied, ApplyRequest, RollbackRequest, Version};
 pub use connection::{Connection, ConnectionPage, ConnectionQuery};
@@ -40,6 +42,8 @@ pub mod path {
     pub const SERVICES: &str = "/v1/services";
     /// [`ConnectionPage`](crate::ConnectionPage), asked for with a [`ConnectionQuery`](crate::ConnectionQuery)
     pub const CONNECTIONS: &str = "/v1/conns";
+    /// A list of [`CheckStatus`](crate::CheckStatus)
+    pub const CHECKS: &str = "/v1/checks";
     /// [`DrainStatus`](crate::DrainStatus), asked for with a [`DrainQuery`](crate::DrainQuery); [`Changed`](crate::Changed), by a
     /// POST of a [`DrainRequest`](crate::DrainRequest)
     pub const DRAIN: &str = "/v1/drain";

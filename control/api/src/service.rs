@@ -22,6 +22,9 @@ pub struct ServiceStatus {
     /// An entry of the file that is not as the file says: netlink or the API edited it since.
     #[serde(default)]
     pub edited: bool,
+    /// Whether enough of its real servers are up; absent: none of them is checked.
+    #[serde(default)]
+    pub quorum: Option<bool>,
     /// Traffic of the service.
     pub counters: Counters,
     /// Its real servers in the order they were added.
@@ -43,6 +46,9 @@ pub struct RealServerStatus {
     /// Whether packets are sent to it; not while it is taken out.
     #[serde(default = "yes")]
     pub forwarded: bool,
+    /// What its health checks say: `up`, `down`; empty: it has none.
+    #[serde(default)]
+    pub health: Name,
     /// Whether an operator has it emptied.
     #[serde(default)]
     pub drain: Drain,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use ulvs_model::ServiceSet;
 
+use crate::check::{Check, ServiceChecks};
 use crate::{Device, Mac};
 
 /// Everything the operator decides about a director. Only validation makes one, so a `Director` is always consistent:
@@ -23,6 +24,8 @@ pub struct Director {
     pub(crate) static_routes: Vec<StaticRoute>,
     pub(crate) static_neighbours: Vec<StaticNeighbour>,
     pub(crate) services: ServiceSet,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) checked: Vec<ServiceChecks>,
 }
 
 impl Director {
@@ -84,6 +87,16 @@ impl Director {
     /// Each `[[service]]` with its real servers.
     pub const fn services(&self) -> &ServiceSet {
         &self.services
+    }
+
+    /// Each `[check.NAME]`.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// The services whose real servers are checked.
+    pub fn checked(&self) -> &[ServiceChecks] {
+        &self.checked
     }
 
     /// The services alone.

@@ -4,7 +4,7 @@ use ipnet::IpNet;
 use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, Weight};
 
 use crate::problems::{At, Span};
-use crate::{Api, Connections, Destinations, Device, Dpdk, Mac, Metrics, Neighbours, PollMode, State};
+use crate::{Api, Check, Connections, Destinations, Device, Dpdk, Mac, Metrics, Neighbours, PollMode, State};
 
 /// What a source says, each value readable by itself; whether the values fit together is still open.
 ///
@@ -22,6 +22,8 @@ pub(crate) struct Draft {
     pub(crate) ports: Vec<DraftPort>,
     pub(crate) static_routes: Vec<DraftRoute>,
     pub(crate) static_neighbours: Vec<DraftNeighbour>,
+    /// By name; absent if something of it is wrong.
+    pub(crate) checks: Vec<(String, Option<Check>)>,
     pub(crate) services: Vec<DraftService>,
 }
 
@@ -76,6 +78,20 @@ pub(crate) struct DraftService {
     /// The scheduler's, by name.
     pub(crate) flags: Vec<At<String>>,
     pub(crate) real_servers: Vec<DraftRealServer>,
+    pub(crate) checked: DraftChecked,
+}
+
+/// What of a service is about checks.
+#[derive(Debug, Default)]
+pub(crate) struct DraftChecked {
+    /// Checks of real servers that name none themselves.
+    pub(crate) checks: Vec<At<String>>,
+    pub(crate) inhibit_on_failure: bool,
+    pub(crate) quorum: Option<At<u32>>,
+    pub(crate) hysteresis: u32,
+    pub(crate) sorry_server: Option<DraftRealServer>,
+    /// Where the first of the keys is that make no sense without checks.
+    pub(crate) place: Option<At<()>>,
 }
 
 #[derive(Debug)]
@@ -87,4 +103,6 @@ pub(crate) struct DraftRealServer {
     pub(crate) weight: Weight,
     pub(crate) upper_threshold: u32,
     pub(crate) lower_threshold: Option<At<u32>>,
+    /// Absent: the service's.
+    pub(crate) checks: Option<Vec<At<String>>>,
 }

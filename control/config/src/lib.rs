@@ -8,6 +8,7 @@
 //! values (names that must be unique, references, address families) is validated on the draft, the same for each source.
 //! Both collect what is wrong instead of stopping, as [`Diagnostic`]s.
 
+mod check;
 mod device;
 mod diagnostic;
 mod director;
@@ -19,6 +20,9 @@ mod restart;
 mod toml;
 mod validate;
 
+pub use check::{
+    AgentProbe, Check, DnsProbe, ExecProbe, Feedback, HttpProbe, Origin, Probe, ServiceChecks, Tls, UdpProbe,
+};
 pub use device::{Device, DeviceError};
 pub use diagnostic::Diagnostic;
 pub use director::{

@@ -1,5 +1,6 @@
 //! `ulvs.toml`, one file for each of its sections.
 
+mod check;
 mod dpdk;
 mod neighbour;
 mod port;
@@ -98,6 +99,7 @@ fn read(text: &str, problems: &mut Problems) -> Draft {
         ports: root.required_sections("port", "`name` and `device`", problems, port::read),
         static_routes: root.sections("route", problems, route::read),
         static_neighbours: root.sections("neighbour", problems, neighbour::read),
+        checks: root.named_sections("check", problems, check::read),
         services: root.sections("service", problems, service::read),
     };
     root.finish(problems);

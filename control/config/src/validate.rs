@@ -1,5 +1,6 @@
 //! Whether the values of a draft fit together.
 
+mod checks;
 mod ports;
 mod references;
 mod services;
@@ -20,7 +21,15 @@ impl Draft {
         services: Vec<Vec<DraftService>>,
         problems: &mut [Problems],
     ) -> Option<Director> {
-        let services = services::validate(services, texts, &self.destinations, problems);
+        let (mut checks, mut broken) = (Vec::new(), Vec::new());
+        for (name, check) in self.checks {
+            match check {
+                Some(check) => checks.push(check),
+                None => broken.push(name),
+            }
+        }
+        let names = checks::Names::new(&checks, &broken);
+        let (services, checked) = services::validate(services, texts, &self.destinations, &names, problems);
         let problems = problems.first_mut()?;
         let workers = workers(self.workers, problems);
         let names = ports::Names::of(&self.ports);
@@ -40,6 +49,8 @@ impl Draft {
             static_routes,
             static_neighbours,
             services,
+            checks,
+            checked,
         })
     }
 }

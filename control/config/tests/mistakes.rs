@@ -53,6 +53,11 @@ fn values_that_do_not_fit_together_are_reported() {
 }
 
 #[test]
+fn checks_and_what_names_them_are_looked_at() {
+    check("checks");
+}
+
+#[test]
 fn more_workers_than_the_table_bears_are_refused() {
     check("workers");
 }

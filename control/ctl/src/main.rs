@@ -1,5 +1,6 @@
 //! ulvsctl: look at and steer a running director.
 
+mod checks;
 mod configuration;
 mod conns;
 mod drain;
@@ -12,6 +13,7 @@ mod units;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -38,6 +40,8 @@ enum Command {
     Status,
     /// The virtual services and their real servers.
     Services,
+    /// The health checks.
+    Checks,
     /// The connections.
     Conns {
         /// The most connections to show; 0: all.
@@ -103,6 +107,8 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Command::Status => write!(out, "{}", status::render(&client.status()?))?,
         Command::Services if arguments.json => writeln!(out, "{}", client.get_text(path::SERVICES)?)?,
         Command::Services => write!(out, "{}", services::render(&client.services()?))?,
+        Command::Checks if arguments.json => writeln!(out, "{}", client.get_text(path::CHECKS)?)?,
+        Command::Checks => write!(out, "{}", checks::render(&client.checks()?, now()))?,
         Command::Conns { limit } => conns::walk(&client, *limit, arguments.json, out)?,
         Command::Drain(options) => drain::drain(&client, options, out)?,
         Command::Undrain(named) => drain::undrain(&client, named, out)?,
@@ -114,6 +120,11 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Command::Rollback { version } => told(out).roll_back(*version)?,
     }
     Ok(())
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -51,7 +51,7 @@ fn service_row(service: &ServiceStatus) -> [String; 15] {
         bytes_out,
         neighbours(&service.real_servers),
         owner(&service.owner, service.edited),
-        String::new(),
+        if service.quorum == Some(false) { "no quorum".to_owned() } else { String::new() },
     ]
 }
 
@@ -72,7 +72,7 @@ fn real_server_row(real_server: &RealServerStatus) -> [String; 15] {
         bytes_out,
         neighbour(real_server.neighbour).to_owned(),
         owner(&real_server.owner, real_server.edited),
-        state(real_server).to_owned(),
+        state(real_server),
     ]
 }
 
@@ -93,14 +93,16 @@ fn weight(real_server: &RealServerStatus) -> String {
     }
 }
 
-/// What keeps a real server from its share.
-fn state(real_server: &RealServerStatus) -> &'static str {
-    match real_server.drain {
+/// What its checks say of a real server, and what else keeps it from its share.
+fn state(real_server: &RealServerStatus) -> String {
+    let drain = match real_server.drain {
         Drain::No if real_server.overloaded => "overloaded",
         Drain::No => "",
         Drain::Quiescent => "drained",
         Drain::Removed => "removed",
-    }
+    };
+    let words = [&real_server.health, drain];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 /// `sh (sh-fallback,sh-port)`
@@ -159,6 +161,7 @@ mod tests {
             weight: 1,
             configured_weight: 1,
             forwarded: true,
+            health: "".into(),
             drain: Drain::No,
             upper_threshold: if neighbour == Neighbour::NoRoute { 350 } else { 0 },
             lower_threshold: 0,
@@ -187,12 +190,14 @@ mod tests {
             flags: vec!["sh-fallback".into(), "sh-port".into()],
             owner: "file".into(),
             edited: true,
+            quorum: Some(true),
             counters: Counters { connections: 704, ..Counters::default() },
             real_servers: vec![
                 real_server("10.0.0.11:8080", "nat", Neighbour::Resolved),
                 RealServerStatus {
                     weight: 0,
                     configured_weight: 4,
+                    health: "down".into(),
                     drain: Drain::Quiescent,
                     ..real_server("10.0.0.12:80", "dr", Neighbour::NoRoute)
                 },
@@ -205,6 +210,7 @@ mod tests {
             flags: vec![],
             owner: "api".into(),
             edited: false,
+            quorum: Some(false),
             counters: Counters::default(),
             real_servers: vec![],
         };
@@ -212,8 +218,8 @@ mod tests {
 PROT  ADDRESS             SCHEDULER/FORWARD         WEIGHT  THRESHOLDS  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN  PACKETS OUT  BYTES IN  BYTES OUT  NEIGHBOUR        OWNER    STATE
 TCP   192.0.2.100:80      sh (sh-fallback,sh-port)                          24       680          704           0            0       0 B        0 B  1 of 2 resolved  file*
   ->  10.0.0.11:8080      nat                            1                  12       340          352        123k         234k  1.00 MiB   1.50 GiB  resolved         netlink
-  ->  10.0.0.12:80        dr                        0 of 4  350             12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route         netlink  drained
-UDP   [2001:db8::100]:53  rr                                                 0         0            0           0            0       0 B        0 B  no real server   api
+  ->  10.0.0.12:80        dr                        0 of 4  350             12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route         netlink  down, drained
+UDP   [2001:db8::100]:53  rr                                                 0         0            0           0            0       0 B        0 B  no real server   api      no quorum
 ";
         assert_eq!(render(&[web, dns]), expected);
         assert_eq!(render(&[]), "no services\n");

@@ -140,6 +140,7 @@ pub(crate) async fn serve(
         .route(path::STATUS, get(status))
         .route(path::SERVICES, get(services))
         .route(path::CONNECTIONS, get(connections))
+        .route(path::CHECKS, get(checks))
         .route(path::DRAIN, get(drain_status).post(drain))
         .with_state(sources)
         .merge(change::router(configuration))
@@ -157,6 +158,10 @@ async fn services(State(sources): State<Arc<Sources>>) -> Response {
         Ok(services) => Json(services).into_response(),
         Err(stopping) => stopping.into_response(),
     }
+}
+
+async fn checks(State(sources): State<Arc<Sources>>) -> Response {
+    Json(sources.checks.status()).into_response()
 }
 
 async fn connections(
@@ -205,7 +210,9 @@ fn refusal_of(refusal: &Refusal) -> Response {
 }
 
 async fn unknown() -> Response {
-    let known = [path::STATUS, path::SERVICES, path::CONNECTIONS, path::DRAIN, path::DIFF, path::VERSIONS].join(", ");
+    let known =
+        [path::STATUS, path::SERVICES, path::CONNECTIONS, path::CHECKS, path::DRAIN, path::DIFF, path::VERSIONS];
+    let known = known.join(", ");
     failure(StatusCode::NOT_FOUND, format!("there is nothing here: ask for one of {known}"))
 }
 

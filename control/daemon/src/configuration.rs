@@ -10,6 +10,7 @@ use ulvs_api::{Applied, Version};
 use ulvs_config::{Director, Files, restart_needed};
 use ulvs_ipvs::Follow;
 
+use crate::checks::Checks;
 use crate::control::Request;
 use crate::words::counted;
 use crate::{check, ipvs};
@@ -26,6 +27,7 @@ pub(crate) struct Configuration {
     pub(crate) started: Director,
     pub(crate) control: mpsc::Sender<Request>,
     pub(crate) services: Arc<ipvs::Director>,
+    pub(crate) checks: Checks,
     pub(crate) versions: Option<Versions>,
     /// One follows at a time.
     pub(crate) turn: Mutex<()>,
@@ -113,6 +115,7 @@ impl Configuration {
     async fn follow(&self, director: Director, follow: Follow, who: &str) -> Result<Applied, String> {
         let entries = ipvs::entries(&director);
         let changes = ipvs::follow(&self.services, entries, follow).await.map_err(|refusal| refusal.to_string())?;
+        self.checks.follow(&director).await;
         let applied = self.told(changes, &director);
         let (reply, answer) = oneshot::channel();
         let stopping = || "ulvsd is stopping".to_owned();

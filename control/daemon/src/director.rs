@@ -13,6 +13,7 @@ use ulvs_kernel::{KernelState, Mirror, Netlink, Resolver, address};
 use ulvs_worker::{Tsc, Wall};
 
 use crate::api::Sockets;
+use crate::checks::Checks;
 use crate::configuration::{Configuration, Versions};
 use crate::control::{Control, Request};
 use crate::devices::{self, DirectorPort};
@@ -118,7 +119,9 @@ async fn serve(
     control.wakes(threads.workers());
     let parts = (&datapath.shared, &datapath.ports, &datapath.started);
     let exception = Arc::clone(threads.exception());
-    let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), Arc::clone(&services)));
+    let (checks, steward) = Checks::start(director, Arc::clone(&services))?;
+    let told = (Arc::clone(&services), checks.board());
+    let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), told));
     let rights = ipvs::rights()?;
     let netlink = ipvs::bind(&ipvs::socket(&director.api().socket), Arc::clone(&services), rights)?;
     let configuration = Arc::new(Configuration {
@@ -126,6 +129,7 @@ async fn serve(
         started: director.clone(),
         control: requests,
         services: Arc::clone(&services),
+        checks,
         versions,
         turn: Mutex::default(),
     });
@@ -133,6 +137,7 @@ async fn serve(
     let api = api::serve(sockets.api, rights, Arc::clone(&sources), Arc::clone(&configuration));
     let mut tasks = vec![tokio::spawn(control.run(receiver, move || clock.now())), tokio::spawn(api)];
     tasks.push(tokio::spawn(netlink.run()));
+    tasks.push(tokio::spawn(steward.run()));
     let told = proc_net::Sources {
         services: Arc::clone(&services),
         board,

@@ -9,6 +9,7 @@
 mod adoption;
 mod api;
 mod check;
+mod checks;
 mod clock;
 mod configuration;
 mod control;

@@ -1,5 +1,6 @@
 //! `/metrics` for Prometheus. Everything is read when it is scraped; nothing is kept for it.
 
+mod checks;
 mod histogram;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use tokio::net::TcpListener;
 use ulvs_engine::counters::Totals;
 use ulvs_engine::snapshot::{DestinationStatus, PortId, ServiceStatus};
 use ulvs_engine::{DropReason, PuntReason, Shared};
+use ulvs_model::ServiceKey;
 use ulvs_worker::TapCounters;
 
 use self::histogram::Histograms;
@@ -56,6 +58,8 @@ fn page(sources: &Sources, services: &[ServiceStatus]) -> prometheus::Result<Vec
     let taps =
         taps.filter_map(|(port, id)| Some((port.settings.name.as_str(), sources.exception.counters(PortId(id))?)));
     gather(&registry, &sources.shared, ports, taps, services)?;
+    let watched = sources.checks.watched().into_iter().map(|(watched, _)| watched);
+    checks::gather(&registry, watched, sources.checks.services().into_iter())?;
     let mut page = Vec::new();
     TextEncoder::new().encode(&registry.gather(), &mut page)?;
     Ok(page)
@@ -231,8 +235,12 @@ const SERVICE: [&str; 3] = ["proto", "local_address", "local_port"];
 const REAL_SERVER: [&str; 5] = ["proto", "local_address", "local_port", "remote_address", "remote_port"];
 
 fn service_labels(service: &ServiceStatus) -> [String; 3] {
-    let address = service.key.address;
-    [service.key.protocol.name().to_uppercase(), address.ip().to_string(), address.port().to_string()]
+    key_labels(service.key)
+}
+
+fn key_labels(key: ServiceKey) -> [String; 3] {
+    let address = key.address;
+    [key.protocol.name().to_uppercase(), address.ip().to_string(), address.port().to_string()]
 }
 
 fn services(registry: &Registry, services: &[ServiceStatus]) -> prometheus::Result<()> {

@@ -23,7 +23,7 @@ use ulvs_worker::{Exception, Tsc, Wall};
 use crate::clock::seconds_of;
 use crate::control::Request;
 use crate::devices::DirectorPort;
-use crate::{drain, ipvs};
+use crate::{checks, drain, ipvs};
 
 /// Entries of the connection table looked at in one go, so that a listing never holds up the control side.
 const LOOKED_AT: u32 = 65_536;
@@ -38,6 +38,7 @@ pub(crate) struct Sources {
     clock: Tsc,
     control: mpsc::Sender<Request>,
     pub(crate) services: Arc<ipvs::Director>,
+    pub(crate) checks: Arc<checks::Board>,
     since: Instant,
 }
 
@@ -52,7 +53,7 @@ impl Sources {
         director: &Director,
         clock: Tsc,
         control: mpsc::Sender<Request>,
-        services: Arc<ipvs::Director>,
+        (services, checks): (Arc<ipvs::Director>, Arc<checks::Board>),
     ) -> Self {
         let (shared, ports, started_ports) = datapath;
         Self {
@@ -64,6 +65,7 @@ impl Sources {
             clock,
             control,
             services,
+            checks,
             since: Instant::now(),
         }
     }
@@ -77,7 +79,9 @@ impl Sources {
 
     pub(crate) async fn services(&self) -> Result<Vec<ServiceStatus>, Stopping> {
         let services = self.engine_services().await?;
-        Ok(self.services.look(|table| services.iter().map(|one| service(one, table)).collect()))
+        Ok(self.services.look(|table| {
+            services.iter().map(|one| service(one, table, self.checks.service(one.key).as_ref())).collect()
+        }))
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -169,14 +173,19 @@ fn port(port: &DirectorPort, started: &StartedPort) -> PortStatus {
     }
 }
 
-fn service(service: &EngineService, table: &Table) -> ServiceStatus {
+fn service(service: &EngineService, table: &Table, checked: Option<&checks::Row>) -> ServiceStatus {
     let id = service.key.into();
     let (entry, said) = (table.service(&id), table.file().service(&id));
+    let health = |address| match checked.and_then(|row| row.real_servers.get(&address)) {
+        Some((true, _)) => "up",
+        Some((false, _)) => "down",
+        None => "",
+    };
     let ours = |one: &DestinationStatus| {
         let id = DestinationId(one.destination.address);
         let entry = entry.and_then(|entry| entry.destination(&id));
         let edited = entry.zip(said.and_then(|said| said.destination(&id))).is_some_and(|(one, said)| !one.is_as(said));
-        real_server(one, entry, edited)
+        real_server(one, entry, edited, health(one.destination.address))
     };
     let taken_out = entry.into_iter().flat_map(|entry| entry.destinations().rev().filter(|one| one.weight().is_none()));
     let flags = service.settings.scheduler_flags.shown(service.settings.scheduler);
@@ -187,12 +196,23 @@ fn service(service: &EngineService, table: &Table) -> ServiceStatus {
         flags: flags.into_iter().map(Into::into).collect(),
         owner: entry.map_or("", |entry| entry.owner().name()).into(),
         edited: entry.zip(said).is_some_and(|(entry, said)| !entry.is_as(said.spec())),
+        quorum: checked.map(|row| row.has_quorum),
         counters: counters(service.totals),
-        real_servers: service.destinations.iter().map(ours).chain(taken_out.filter_map(not_forwarded)).collect(),
+        real_servers: service
+            .destinations
+            .iter()
+            .map(ours)
+            .chain(taken_out.filter_map(|one| not_forwarded(one, health(one.id.0))))
+            .collect(),
     }
 }
 
-fn real_server(status: &DestinationStatus, entry: Option<&Entry>, edited: bool) -> RealServerStatus {
+fn real_server(
+    status: &DestinationStatus,
+    entry: Option<&Entry>,
+    edited: bool,
+    health: &'static str,
+) -> RealServerStatus {
     let weight = status.destination.weight.get();
     RealServerStatus {
         address: status.destination.address,
@@ -200,6 +220,7 @@ fn real_server(status: &DestinationStatus, entry: Option<&Entry>, edited: bool) 
         weight: weight.unsigned_abs(),
         configured_weight: entry.map_or(weight, |entry| entry.settings.weight).unsigned_abs(),
         forwarded: true,
+        health: health.into(),
         drain: entry.map(|entry| drain::of_table(entry.hold.drain)).unwrap_or_default(),
         upper_threshold: status.destination.thresholds.upper(),
         lower_threshold: status.destination.thresholds.lower(),
@@ -218,13 +239,14 @@ fn real_server(status: &DestinationStatus, entry: Option<&Entry>, edited: bool) 
 }
 
 /// A real server that is taken out; absent if the director could not forward to it anyway.
-fn not_forwarded(entry: &Entry) -> Option<RealServerStatus> {
+fn not_forwarded(entry: &Entry, health: &'static str) -> Option<RealServerStatus> {
     Some(RealServerStatus {
         address: entry.id.0,
         method: ForwardMethod::from_code(entry.settings.method)?.name().into(),
         weight: 0,
         configured_weight: entry.settings.weight.unsigned_abs(),
         forwarded: false,
+        health: health.into(),
         drain: drain::of_table(entry.hold.drain),
         upper_threshold: entry.settings.upper,
         lower_threshold: entry.settings.lower,

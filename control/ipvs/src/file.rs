@@ -82,10 +82,12 @@ fn said_anew(said: &FileService) -> impl Iterator<Item = Command> {
 /// What has to be done with a service that the file no longer names.
 fn dropped(there: &Service) -> Vec<Command> {
     let id = *there.id();
-    let Some(other) = there.destinations().map(|one| one.owner).find(|owner| *owner != Owner::File) else {
+    // what the checks of the file's service have added goes with it
+    let is_own = |owner| matches!(owner, Owner::File | Owner::Checks);
+    let Some(other) = there.destinations().map(|one| one.owner).find(|owner| !is_own(*owner)) else {
         return vec![Command::DeleteService(id)];
     };
-    let own = there.destinations().filter(|one| one.owner == Owner::File);
+    let own = there.destinations().filter(|one| is_own(one.owner));
     let gone = own.map(|one| Command::DeleteDestination(id, Ok(DestinationSpec::at(one.id.0))));
     gone.chain([Command::HandOver(id, other)]).collect()
 }

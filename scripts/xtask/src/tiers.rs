@@ -26,6 +26,7 @@ const TIERS: &[Tier] = &[
     },
     Tier { name: "ulvs-config", folder: "control/config", may_use: &["ulvs-model"] },
     Tier { name: "ulvs-api", folder: "control/api", may_use: &["ulvs-model"] },
+    Tier { name: "ulvs-checks", folder: "control/checks", may_use: &["ulvs-config", "ulvs-model"] },
     Tier { name: "ulvs-ipvs", folder: "control/ipvs", may_use: &["ulvs-model"] },
     Tier { name: "ulvs-import", folder: "control/import", may_use: &["ulvs-config", "ulvs-ipvs", "ulvs-model"] },
     Tier { name: "ulvs-kernel", folder: "control/kernel", may_use: &[] },
@@ -37,6 +38,7 @@ const TIERS: &[Tier] = &[
         may_use: &[
             "dpdk",
             "ulvs-api",
+            "ulvs-checks",
             "ulvs-config",
             "ulvs-engine",
             "ulvs-ipvs",

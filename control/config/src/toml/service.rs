@@ -5,9 +5,9 @@ use ::toml::de::DeValue;
 use ulvs_model::{SchedulerKind, Weight};
 
 use super::table::Table;
-use super::value::{number, parsed, string, text, written};
-use crate::draft::{DraftRealServer, DraftService};
-use crate::problems::{At, Problems};
+use super::value::{boolean, number, parsed, string, text, written};
+use crate::draft::{DraftChecked, DraftRealServer, DraftService};
+use crate::problems::{At, Problems, Span};
 
 /// One `[[service]]` with its real servers.
 pub(super) fn read(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftService {
@@ -17,6 +17,44 @@ pub(super) fn read(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftS
         scheduler: table.or("scheduler", SchedulerKind::default(), problems, parsed),
         flags: table.list("flags", problems, text).map_or_else(Vec::new, |flags| flags.value),
         real_servers: table.sections("real_server", problems, real_server),
+        checked: checked(table, problems),
+    }
+}
+
+fn checked(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftChecked {
+    let checks = table.list("checks", problems, text).map(|list| list.value).unwrap_or_default();
+    let inhibit_on_failure = table.optional("inhibit_on_failure", problems, boolean);
+    let quorum = table.optional("quorum", problems, number(1..=u32::MAX));
+    let hysteresis = table.or("hysteresis", 0, problems, number(0..=u32::MAX));
+    let place = |span: &Span| At { value: (), span: span.clone() };
+    let mut first = quorum.as_ref().map(|quorum| place(&quorum.span));
+    first = first.or_else(|| inhibit_on_failure.as_ref().map(|inhibit| place(&inhibit.span)));
+    let sorry_server = table.section("sorry_server", problems, |table, problems| {
+        first = first.take().or_else(|| Some(place(&table.span())));
+        sorry_server(table, problems)
+    });
+    DraftChecked {
+        checks,
+        inhibit_on_failure: inhibit_on_failure.is_some_and(|inhibit| inhibit.value),
+        quorum,
+        hysteresis,
+        sorry_server,
+        place: first,
+    }
+}
+
+fn sorry_server(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftRealServer {
+    let address = table.required("address", "\"10.0.0.19:8080\"", problems, real_server_address);
+    let method = table.required("method", "\"nat\"", problems, parsed);
+    let port = address.as_ref().and_then(|address| address.value.1);
+    DraftRealServer {
+        ip: address.map(|address| At { value: address.value.0, span: address.span }),
+        port,
+        method: method.map(|method| method.value),
+        weight: Weight::default(),
+        upper_threshold: 0,
+        lower_threshold: None,
+        checks: None,
     }
 }
 
@@ -30,6 +68,7 @@ fn real_server(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftRealS
         weight: table.or("weight", Weight::default(), problems, weight),
         upper_threshold: table.or("upper_threshold", 0, problems, threshold),
         lower_threshold: table.optional("lower_threshold", problems, threshold),
+        checks: table.list("checks", problems, text).map(|list| list.value),
     }
 }
 

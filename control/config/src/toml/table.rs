@@ -12,6 +12,8 @@ pub(super) struct Table<'a, 'i> {
     name: String,
     span: Span,
     known: Vec<&'static str>,
+    /// Whether keys nobody asked for are let pass.
+    is_lenient: bool,
 }
 
 /// A value being read.
@@ -20,7 +22,7 @@ pub(super) type Value<'a, 'i> = &'a Spanned<DeValue<'i>>;
 impl<'a, 'i> Table<'a, 'i> {
     /// The table that a whole file is.
     pub(super) fn root(entries: &'a DeTable<'i>) -> Self {
-        Self { entries, name: "the file".to_owned(), span: 0..0, known: Vec::new() }
+        Self { entries, name: "the file".to_owned(), span: 0..0, known: Vec::new(), is_lenient: false }
     }
 
     /// The table that a drop-in is.
@@ -195,8 +197,52 @@ impl<'a, 'i> Table<'a, 'i> {
         self.sections(key, problems, read)
     }
 
+    /// Each table `[key.NAME]`, with its name.
+    pub(super) fn named_sections<T>(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+        read: impl Fn(&str, &mut Table<'_, '_>, &mut Problems) -> T,
+    ) -> Vec<(String, T)> {
+        let Some(value) = self.take(key) else { return Vec::new() };
+        let DeValue::Table(entries) = value.get_ref() else {
+            let written = kind(value.get_ref());
+            problems.wrong(value.span(), format!("`{key}`: expected tables [{key}.NAME], found {written}"));
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (named, value) in entries {
+            let name = named.get_ref().as_ref();
+            if !is_name(name) {
+                let name = name.escape_debug();
+                let message = format!("\"{name}\" can't name a {key}: use at most 32 letters, digits, \"_\" and \"-\"");
+                problems.wrong(named.span(), message);
+            }
+            let shown = format!("[{key}.{}]", name.escape_debug());
+            match value.get_ref() {
+                DeValue::Table(entries) => {
+                    let one =
+                        visit(entries, shown, value.span(), problems, |table, problems| read(name, table, problems));
+                    found.push((name.to_owned(), one));
+                }
+                other => {
+                    problems.wrong(value.span(), format!("`{key}`: expected a table {shown}, found {}", kind(other)));
+                }
+            }
+        }
+        found
+    }
+
+    /// Lets the keys pass that nobody asked for: which are known can't be told.
+    pub(super) const fn rest_is_unknown(&mut self) {
+        self.is_lenient = true;
+    }
+
     /// Reports the keys nobody asked for.
     pub(super) fn finish(self, problems: &mut Problems) {
+        if self.is_lenient {
+            return;
+        }
         for key in self.entries.keys() {
             let given: &str = key.get_ref();
             if self.known.contains(&given) {
@@ -224,6 +270,10 @@ impl<'a, 'i> Table<'a, 'i> {
     }
 }
 
+fn is_name(text: &str) -> bool {
+    (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+}
+
 /// Reads a table to its end.
 fn visit<T>(
     entries: &DeTable<'_>,
@@ -232,7 +282,7 @@ fn visit<T>(
     problems: &mut Problems,
     read: impl FnOnce(&mut Table<'_, '_>, &mut Problems) -> T,
 ) -> T {
-    let mut table = Table { entries, name, span, known: Vec::new() };
+    let mut table = Table { entries, name, span, known: Vec::new(), is_lenient: false };
     let found = read(&mut table, problems);
     table.finish(problems);
     found

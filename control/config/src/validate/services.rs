@@ -1,30 +1,39 @@
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ulvs_model::{
     Destination, ForwardMethod, SchedulerFlags, SchedulerKind, Service, ServiceKey, ServiceSet, ServiceSettings,
     Thresholds,
 };
 
-use crate::Destinations;
+use super::checks::{self, Names};
 use crate::draft::{DraftRealServer, DraftService};
 use crate::problems::{At, Problems};
+use crate::{Destinations, ServiceChecks};
 
-/// The services of several files. One that lacks something is left out; that was reported.
+/// The services of several files, and what of them is checked. One that lacks something is left out; that was reported.
 pub(super) fn validate(
     drafts: Vec<Vec<DraftService>>,
     texts: &[(String, String)],
     limit: &Destinations,
+    names: &Names<'_>,
     problems: &mut [Problems],
-) -> ServiceSet {
-    let mut services =
-        Services { limit, room: limit.capacity as usize, set: ServiceSet::new(), texts, places: HashMap::new() };
+) -> (ServiceSet, Vec<ServiceChecks>) {
+    let mut services = Services {
+        limit,
+        room: limit.capacity as usize,
+        set: ServiceSet::new(),
+        names,
+        checked: Vec::new(),
+        texts,
+        places: HashMap::new(),
+    };
     for (file, (drafts, problems)) in drafts.into_iter().zip(problems).enumerate() {
         for draft in drafts {
             services.add(draft, file, problems);
         }
     }
-    services.set
+    (services.set, services.checked)
 }
 
 /// The services so far.
@@ -32,6 +41,8 @@ struct Services<'a> {
     limit: &'a Destinations,
     room: usize,
     set: ServiceSet,
+    names: &'a Names<'a>,
+    checked: Vec<ServiceChecks>,
     texts: &'a [(String, String)],
     /// The file and the byte that each was named at.
     places: HashMap<ServiceKey, (usize, usize)>,
@@ -48,9 +59,19 @@ impl Services<'_> {
             Ok(service) => service,
             Err(error) => return problems.wrong(address.span, error.to_string()),
         };
-        for real_server in draft.real_servers {
-            add(real_server, &mut service, problems);
+        let mut draft_checked = draft.checked;
+        if !draft_checked.checks.is_empty() || draft.real_servers.iter().any(|one| one.checks.is_some()) {
+            draft_checked.place = None;
         }
+        let common = self.names.find(std::mem::take(&mut draft_checked.checks), problems);
+        let mut real_servers = Vec::with_capacity(draft.real_servers.len());
+        for mut real_server in draft.real_servers {
+            let own = real_server.checks.take().map(|own| self.names.find(own, problems));
+            if let Some(address) = add(real_server, &mut service, problems) {
+                real_servers.push((address, own.unwrap_or_else(|| common.clone())));
+            }
+        }
+        self.checked.extend(checks::validate(draft_checked, real_servers, &service, problems));
         if service.destinations().len() > self.room {
             let message = format!(
                 "there are more than {} real servers up to this service: raise `capacity` of [destinations]",
@@ -77,22 +98,27 @@ impl Services<'_> {
     }
 }
 
-fn add(draft: DraftRealServer, service: &mut Service, problems: &mut Problems) {
-    let (Some(ip), Some(method)) = (draft.ip, draft.method) else { return };
+/// Its address, if it could be added.
+fn add(draft: DraftRealServer, service: &mut Service, problems: &mut Problems) -> Option<SocketAddr> {
+    let (ip, method) = (draft.ip?, draft.method?);
     let served = service.key().address.port();
     let port = draft.port.unwrap_or(served);
     if method != ForwardMethod::Nat && port != served {
-        let message =
-            format!("only \"nat\" changes ports: leave the port out, or write {}", SocketAddr::new(ip.value, served));
-        problems.wrong(ip.span, message);
-        return;
+        problems.wrong(ip.span, only_nat_changes_ports(ip.value, served));
+        return None;
     }
     let thresholds = thresholds(draft.upper_threshold, draft.lower_threshold, problems);
     let destination =
         Destination { address: SocketAddr::new(ip.value, port), method, weight: draft.weight, thresholds };
     if let Err(error) = service.add(destination) {
         problems.wrong(ip.span, error.to_string());
+        return None;
     }
+    Some(destination.address)
+}
+
+pub(super) fn only_nat_changes_ports(ip: IpAddr, served: u16) -> String {
+    format!("only \"nat\" changes ports: leave the port out, or write {}", SocketAddr::new(ip, served))
 }
 
 /// The scheduler's flags of these names.

@@ -6,11 +6,14 @@ use std::path::Path;
 use std::{env, fs};
 
 use prometheus::proto::{MetricFamily, MetricType};
+use ulvs_checks::Watched;
+use ulvs_checks::probe::Target;
 use ulvs_engine::Capacity;
 use ulvs_engine::snapshot::Compiler;
 use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
 
 use super::*;
+use crate::checks::Row;
 
 const INTRODUCTION: &str = "\
 # Metrics
@@ -57,7 +60,17 @@ fn families() -> Vec<MetricFamily> {
     let ports = [("wan", PortStats::default(), true)];
     let taps = [("wan", &TapCounters::default())];
     gather(&registry, &shared, ports.into_iter(), taps.into_iter(), &compiler.services()).unwrap();
+    let row = Row { real_servers: [(address, (true, 1))].into(), ..Row::default() };
+    checks::gather(&registry, std::iter::once(watched()), std::iter::once((key, row))).unwrap();
     registry.gather()
+}
+
+/// A check that runs.
+fn watched() -> Arc<Watched> {
+    let file = "[workers]\ncores = [1]\n[[port]]\nname = \"p\"\ndevice = \"net_null0\"\n[check.web]\ntype = \"tcp\"\n";
+    let check = ulvs_config::Director::parse(file).unwrap().checks()[0].clone();
+    let target = Target { address: ([10, 0, 0, 11], 80).into(), service: None };
+    Arc::new(Watched::new(Arc::new(check), target))
 }
 
 fn document() -> String {
@@ -67,6 +80,7 @@ fn document() -> String {
         ("Workers", "ulvs_worker_"),
         ("Ports", "ulvs_port_"),
         ("TAP twins", "ulvs_tap_"),
+        ("Health checks", "ulvs_check_"),
         ("Services", "ulvs_service_"),
         ("Real servers", "ulvs_real_server_"),
     ];

@@ -103,7 +103,7 @@ fn steps(table: &Table, services: Vec<SavedService>, deviations: Vec<SavedDeviat
 const fn place(owner: Owner) -> usize {
     match owner {
         Owner::Api => 1,
-        Owner::File | Owner::Netlink => 0,
+        Owner::File | Owner::Netlink | Owner::Checks => 0,
     }
 }
 

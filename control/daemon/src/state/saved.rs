@@ -211,7 +211,8 @@ impl SavedDeviation {
 impl SavedOwner {
     const fn of(owner: Owner) -> Option<Self> {
         match owner {
-            Owner::File => None,
+            // what health checks add they add again
+            Owner::File | Owner::Checks => None,
             Owner::Netlink => Some(Self::Netlink),
             Owner::Api => Some(Self::Api),
         }

@@ -6,6 +6,7 @@
 
 mod api;
 mod check;
+mod checks;
 mod configuration;
 mod drain;
 mod netlink;

@@ -110,11 +110,13 @@ pub enum Owner {
     Netlink,
     /// Through the director's API, by `ulvsctl`.
     Api,
+    /// By the director's health checks: a sorry server while there is no quorum.
+    Checks,
 }
 
 impl Owner {
     /// Every owner.
-    pub const ALL: [Self; 3] = [Self::File, Self::Netlink, Self::Api];
+    pub const ALL: [Self; 4] = [Self::File, Self::Netlink, Self::Api, Self::Checks];
 
     /// The word for it: `file`, `netlink`, `api`.
     pub const fn name(self) -> &'static str {
@@ -122,6 +124,7 @@ impl Owner {
             Self::File => "file",
             Self::Netlink => "netlink",
             Self::Api => "api",
+            Self::Checks => "checks",
         }
     }
 
@@ -129,7 +132,7 @@ impl Owner {
     pub(super) const fn after(self, editor: Self) -> Self {
         match editor {
             Self::File => Self::File,
-            Self::Netlink | Self::Api => self,
+            Self::Netlink | Self::Api | Self::Checks => self,
         }
     }
 }

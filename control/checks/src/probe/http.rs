@@ -1,0 +1,126 @@
+use std::net::SocketAddr;
+use std::pin::pin;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::{Response, header};
+use hyper_util::rt::TokioIo;
+use memchr::memmem;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use ulvs_config::{HttpProbe, Origin};
+
+use super::bounded::Bounded;
+use super::tls::{TlsError, connector};
+use super::{Failure, Finding, socket};
+
+/// The most a head may take, and what is read at a time.
+const HEAD: usize = 32 << 10;
+
+/// `GET`, and what has to come back.
+#[derive(Debug)]
+pub(super) struct Request {
+    probe: HttpProbe,
+    tls: Option<TlsConnectorOf>,
+}
+
+/// A connector, which has no `Debug` of its own.
+struct TlsConnectorOf(TlsConnector);
+
+impl std::fmt::Debug for TlsConnectorOf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsConnector")
+    }
+}
+
+impl Request {
+    pub(super) fn new(probe: &HttpProbe) -> Result<Self, TlsError> {
+        let tls = probe.tls.as_ref().map(connector).transpose()?.map(TlsConnectorOf);
+        Ok(Self { probe: probe.clone(), tls })
+    }
+
+    /// Whether the answer has the right status and body.
+    pub(super) async fn ask(&self, address: SocketAddr, origin: &Origin) -> Result<Finding, Failure> {
+        let stream = Bounded::new(socket::connect(address, origin).await?);
+        match &self.tls {
+            None => self.exchange(stream, address).await,
+            Some(TlsConnectorOf(tls)) => {
+                let stream = tls.connect(self.server_name(address)?, stream).await;
+                self.exchange(stream.map_err(|error| Failure::new(format!("TLS: {error}")))?, address).await
+            }
+        }
+    }
+
+    fn server_name(&self, address: SocketAddr) -> Result<ServerName<'static>, Failure> {
+        let Some(host) = &self.probe.host else { return Ok(ServerName::IpAddress(address.ip().into())) };
+        // without the port
+        let name = host.parse::<hyper::http::uri::Authority>().map_or(host.clone(), |host| host.host().to_owned());
+        let name = name.trim_start_matches('[').trim_end_matches(']').to_owned();
+        ServerName::try_from(name).map_err(|_| Failure::new(format!("{host} can't be a TLS server's name")))
+    }
+
+    async fn exchange(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin,
+        address: SocketAddr,
+    ) -> Result<Finding, Failure> {
+        let host = self.probe.host.clone().unwrap_or_else(|| address.to_string());
+        let request = hyper::Request::get(self.probe.path.as_str())
+            .header(header::HOST, host)
+            .header(header::USER_AGENT, concat!("ulvs/", env!("CARGO_PKG_VERSION")))
+            .header(header::ACCEPT, "*/*")
+            .header(header::CONNECTION, "close")
+            .body(Empty::<Bytes>::new())
+            .map_err(|error| Failure::new(error.to_string()))?;
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(HEAD);
+        let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(said)?;
+        let mut connection = pin!(connection);
+        let mut answer = pin!(async {
+            let response = sender.send_request(request).await.map_err(said)?;
+            self.judge(response).await
+        });
+        let mut is_open = true;
+        loop {
+            tokio::select! {
+                found = &mut answer => return found,
+                // its errors are told to the answer as well
+                _ = &mut connection, if is_open => is_open = false,
+            }
+        }
+    }
+
+    async fn judge(&self, response: Response<Incoming>) -> Result<Finding, Failure> {
+        let status = response.status().as_u16();
+        if !self.probe.status.iter().any(|range| range.contains(&status)) {
+            return Err(Failure::new(format!("the status is {status}")));
+        }
+        let Some(wanted) = &self.probe.body else { return Ok(Finding::Passed) };
+        let mut body = response.into_body();
+        let mut seen = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(said)?.into_data() else { continue };
+            // what may be the beginning of it stays
+            let from = seen.len().saturating_sub(wanted.len());
+            seen.drain(..from);
+            seen.extend_from_slice(&data);
+            if memmem::find(&seen, wanted.as_bytes()).is_some() {
+                return Ok(Finding::Passed);
+            }
+        }
+        Err(Failure::new(format!("the body has no \"{}\" in it", wanted.escape_debug())))
+    }
+}
+
+/// The innermost of hyper's reasons: the outer ones say little.
+#[expect(clippy::needless_pass_by_value, reason = "map_err gives it away")]
+fn said(error: hyper::Error) -> Failure {
+    let mut reason: &dyn std::error::Error = &error;
+    while let Some(inner) = reason.source() {
+        reason = inner;
+    }
+    Failure::new(format!("HTTP: {reason}"))
+}

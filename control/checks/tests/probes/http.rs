@@ -1,0 +1,79 @@
+//! HTTP and HTTPS, with nginx.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use crate::servers::{Folder, Program, answering, free_port, wait_for};
+use crate::{passes, refused};
+
+/// nginx with two names, plain and with TLS; its certificate is for www.lab.
+fn nginx() -> Option<(Program, SocketAddr, SocketAddr)> {
+    let (folder, plain, tls) = (Folder::new(), free_port(), free_port());
+    let at = folder.0.display().to_string();
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=www.lab", "-addext", "subjectAltName=DNS:www.lab"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-keyout", &format!("{at}/key.pem"), "-out", &format!("{at}/certificate.pem")])
+        .output();
+    if !made.is_ok_and(|output| output.status.success()) {
+        println!("skipped: no openssl");
+        return None;
+    }
+    let kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary = kinds.map(|kind| format!("{kind}_temp_path {at}/{kind};\n")).concat();
+    let listen = format!("listen {plain}; listen {tls} ssl;");
+    let configuration = format!(
+        "daemon off; worker_processes 1; pid {at}/pid; error_log {at}/error.log;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\
+         ssl_certificate {at}/certificate.pem; ssl_certificate_key {at}/key.pem;\n\
+         server {{ {listen} server_name other.lab; location / {{ return 200 \"other\"; }} }}\n\
+         server {{ {listen} server_name www.lab; location / {{ return 200 \"it is well\"; }}\n\
+         location /broken {{ return 503; }} location /moved {{ return 301 /; }} }}\n}}\n"
+    );
+    let file = folder.write("nginx.conf", &configuration);
+    let mut command = Command::new("nginx");
+    command.arg("-c").arg(&file).arg("-e").arg(folder.0.join("error.log"));
+    let program = Program::start(folder, &mut command)?;
+    wait_for(tls);
+    Some((program, plain, tls))
+}
+
+#[test]
+fn status_body_and_host_decide() {
+    let Some((_nginx, plain, _)) = nginx() else { return };
+    passes("type = \"http\"", plain);
+    passes("type = \"http\"\nhost = \"www.lab\"\nbody = \"well\"", plain);
+    refused("type = \"http\"\nhost = \"www.lab\"\nbody = \"ill\"", plain, "the body has no \"ill\" in it");
+    refused("type = \"http\"\nbody = \"well\"", plain, "the body has no");
+    refused("type = \"http\"\nhost = \"www.lab\"\npath = \"/broken\"", plain, "the status is 503");
+    passes("type = \"http\"\nhost = \"www.lab\"\npath = \"/broken\"\nstatus = [\"500-599\"]", plain);
+    passes("type = \"http\"\nhost = \"www.lab\"\npath = \"/moved\"", plain);
+    refused("type = \"http\"\nhost = \"www.lab\"\npath = \"/moved\"\nstatus = [200]", plain, "the status is 301");
+    refused("type = \"http\"", free_port(), "connection refused");
+}
+
+#[test]
+fn a_certificate_is_looked_at_if_it_is_wanted() {
+    let Some((nginx, plain, tls)) = nginx() else { return };
+    let ca = format!("verify = true\nca = \"{}/certificate.pem\"", nginx.folder.0.display());
+    passes("type = \"https\"\nhost = \"www.lab\"\nbody = \"well\"", tls);
+    passes("type = \"https\"\nbody = \"other\"", tls);
+    passes(&format!("type = \"https\"\nhost = \"www.lab:8443\"\nbody = \"well\"\n{ca}"), tls);
+    refused("type = \"https\"\nhost = \"www.lab\"\nverify = true", tls, "TLS: invalid peer certificate");
+    refused(&format!("type = \"https\"\nhost = \"other.lab\"\n{ca}"), tls, "not valid for name");
+    refused("type = \"https\"", plain, "TLS: ");
+}
+
+#[test]
+fn an_authority_that_cannot_be_read_is_told_before_anything_is_asked() {
+    let check = crate::check("type = \"https\"\nhost = \"a\"\nverify = true\nca = \"/nonexistent/ca.pem\"");
+    let error = ulvs_checks::probe::Question::new(&check).unwrap_err().to_string();
+    assert!(error.contains("/nonexistent/ca.pem can't be read"), "{error}");
+}
+
+#[test]
+fn a_body_in_pieces_is_one_body() {
+    let pieces = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nwe \r\n4\r\nare \r\n4\r\nwell\r\n0\r\n\r\n";
+    passes("type = \"http\"\nbody = \"are we\"", answering(pieces));
+    refused("type = \"http\"\nbody = \"are ill\"", answering(pieces), "the body has no");
+}
