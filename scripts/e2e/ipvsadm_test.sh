@@ -41,5 +41,5 @@ equal "the restored services" "$(ipvsadm -Sn)" "$saved"
 equal "the answer after the restore" "$(answer)" rs2
 
 # what would be forwarded wrong is refused, and the log says why
-! ipvsadm -A -t 10.77.0.101:8001 -s rr -p 50 2>/dev/null || fail "a persistent service is taken"
-grep -q 'persistent services are not forwarded yet' "$RUN/ulvsd.log" || fail "the log does not say why"
+! ipvsadm -A -u 10.77.0.101:8001 -s rr -p 50 --pe sip 2>/dev/null || fail "a service with a persistence engine is taken"
+grep -q 'persistence engine "sip" is not there yet' "$RUN/ulvsd.log" || fail "the log does not say why"

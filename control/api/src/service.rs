@@ -25,6 +25,13 @@ pub struct ServiceStatus {
     /// Whether enough of its real servers are up; absent: none of them is checked.
     #[serde(default)]
     pub quorum: Option<bool>,
+    /// Seconds a client keeps its real server after its last new connection; absent: it doesn't.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence: Option<u32>,
+    /// Clients that are the same under it are taken for one: `255.255.255.0`, or the length of an IPv6 prefix; absent:
+    /// each is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netmask: Option<String>,
     /// Traffic of the service.
     pub counters: Counters,
     /// Its real servers in the order they were added.
@@ -71,6 +78,9 @@ pub struct RealServerStatus {
     /// An entry of the file that is not as the file says: netlink or the API edited it since.
     #[serde(default)]
     pub edited: bool,
+    /// Clients that are to keep it.
+    #[serde(default)]
+    pub persistent_clients: u64,
     /// Whether the director knows the way to it.
     pub neighbour: Neighbour,
     /// Traffic of the real server for this service.

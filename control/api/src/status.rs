@@ -91,6 +91,9 @@ pub struct Occupancy {
     pub capacity: u64,
     /// Entries there are.
     pub live: u64,
+    /// Those among them that are no connections: each remembers a client's real server.
+    #[serde(default)]
+    pub templates: u64,
 }
 
 /// How often something happened for a reason.

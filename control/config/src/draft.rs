@@ -1,4 +1,4 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, Weight};
@@ -77,6 +77,9 @@ pub(crate) struct DraftService {
     pub(crate) scheduler: SchedulerKind,
     /// The scheduler's, by name.
     pub(crate) flags: Vec<At<String>>,
+    /// Seconds.
+    pub(crate) persistence: Option<u32>,
+    pub(crate) netmask: Option<At<DraftNetmask>>,
     pub(crate) real_servers: Vec<DraftRealServer>,
     pub(crate) checked: DraftChecked,
 }
@@ -92,6 +95,13 @@ pub(crate) struct DraftChecked {
     pub(crate) sorry_server: Option<DraftRealServer>,
     /// Where the first of the keys is that make no sense without checks.
     pub(crate) place: Option<At<()>>,
+}
+
+/// A netmask as it is written; whether it is one depends on the service's family.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DraftNetmask {
+    Mask(Ipv4Addr),
+    Length(u8),
 }
 
 #[derive(Debug)]

@@ -105,12 +105,12 @@ fn state(real_server: &RealServerStatus) -> String {
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-/// `sh (sh-fallback,sh-port)`
+/// As `ipvsadm -Ln`: `sh (sh-fallback,sh-port) persistent 600 mask 255.255.255.0`.
 fn scheduler(service: &ServiceStatus) -> String {
-    if service.flags.is_empty() {
-        return service.scheduler.to_string();
-    }
-    format!("{} ({})", service.scheduler, service.flags.join(","))
+    let flags = if service.flags.is_empty() { String::new() } else { format!(" ({})", service.flags.join(",")) };
+    let persistent = service.persistence.map_or_else(String::new, |seconds| format!(" persistent {seconds}"));
+    let mask = service.netmask.as_ref().map_or_else(String::new, |netmask| format!(" mask {netmask}"));
+    format!("{}{flags}{persistent}{mask}", service.scheduler)
 }
 
 /// `100`, or `100/80` with a lower one.
@@ -170,6 +170,7 @@ mod tests {
             inactive_connections: 340,
             owner: "netlink".into(),
             edited: false,
+            persistent_clients: 0,
             neighbour,
             counters: Counters {
                 connections: 352,
@@ -191,6 +192,8 @@ mod tests {
             owner: "file".into(),
             edited: true,
             quorum: Some(true),
+            persistence: None,
+            netmask: None,
             counters: Counters { connections: 704, ..Counters::default() },
             real_servers: vec![
                 real_server("10.0.0.11:8080", "nat", Neighbour::Resolved),
@@ -211,6 +214,8 @@ mod tests {
             owner: "api".into(),
             edited: false,
             quorum: Some(false),
+            persistence: Some(60),
+            netmask: Some("64".to_owned()),
             counters: Counters::default(),
             real_servers: vec![],
         };
@@ -219,7 +224,7 @@ PROT  ADDRESS             SCHEDULER/FORWARD         WEIGHT  THRESHOLDS  ACTIVE  
 TCP   192.0.2.100:80      sh (sh-fallback,sh-port)                          24       680          704           0            0       0 B        0 B  1 of 2 resolved  file*
   ->  10.0.0.11:8080      nat                            1                  12       340          352        123k         234k  1.00 MiB   1.50 GiB  resolved         netlink
   ->  10.0.0.12:80        dr                        0 of 4  350             12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route         netlink  down, drained
-UDP   [2001:db8::100]:53  rr                                                 0         0            0           0            0       0 B        0 B  no real server   api      no quorum
+UDP   [2001:db8::100]:53  rr persistent 60 mask 64                           0         0            0           0            0       0 B        0 B  no real server   api      no quorum
 ";
         assert_eq!(render(&[web, dns]), expected);
         assert_eq!(render(&[]), "no services\n");

@@ -9,7 +9,7 @@ use crate::units::{count, micros, span};
 /// The director for people.
 pub(crate) fn render(status: &Status) -> String {
     let mut text = format!(
-        "ulvsd {}, process {}, up {}, snapshot {}\nconnections: {} of {} ({})\n",
+        "ulvsd {}, process {}, up {}, snapshot {}\nconnections: {} of {} ({}), {} of them clients remembered\n",
         status.version,
         status.pid,
         span(status.uptime_seconds),
@@ -17,6 +17,7 @@ pub(crate) fn render(status: &Status) -> String {
         status.connections.live,
         status.connections.capacity,
         percent(ratio(status.connections.live, status.connections.capacity)),
+        status.connections.templates,
     );
     let sections = [
         workers(&status.workers),
@@ -180,7 +181,7 @@ mod tests {
             generation: 7,
             workers: vec![worker],
             ports: vec![wan, lan],
-            connections: Occupancy { capacity: 1 << 20, live: 1200 },
+            connections: Occupancy { capacity: 1 << 20, live: 1200, templates: 200 },
             drops: vec![
                 reason("no_route", "No route leads to the real server.", 8),
                 reason("tx_full", "The device took no more packets.", 0),
@@ -194,7 +195,7 @@ mod tests {
     fn a_status_reads_at_a_glance() {
         let expected = "\
 ulvsd 0.1.0, process 4242, up 3d 4h, snapshot 7
-connections: 1200 of 1048576 (0.1 %)
+connections: 1200 of 1048576 (0.1 %), 200 of them clients remembered
 
 WORKER  CORE  SNAPSHOT    BUSY  PASS 99.9 %  LONGEST  PACKETS IN  FORWARDED  TO THE KERNEL  DROPPED  CONNECTIONS
      0     2         7  25.4 %      12.5 us  1.23 ms       12.3M      12.0M           345k      678         1200

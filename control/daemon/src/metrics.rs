@@ -104,6 +104,8 @@ fn director(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
     let info = gauges(registry, "ulvs_build_info", "Version of ulvsd; always 1.", &["version"])?;
     info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     gauge(registry, "ulvs_connections", "Connections in the table.", shared.connections())?;
+    let templates = shared.templates.all();
+    gauge(registry, "ulvs_connection_templates", "Clients remembered for persistence, in the same table.", templates)?;
     let capacity = shared.table.capacity() as u64;
     gauge(registry, "ulvs_connections_capacity", "The most connections the table holds.", capacity)?;
     gauge(registry, "ulvs_connection_table_bytes", "Memory of the connection table.", shared.table.bytes() as u64)
@@ -260,6 +262,8 @@ fn real_servers(registry: &Registry, services: &[ServiceStatus]) -> prometheus::
     let of_server = |name: &str, help: &str| gauges(registry, name, help, &REAL_SERVER);
     let active = of_server("ulvs_real_server_active_connections", "Connections in an active state.")?;
     let inactive = of_server("ulvs_real_server_inactive_connections", "Connections in other states.")?;
+    let clients =
+        of_server("ulvs_real_server_persistent_clients", "Clients remembered that are to keep the real server.")?;
     let weight = of_server("ulvs_real_server_weight", "Share of new connections; 0: quiescent.")?;
     let overloaded =
         of_server("ulvs_real_server_overloaded", "1 while the real server has reached its upper threshold.")?;
@@ -267,6 +271,7 @@ fn real_servers(registry: &Registry, services: &[ServiceStatus]) -> prometheus::
         traffic.set(labels, status.totals);
         active.with_label_values(labels).set(status.load.active.into());
         inactive.with_label_values(labels).set(status.load.inactive().into());
+        clients.with_label_values(labels).set(status.templates.cast_signed());
         weight.with_label_values(labels).set(status.destination.weight.get().into());
         overloaded.with_label_values(labels).set(status.load.overloaded.into());
     };

@@ -16,7 +16,7 @@ use ulvs_engine::counters::{Totals, WorkerCounters};
 use ulvs_engine::snapshot::{DestinationStatus, Reach, ServiceStatus as EngineService};
 use ulvs_engine::{DropReason, PuntReason, Shared};
 use ulvs_ipvs::table::{Destination as Entry, DestinationId, Table};
-use ulvs_model::{ForwardMethod, Protocol};
+use ulvs_model::{ForwardMethod, Netmask, Persistence, Protocol};
 use ulvs_worker::ports::MbufFrame;
 use ulvs_worker::{Exception, Tsc, Wall};
 
@@ -84,6 +84,15 @@ impl Sources {
         }))
     }
 
+    fn occupancy(&self) -> Occupancy {
+        let templates = self.shared.templates.all();
+        Occupancy {
+            capacity: self.shared.table.capacity() as u64,
+            live: self.shared.connections() + templates,
+            templates,
+        }
+    }
+
     pub(crate) fn status(&self) -> Status {
         let workers = self.shared.workers();
         Status {
@@ -98,7 +107,7 @@ impl Sources {
                 .zip(self.started_ports.iter())
                 .map(|(port, started)| self::port(port, started))
                 .collect(),
-            connections: Occupancy { capacity: self.shared.table.capacity() as u64, live: self.shared.connections() },
+            connections: self.occupancy(),
             drops: DropReason::ALL.iter().map(|&r| count(r.label(), r.description(), self.shared.drops(r))).collect(),
             punts: PuntReason::ALL.iter().map(|&r| count(r.label(), r.description(), self.shared.punts(r))).collect(),
         }
@@ -197,6 +206,8 @@ fn service(service: &EngineService, table: &Table, checked: Option<&checks::Row>
         owner: entry.map_or("", |entry| entry.owner().name()).into(),
         edited: entry.zip(said).is_some_and(|(entry, said)| !entry.is_as(said.spec())),
         quorum: checked.map(|row| row.has_quorum),
+        persistence: service.settings.persistence.map(|persistence| persistence.timeout),
+        netmask: service.settings.persistence.and_then(netmask),
         counters: counters(service.totals),
         real_servers: service
             .destinations
@@ -229,6 +240,7 @@ fn real_server(
         inactive_connections: status.load.inactive().into(),
         owner: entry.map_or("", |entry| entry.owner.name()).into(),
         edited,
+        persistent_clients: status.templates,
         neighbour: match status.reach {
             Reach::Resolved => Neighbour::Resolved,
             Reach::Unresolved => Neighbour::Unresolved,
@@ -253,11 +265,21 @@ fn not_forwarded(entry: &Entry, health: &'static str) -> Option<RealServerStatus
         overloaded: false,
         active_connections: 0,
         inactive_connections: 0,
+        persistent_clients: 0,
         owner: entry.owner.name().into(),
         edited: false,
         neighbour: Neighbour::Unresolved,
         counters: Counters::default(),
     })
+}
+
+/// The netmask, if clients are not taken one by one.
+fn netmask(persistence: Persistence) -> Option<String> {
+    match persistence.netmask {
+        Netmask::HOST_V4 | Netmask::HOST_V6 => None,
+        Netmask::V4(mask) => Some(mask.to_string()),
+        Netmask::V6(length) => Some(length.to_string()),
+    }
 }
 
 fn counters(totals: Totals) -> Counters {
@@ -275,7 +297,7 @@ fn connection(connection: &ulvs_engine::conn::Connection) -> Connection {
     let protocol = Protocol::from_number(key.protocol()).map_or("ip", Protocol::name);
     Connection {
         protocol: protocol.into(),
-        state: connection.state.name().into(),
+        state: connection.state_name().into(),
         expires_seconds: seconds_of(connection.expires_in),
         client: SocketAddr::new(key.source().to_ip(key.family()), key.source_port()),
         service: SocketAddr::new(key.destination().to_ip(key.family()), key.destination_port()),

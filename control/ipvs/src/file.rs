@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ulvs_model::{Destination, ServiceSet};
+use ulvs_model::{Destination, Netmask, ServiceSet};
 
 use crate::table::{
-    Command, DestinationId, DestinationSpec, Family, Owner, Service, ServiceId, ServiceSpec, Table, Timeouts,
+    Command, DestinationId, DestinationSpec, Family, Flags, Owner, Service, ServiceId, ServiceSpec, Table, Timeouts,
 };
 pub use crate::table::{FileEntries, FileService};
 
@@ -115,15 +115,20 @@ fn destinations(there: &Service, before: Option<&FileService>, said: &FileServic
 
 fn service_spec(service: &ulvs_model::Service) -> ServiceSpec {
     let id = ServiceId::from(service.key());
+    let persistence = service.settings().persistence;
+    let every_address = match id.family() {
+        Family::V4 => Netmask::HOST_V4,
+        Family::V6 => Netmask::HOST_V6,
+    };
     ServiceSpec {
         id,
         scheduler: service.scheduler().name().to_owned(),
-        flags: service.settings().scheduler_flags.bits(),
+        flags: service.settings().scheduler_flags.bits() | persistence.map_or(0, |_| Flags::PERSISTENT.bits()),
         mask: u32::MAX,
-        timeout: 0,
-        netmask: match id.family() {
-            Family::V4 => u32::MAX,
-            Family::V6 => 128,
+        timeout: persistence.map_or(0, |persistence| persistence.timeout),
+        netmask: match persistence.map_or(every_address, |persistence| persistence.netmask) {
+            Netmask::V4(mask) => u32::from_ne_bytes(mask.octets()),
+            Netmask::V6(length) => length.into(),
         },
         engine: String::new(),
     }

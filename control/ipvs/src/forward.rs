@@ -1,10 +1,11 @@
 //! The table's entries in the datapath's words, as far as it has words for them yet.
 
 use ulvs_model::{
-    Destination, ForwardMethod, Protocol, SchedulerFlags, ServiceError, ServiceKey, ServiceSettings, Thresholds, Weight,
+    Destination, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, ServiceError, ServiceKey,
+    ServiceSettings, Thresholds, Weight,
 };
 
-use crate::table::{self, Flags, Service, ServiceId, TunnelKind};
+use crate::table::{self, Family, Flags, PersistenceEngine, Service, ServiceId, TunnelKind};
 use crate::{Errno, Refusal};
 
 /// What the datapath can't forward rightly yet.
@@ -19,9 +20,9 @@ pub enum Obstacle {
     /// No scheduler.
     #[error("services without a scheduler (\"none\") are not forwarded yet: give one")]
     NoScheduler,
-    /// Persistence.
-    #[error("persistent services are not forwarded yet: clients would not keep their real server")]
-    Persistence,
+    /// Persistence by something in the packet.
+    #[error("persistence engine \"{}\" is not there yet: clients would not keep their real server", .0.name())]
+    Engine(PersistenceEngine),
     /// One-packet scheduling.
     #[error("one-packet scheduling is not there yet: leave out -o")]
     OnePacket,
@@ -59,16 +60,29 @@ pub fn service(service: &Service) -> Result<ulvs_model::Service, Obstacle> {
 /// # Errors
 /// The first thing that can't be forwarded rightly.
 pub fn settings(id: &ServiceId, settings: &table::ServiceSettings) -> Result<ServiceSettings, Obstacle> {
-    if settings.flags.has(Flags::PERSISTENT) {
-        return Err(Obstacle::Persistence);
-    }
     if settings.flags.has(Flags::ONE_PACKET) && key(id)?.protocol == Protocol::Udp {
         return Err(Obstacle::OnePacket);
     }
     Ok(ServiceSettings {
         scheduler: settings.scheduler.kind().ok_or(Obstacle::NoScheduler)?,
         scheduler_flags: SchedulerFlags::from_bits(settings.flags.shown()),
+        persistence: persistence(id, settings)?,
     })
+}
+
+fn persistence(id: &ServiceId, settings: &table::ServiceSettings) -> Result<Option<Persistence>, Obstacle> {
+    if !settings.flags.has(Flags::PERSISTENT) {
+        return Ok(None);
+    }
+    if let Some(engine) = settings.engine {
+        return Err(Obstacle::Engine(engine));
+    }
+    let netmask = match id.family() {
+        Family::V4 => Netmask::V4(settings.netmask.to_ne_bytes().into()),
+        // The table has no others than 1 to 128.
+        Family::V6 => Netmask::V6(u8::try_from(settings.netmask).unwrap_or(128)),
+    };
+    Ok(Some(Persistence { timeout: settings.timeout, netmask }))
 }
 
 /// What identifies the service for the datapath.

@@ -2,6 +2,7 @@
 
 mod inbound;
 mod outbound;
+mod persist;
 mod reject;
 mod schedule;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use crate::conn::{ConnId, Control, Direction, Entry, Hit, Home, Local};
 use crate::counters::WorkerCounters;
 use crate::frame::Frame;
 use crate::limit::IcmpLimit;
-use crate::proto::{self, Path};
+use crate::proto::{self, Path, State};
 use crate::shared::Shared;
 use crate::snapshot::{Lookup, PortId, Snapshot};
 use crate::time::Ticks;
@@ -259,7 +260,7 @@ impl Own {
 fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
     let event = Event { protocol: packet.key.protocol(), tcp_flags: packet.tcp_flags, direction: hit.direction };
     let next = event.step(hit.control, cx.snapshot.secure_tcp);
-    let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT);
+    let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT | Control::UNASSURED);
     if next.number() != hit.control.state_number() || first_output {
         change_state(cx, hit.entry, event);
     }
@@ -275,8 +276,11 @@ fn change_state(cx: &Context<'_>, entry: &Entry, event: Event) {
         let state = event.step(control, cx.snapshot.secure_tcp);
         // Counters follow changes of state only (ipvs-facts B.3).
         let inactive = if state == control.state() { control.has(Control::INACTIVE) } else { !state.is_active() };
-        let no_output = control.has(Control::NO_OUTPUT) && event.direction == Direction::In;
-        control.with_state(state).with_flag(Control::INACTIVE, inactive).with_flag(Control::NO_OUTPUT, no_output)
+        let next = control.with_state(state).with_flag(Control::INACTIVE, inactive);
+        match event.direction {
+            Direction::In => next,
+            Direction::Out => next.with_flag(Control::NO_OUTPUT | Control::UNASSURED, false),
+        }
     };
     let swapped = entry.swap_control(|control| control.is_live().then(|| changed(control)));
     if let Some(was) = swapped {
@@ -284,6 +288,22 @@ fn change_state(cx: &Context<'_>, entry: &Entry, event: Event) {
         if before != after {
             cx.shared.live.became(entry.destination_id().0, after);
         }
+        let established = changed(was).state() == State::Established && was.state() != State::Established;
+        if established || (was.has(Control::UNASSURED) && event.direction == Direction::Out) {
+            assure(cx.shared, entry);
+        }
+    }
+}
+
+/// The template that controls a connection has proved of use: `drop_entry` and a crowded table spare it (ipvs-facts B.3, B.4).
+fn assure(shared: &Shared, entry: &Entry) {
+    if let Some(template) = entry.controller() {
+        let assured = |control: Control| {
+            let may = control.is_live() && control.state() != State::Established;
+            may.then(|| control.with_state(State::Established))
+        };
+        // `None`: it is, or it is being expelled.
+        let _ = shared.table.entry(template).swap_control(assured);
     }
 }
 
@@ -298,7 +318,7 @@ struct Event {
 impl Event {
     /// The state it leads to.
     #[inline(always)]
-    fn step(self, control: Control, secure_tcp: bool) -> proto::State {
+    fn step(self, control: Control, secure_tcp: bool) -> State {
         let path = match self.direction {
             Direction::Out => Path::Output,
             Direction::In if control.has(Control::NO_OUTPUT) => Path::InputOnly,
@@ -308,11 +328,23 @@ impl Event {
     }
 }
 
-/// A connection ended: its destination has one less.
+/// A connection or template ended: its destination has one less.
 fn ended(shared: &Shared, worker: usize, id: ConnId, was: Control) {
-    let (destination, _) = shared.table.entry(id).destination_id();
+    let entry = shared.table.entry(id);
+    let (destination, _) = entry.destination_id();
+    if was.has(Control::TEMPLATE) {
+        shared.templates.ended(destination);
+        return;
+    }
     shared.live.ended(destination, !was.has(Control::INACTIVE));
     shared.workers()[worker].connections_ended.add(1);
+    if let Some(template) = entry.controller()
+        && !shared.table.let_go(template)
+        && shared.templates.are_many()
+        && shared.table.entry(template).control().state() != State::Established
+    {
+        shared.table.entry(template).expire();
+    }
 }
 
 /// Whether a fragment may be of a reply that NAT would have to translate.

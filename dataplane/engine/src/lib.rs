@@ -23,6 +23,7 @@ mod sched;
 mod shared;
 pub mod snapshot;
 mod sync;
+mod templates;
 mod time;
 mod verdict;
 
@@ -30,5 +31,6 @@ pub use engine::{BURST, Engine};
 pub use frame::{Frame, MemoryFrame};
 pub use live::{LiveConnections, Load};
 pub use shared::{Capacity, Shared, Unresolved};
+pub use templates::Templates;
 pub use time::{TICKS_PER_SECOND, Ticks, ticks};
 pub use verdict::{DropReason, PuntReason, Verdict};

@@ -10,6 +10,7 @@ use crate::conn::Table;
 use crate::counters::{Totals, WorkerCounters};
 use crate::live::{LiveConnections, Load};
 use crate::snapshot::{DestinationId, PortId};
+use crate::templates::Templates;
 use crate::verdict::{DropReason, PuntReason};
 
 /// A neighbour some packet waits for: the kernel should be asked to resolve it.
@@ -39,6 +40,8 @@ pub struct Shared {
     pub table: Table,
     /// How many each destination has.
     pub live: LiveConnections,
+    /// How many templates there are.
+    pub templates: Templates,
     workers: Box<[WorkerCounters]>,
     requests: ArrayQueue<Unresolved>,
     hasher: FlowHasher,
@@ -56,6 +59,7 @@ impl Shared {
         Ok(Self {
             table: Table::new(capacity.connections, capacity.workers, hasher)?,
             live: LiveConnections::new(destinations)?,
+            templates: Templates::new(destinations, capacity.connections)?,
             workers: (0..capacity.workers).map(|_| WorkerCounters::new(destinations)).collect::<io::Result<_>>()?,
             requests: ArrayQueue::new(1024),
             hasher,
@@ -77,7 +81,7 @@ impl Shared {
         &self.workers
     }
 
-    /// Connections there are now, up to what workers are doing at this moment.
+    /// Connections there are now, without templates, up to what workers are doing at this moment.
     pub fn connections(&self) -> u64 {
         let made = self.workers.iter().map(|w| w.connections_made.get()).sum::<u64>();
         made.saturating_sub(self.workers.iter().map(|w| w.connections_ended.get()).sum())

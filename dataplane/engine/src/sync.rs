@@ -5,6 +5,15 @@ pub(crate) use loom::sync::{Arc, Mutex, atomic};
 #[cfg(not(loom))]
 pub(crate) use std::sync::{Arc, Mutex, atomic};
 
+/// Between two looks at what another worker is doing at this moment.
+#[inline]
+pub(crate) fn spin() {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    std::hint::spin_loop();
+}
+
 /// Between a `SeqCst` operation and the next: nothing, the language orders them.
 ///
 /// Loom takes `SeqCst` loads, stores and exchanges for acquiring and releasing ones and knows the total order from fences

@@ -5,23 +5,27 @@
 
 mod destination;
 mod forward_method;
+mod persistence;
 mod protocol;
 mod scheduler_flags;
 mod scheduler_kind;
 mod service;
 mod service_set;
 mod service_settings;
+mod sysctls;
 mod thresholds;
 mod weight;
 
 pub use destination::Destination;
 pub use forward_method::ForwardMethod;
+pub use persistence::{Netmask, Persistence};
 pub use protocol::Protocol;
 pub use scheduler_flags::SchedulerFlags;
 pub use scheduler_kind::SchedulerKind;
 pub use service::{Service, ServiceError, ServiceKey};
 pub use service_set::ServiceSet;
 pub use service_settings::ServiceSettings;
+pub use sysctls::{Sysctl, Sysctls};
 pub use thresholds::Thresholds;
 pub use weight::Weight;
 

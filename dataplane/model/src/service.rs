@@ -1,7 +1,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::{Destination, ForwardMethod, Protocol, SchedulerKind, ServiceSettings};
+use crate::{Destination, ForwardMethod, Netmask, Persistence, Protocol, SchedulerKind, ServiceSettings};
 
 /// What identifies a service: protocol, virtual IP address, port.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -52,8 +52,8 @@ pub enum ServiceError {
     TooManyDestinations(SchedulerKind),
     /// The service has no such destination.
     UnknownDestination(SocketAddr),
-    /// Port 0 without persistence answers every packet with an error (ipvs-facts D.1).
-    ZeroPort(SocketAddr),
+    /// The netmask of persistence is of the other address family.
+    NetmaskFamily(Persistence),
 }
 
 impl fmt::Display for ServiceError {
@@ -74,7 +74,12 @@ impl fmt::Display for ServiceError {
                 scheduler.most_destinations().unwrap_or(usize::MAX)
             ),
             Self::UnknownDestination(a) => write!(f, "the service has no real server {a}"),
-            Self::ZeroPort(a) => write!(f, "{a} has port 0: give the port that is served"),
+            Self::NetmaskFamily(Persistence { netmask: Netmask::V4(mask), .. }) => {
+                write!(f, "{mask} is no netmask for IPv6 clients: give the length of a prefix, 1 to 128")
+            }
+            Self::NetmaskFamily(Persistence { netmask: Netmask::V6(length), .. }) => {
+                write!(f, "{length} is a prefix of IPv6, but clients are of IPv4: give a mask as 255.255.255.0")
+            }
         }
     }
 }
@@ -85,13 +90,16 @@ impl Service {
     /// A service without destinations.
     ///
     /// # Errors
-    /// If the address is not unicast or the port is 0.
+    /// If the address is not unicast, or the netmask not of its family.
     pub fn new(key: ServiceKey, settings: impl Into<ServiceSettings>) -> Result<Self, ServiceError> {
         check_unicast(key.vip())?;
-        if key.address.port() == 0 {
-            return Err(ServiceError::ZeroPort(key.address));
+        let settings = settings.into();
+        match settings.persistence {
+            Some(persistence) if persistence.netmask.is_v6() != key.address.is_ipv6() => {
+                Err(ServiceError::NetmaskFamily(persistence))
+            }
+            _ => Ok(Self { key, settings, destinations: Vec::new() }),
         }
-        Ok(Self { key, settings: settings.into(), destinations: Vec::new() })
     }
 
     /// Adds a destination, as `ipvsadm -a` does.
@@ -170,9 +178,6 @@ impl Service {
         if crosses && destination.method != ForwardMethod::Tun {
             return Err(ServiceError::FamilyMismatch(destination.address, destination.method));
         }
-        if destination.method == ForwardMethod::Nat && destination.address.port() == 0 {
-            return Err(ServiceError::ZeroPort(destination.address));
-        }
         Ok(())
     }
 }
@@ -239,13 +244,18 @@ mod tests {
     }
 
     #[test]
+    fn a_netmask_is_of_the_services_family() {
+        let persistence = Some(Persistence { timeout: 360, netmask: Netmask::HOST_V6 });
+        let settings = ServiceSettings { persistence, ..ServiceSettings::default() };
+        assert!(matches!(Service::new(service().key(), settings), Err(ServiceError::NetmaskFamily(_))));
+    }
+
+    #[test]
     fn addresses_that_are_no_host_are_refused() {
         let mut s = service();
         for bad in ["0.0.0.0:80", "224.0.0.1:80", "255.255.255.255:80", "[ff02::1]:80", "[fe80::1]:80"] {
             let refused = s.add(destination(bad, ForwardMethod::Tun));
             assert!(matches!(refused, Err(ServiceError::NotUnicast(_))), "{bad}");
         }
-        let key = ServiceKey::new(Protocol::Udp, "192.0.2.1:0".parse().unwrap());
-        assert!(matches!(Service::new(key, SchedulerKind::Rr), Err(ServiceError::ZeroPort(_))));
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{SchedulerFlags, SchedulerKind};
+use crate::{Persistence, SchedulerFlags, SchedulerKind};
 
 /// All of a service that can be edited (ipvs-facts D.1). A bare scheduler stands for IPVS's defaults with it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -9,6 +9,8 @@ pub struct ServiceSettings {
     pub scheduler: SchedulerKind,
     /// What that may do beside.
     pub scheduler_flags: SchedulerFlags,
+    /// Clients keep their real server.
+    pub persistence: Option<Persistence>,
 }
 
 impl From<SchedulerKind> for ServiceSettings {
@@ -18,12 +20,12 @@ impl From<SchedulerKind> for ServiceSettings {
 }
 
 impl fmt::Display for ServiceSettings {
-    /// `scheduler wlc`, `scheduler sh sh-fallback,sh-port`
+    /// `scheduler wlc`, `scheduler sh sh-fallback,sh-port persistent 600 mask 255.255.255.0`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "scheduler {}", self.scheduler)?;
         if !self.scheduler_flags.is_empty() {
             write!(f, " {}", self.scheduler_flags.shown(self.scheduler).join(","))?;
         }
-        Ok(())
+        self.persistence.map_or(Ok(()), |persistence| write!(f, " {persistence}"))
     }
 }

@@ -2,11 +2,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use ::toml::de::DeValue;
-use ulvs_model::{SchedulerKind, Weight};
+use ulvs_model::{Persistence, SchedulerKind, Weight};
 
 use super::table::Table;
 use super::value::{boolean, number, parsed, string, text, written};
-use crate::draft::{DraftChecked, DraftRealServer, DraftService};
+use crate::draft::{DraftChecked, DraftNetmask, DraftRealServer, DraftService};
 use crate::problems::{At, Problems, Span};
 
 /// One `[[service]]` with its real servers.
@@ -16,6 +16,10 @@ pub(super) fn read(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftS
         address: table.required("address", "\"192.0.2.100:80\"", problems, address),
         scheduler: table.or("scheduler", SchedulerKind::default(), problems, parsed),
         flags: table.list("flags", problems, text).map_or_else(Vec::new, |flags| flags.value),
+        persistence: table
+            .optional("persistence", problems, number(1..=Persistence::LONGEST))
+            .map(|seconds| seconds.value),
+        netmask: table.optional("netmask", problems, netmask),
         real_servers: table.sections("real_server", problems, real_server),
         checked: checked(table, problems),
     }
@@ -103,6 +107,13 @@ fn real_server_address(value: &DeValue<'_>) -> Result<(IpAddr, Option<u16>), Str
             text.escape_debug()
         )
     })
+}
+
+fn netmask(value: &DeValue<'_>) -> Result<DraftNetmask, String> {
+    match value {
+        DeValue::Integer(_) => number(0..=128)(value).map(DraftNetmask::Length),
+        _ => written("a mask as \"255.255.255.0\", or the length of a prefix as 64")(value).map(DraftNetmask::Mask),
+    }
 }
 
 fn weight(value: &DeValue<'_>) -> Result<Weight, String> {

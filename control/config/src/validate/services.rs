@@ -2,12 +2,12 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use ulvs_model::{
-    Destination, ForwardMethod, SchedulerFlags, SchedulerKind, Service, ServiceKey, ServiceSet, ServiceSettings,
-    Thresholds,
+    Destination, ForwardMethod, Netmask, Persistence, SchedulerFlags, SchedulerKind, Service, ServiceKey, ServiceSet,
+    ServiceSettings, Thresholds,
 };
 
 use super::checks::{self, Names};
-use crate::draft::{DraftRealServer, DraftService};
+use crate::draft::{DraftNetmask, DraftRealServer, DraftService};
 use crate::problems::{At, Problems};
 use crate::{Destinations, ServiceChecks};
 
@@ -54,7 +54,13 @@ impl Services<'_> {
         let (Some(protocol), Some(address)) = (draft.protocol, draft.address) else { return };
         let key = ServiceKey::new(protocol, address.value);
         let scheduler_flags = flags(draft.scheduler, draft.flags, problems);
-        let settings = ServiceSettings { scheduler: draft.scheduler, scheduler_flags };
+        let persistence = persistence(draft.persistence, draft.netmask.as_ref(), address.value.is_ipv6(), problems);
+        if address.value.port() == 0 && persistence.is_none() {
+            let message =
+                "port 0 stands for all ports, which takes `persistence`: write it, or the port that is served";
+            return problems.wrong(address.span, message);
+        }
+        let settings = ServiceSettings { scheduler: draft.scheduler, scheduler_flags, persistence };
         let mut service = match Service::new(key, settings) {
             Ok(service) => service,
             Err(error) => return problems.wrong(address.span, error.to_string()),
@@ -98,6 +104,37 @@ impl Services<'_> {
     }
 }
 
+/// What `persistence` and `netmask` say together.
+fn persistence(
+    timeout: Option<u32>,
+    netmask: Option<&At<DraftNetmask>>,
+    is_v6: bool,
+    problems: &mut Problems,
+) -> Option<Persistence> {
+    let every_address = if is_v6 { Netmask::HOST_V6 } else { Netmask::HOST_V4 };
+    let netmask = match netmask {
+        None => every_address,
+        Some(written) => {
+            if timeout.is_none() {
+                problems
+                    .wrong(written.span.clone(), "`netmask` is of clients that are remembered: write `persistence`");
+            }
+            let read = match written.value {
+                DraftNetmask::Mask(mask) => (!is_v6).then_some(Netmask::V4(mask)),
+                DraftNetmask::Length(length) => Netmask::of_length(length, is_v6),
+            };
+            read.unwrap_or_else(|| {
+                let right = if is_v6 { "a number from 1 to 128" } else { "a mask, or a number from 0 to 32" };
+                let family = if is_v6 { "IPv6" } else { "IPv4" };
+                problems
+                    .wrong(written.span.clone(), format!("`netmask`: expected {right}, as clients are of {family}"));
+                every_address
+            })
+        }
+    };
+    timeout.map(|timeout| Persistence { timeout, netmask })
+}
+
 /// Its address, if it could be added.
 fn add(draft: DraftRealServer, service: &mut Service, problems: &mut Problems) -> Option<SocketAddr> {
     let (ip, method) = (draft.ip?, draft.method?);
@@ -105,6 +142,11 @@ fn add(draft: DraftRealServer, service: &mut Service, problems: &mut Problems) -
     let port = draft.port.unwrap_or(served);
     if method != ForwardMethod::Nat && port != served {
         problems.wrong(ip.span, only_nat_changes_ports(ip.value, served));
+        return None;
+    }
+    if port == 0 && served != 0 {
+        let message = format!("a real server has no port 0: leave the port out, as clients' port {served} is it then");
+        problems.wrong(ip.span, message);
         return None;
     }
     let thresholds = thresholds(draft.upper_threshold, draft.lower_threshold, problems);

@@ -137,7 +137,8 @@ impl Board {
             return DestinationCounters::default();
         };
         let load = self.shared.load(*id);
-        DestinationCounters { active: load.active, inactive: load.inactive(), persistent: 0, stats: meter.stats() }
+        let persistent = u32::try_from(self.shared.templates.of(*id)).unwrap_or(u32::MAX);
+        DestinationCounters { active: load.active, inactive: load.inactive(), persistent, stats: meter.stats() }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, HashMap<ServiceKey, ServiceRow>> {

@@ -74,7 +74,7 @@ fn row(connection: &ulvs_engine::conn::Connection) -> Connection<'static> {
         client: SocketAddr::new(key.source().to_ip(key.family()), key.source_port()),
         service: SocketAddr::new(key.destination().to_ip(key.family()), key.destination_port()),
         real_server: SocketAddr::new(connection.destination, connection.destination_port),
-        state: connection.state.name(),
+        state: connection.state_name(),
         expires: connection.expires_in / TICKS_PER_SECOND,
         engine: None,
         is_synced: false,

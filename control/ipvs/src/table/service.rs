@@ -154,6 +154,11 @@ impl Flags {
         Self(bits & !Self::HASHED.0)
     }
 
+    /// The bits, without HASHED.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
     /// The bits as they are shown, HASHED among them.
     pub const fn shown(self) -> u32 {
         self.0 | Self::HASHED.0

@@ -6,8 +6,8 @@ use ulvs_ipvs::codec::{FAMILY_ID, Messages, Request};
 use ulvs_ipvs::table::Command;
 use ulvs_ipvs::{Access, file, forward};
 use ulvs_model::{
-    Destination, ForwardMethod, Protocol, SchedulerFlags, SchedulerKind, Service, ServiceKey, ServiceSettings,
-    Thresholds, Weight,
+    Destination, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, SchedulerKind, Service, ServiceKey,
+    ServiceSettings, Thresholds, Weight,
 };
 
 use crate::rig::{Rig, request, unhex};
@@ -41,11 +41,18 @@ fn services() -> impl Strategy<Value = Service> {
     ];
     let scheduler = proptest::sample::select(&SchedulerKind::ALL[..]);
     let protocol = proptest::sample::select(&Protocol::ALL[..]);
-    let settings = (scheduler, any::<u32>())
-        .prop_map(|(scheduler, bits)| ServiceSettings { scheduler, scheduler_flags: SchedulerFlags::from_bits(bits) });
+    let persistence = proptest::option::of((any::<u32>(), any::<u32>(), 1..=128_u8));
     let upper = prop_oneof![Just(0), 0..=i32::MAX.cast_unsigned()];
     let weights = proptest::collection::vec((0..=i64::from(i32::MAX), 0..3_usize, upper), 0..60);
+    let settings = (scheduler, any::<u32>(), persistence);
     (address, 1..=u16::MAX, protocol, settings, weights).prop_map(|(ip, port, protocol, settings, weights)| {
+        let (scheduler, bits, persistence) = settings;
+        let persistence = persistence.map(|(timeout, mask, length)| Persistence {
+            timeout,
+            netmask: if ip.is_ipv4() { Netmask::V4(mask.into()) } else { Netmask::V6(length) },
+        });
+        let scheduler_flags = SchedulerFlags::from_bits(bits);
+        let settings = ServiceSettings { scheduler, scheduler_flags, persistence };
         let mut service = Service::new(ServiceKey::new(protocol, (ip, port).into()), settings).unwrap();
         for (index, (weight, method, upper)) in (1..).zip(weights) {
             let address =

@@ -31,12 +31,21 @@ impl Control {
     pub(crate) const INACTIVE: u16 = 0x0100;
     /// No reply was seen yet, and with DR and TUN none is expected.
     pub(crate) const NO_OUTPUT: u16 = 0x0080;
+    /// A template: no packet belongs to it.
+    pub(crate) const TEMPLATE: u16 = 0x1000;
+    /// A template that was taken out of the index, because its destination can't be used any more. IPVS has no flag for
+    /// it: it changes the template's ports.
+    pub(crate) const EXPELLED: u16 = 0x8000;
+    /// The first reply is to assure the connection's template (ipvs-facts B.4). IPVS assures with every reply.
+    pub(crate) const UNASSURED: u16 = 0x4000;
     const METHOD: u16 = 0x0007;
 
-    /// A connection in its first state, on its way into the index.
-    pub(crate) const fn new(incarnation: u32, method: ForwardMethod, state: State, inactive: bool) -> Self {
+    /// A connection in its first state, with these flags beside those that its method and state imply, on its way into the
+    /// index.
+    pub(crate) const fn new(incarnation: u32, method: ForwardMethod, state: State, flags: u16) -> Self {
         let no_output = if matches!(method, ForwardMethod::Nat) { 0 } else { Self::NO_OUTPUT };
-        let flags = method.code() as u16 | no_output | if inactive { Self::INACTIVE } else { 0 };
+        let inactive = if state.is_active() { 0 } else { Self::INACTIVE };
+        let flags = method.code() as u16 | no_output | inactive | flags;
         Self((incarnation as u64) << 32 | (flags as u64) << 16 | (state.number() as u64) << 8 | Life::Joining as u64)
     }
 

@@ -4,7 +4,7 @@
 //! Fields that identify the connection are written before the entry is put into the index and never while it is there.
 
 use ulvs_model::ForwardMethod;
-use ulvs_wire::{Address, Delta, Ends, Family, FlowKey};
+use ulvs_wire::{Address, Delta, Family, FlowKey};
 
 use crate::memory::Zeroed;
 use crate::proto::State;
@@ -15,9 +15,13 @@ use crate::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
     fence,
 };
-use crate::time::Ticks;
+use crate::time::{Ticks, ticks};
 
 use super::control::Control;
+use super::tuple::Tuple;
+
+/// Ticks that a connection whose time ran out lives on while it controls others.
+const EXPIRE_LATER: u32 = ticks(60);
 
 /// Number of a connection's entry in its table.
 pub type ConnId = u32;
@@ -43,7 +47,7 @@ pub(crate) struct Entry {
     /// Ticks after the last packet at which the connection ends. Written by any worker.
     pub(super) timeout: AtomicU32,
     /// Client, virtual and destination port, protocol, families: see [`Tuple`].
-    tuple: AtomicU64,
+    pub(super) tuple: AtomicU64,
     /// IPv4: client in the low half, virtual address in the high half, as in a [`FlowKey`].
     ends: AtomicU64,
     /// IPv4: the real server, wire order.
@@ -54,9 +58,11 @@ pub(crate) struct Entry {
     deltas: AtomicU32,
     /// The hop replies leave by, and the generation of the routes it was looked up in. Written by any worker.
     reply_hop: AtomicU64,
-    _reserved: AtomicU32,
-    /// The next batch of free entries, while this entry is free and the first of one.
-    pub(super) next_batch: AtomicU32,
+    /// The number, plus one, of the connection that controls this one: of its template. 0: none does.
+    controller: AtomicU32,
+    /// How many connections this one controls; while the entry is free and the first of a batch, the next batch. Written
+    /// by any worker.
+    pub(super) controls_or_next: AtomicU32,
     // Second line: IPv6.
     client_v6: [AtomicU64; 2],
     vip_v6: [AtomicU64; 2],
@@ -89,48 +95,21 @@ pub struct NewConnection {
     pub address: Address,
     /// Its address' family.
     pub family: Family,
-    /// Its port: the packet's own in DR and TUN.
+    /// Its port.
     pub port: u16,
+    /// Whether it has to do with persistence.
+    pub role: Role,
 }
 
-/// Ports, protocol and families in one word, so that one load compares them: the [`Ends`] of a request, with the real
-/// server's port in the field that is empty there.
-#[derive(Clone, Copy)]
-struct Tuple(u64);
-
-impl Tuple {
-    const DESTINATION_V6: u64 = 2;
-    /// What is not in the ends of a request.
-    const OWN: u64 = 0xffff_0000 | Self::DESTINATION_V6;
-
-    const fn new(new: &NewConnection) -> Self {
-        let destination_family = if matches!(new.family, Family::V6) { Self::DESTINATION_V6 } else { 0 };
-        Self(new.key.ends().0 | (new.port.swap_bytes() as u64) << 16 | destination_family)
-    }
-
-    /// Ports, protocol and family of requests.
-    const fn request(self) -> Ends {
-        Ends(self.0 & !Self::OWN)
-    }
-
-    /// Those of replies, which come from the real server's port in NAT and else from the virtual one.
-    const fn reply(self, nat: bool) -> Ends {
-        let from = if nat { self.0 >> 16 & 0xffff } else { self.0 >> 48 };
-        Ends((self.0 >> 32 & 0xffff) << 48 | from << 32 | self.0 & 0xffff & !Self::OWN)
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "a field is cut out of the word")]
-    const fn destination_port(self) -> u16 {
-        ((self.0 >> 16) as u16).swap_bytes()
-    }
-
-    const fn family(self) -> Family {
-        self.request().family()
-    }
-
-    const fn destination_family(self) -> Family {
-        if self.0 & Self::DESTINATION_V6 != 0 { Family::V6 } else { Family::V4 }
-    }
+/// What a connection is to others (ipvs-facts B.6).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// Nothing.
+    Single,
+    /// It was made by a template that is [held](super::Table::template) for it.
+    Controlled(ConnId),
+    /// No packet belongs to it: it says which destination a client's connections get.
+    Template,
 }
 
 impl Entry {
@@ -154,6 +133,8 @@ impl Entry {
         self.destination_generation.store(new.generation, Relaxed);
         self.deltas.store(u32::from(deltas.0.to_bits()) << 16 | u32::from(deltas.1.to_bits()), Relaxed);
         self.reply_hop.store(0, Relaxed);
+        self.controller.store(if let Role::Controlled(id) = new.role { id + 1 } else { 0 }, Relaxed);
+        self.controls_or_next.store(0, Relaxed);
     }
 
     /// Numbers a free entry can hold, in the place of its IPv6 addresses: one line brings them all.
@@ -220,6 +201,34 @@ impl Entry {
                 load(&self.client_v6) == key.v6()[1] && load(from) == key.v6()[0]
             }
         }
+    }
+
+    /// Whether the entry has the template with this key; the control word.
+    pub(super) fn matches_template(&self, key: &FlowKey) -> Option<Control> {
+        let tuple = Tuple(self.tuple.load(Relaxed));
+        let control = self.control();
+        let is_it = control.has_packets() && !control.has(Control::EXPELLED) && tuple.is_template(key.ends());
+        (is_it && self.is_request(key)).then_some(control)
+    }
+
+    /// The connection that controls this one.
+    pub(crate) fn controller(&self) -> Option<ConnId> {
+        self.controller.load(Relaxed).checked_sub(1)
+    }
+
+    /// How many connections this one controls. It is not ended before that is 0.
+    pub(crate) fn controls(&self) -> u32 {
+        self.controls_or_next.load(Acquire)
+    }
+
+    /// One more. Only while the template was found in the present burst.
+    pub(super) fn control_one_more(&self) {
+        self.controls_or_next.fetch_add(1, Relaxed);
+    }
+
+    /// One less; how many are left.
+    pub(super) fn control_one_less(&self) -> u32 {
+        self.controls_or_next.fetch_sub(1, Release) - 1
     }
 
     /// Changes the control word to what `change` makes of it; the word it had, or `None` if `change` refused.
@@ -313,6 +322,11 @@ impl Entry {
         self.last_seen.load(Relaxed) == now.0 || self.expires_in(now).is_some()
     }
 
+    /// Restarts the timer with the timeout it had.
+    pub(crate) fn restart(&self, now: Ticks) {
+        self.last_seen.store(now.0, Relaxed);
+    }
+
     /// Restarts the timer; whether it runs for `timeout` already. A busy connection's line stays clean between two ticks.
     #[inline]
     pub(crate) fn touch(&self, now: Ticks, timeout: u32) -> bool {
@@ -320,6 +334,27 @@ impl Entry {
             self.last_seen.store(now.0, Relaxed);
         }
         self.timeout.load(Relaxed) == timeout
+    }
+
+    /// Lets the connection's time run out now.
+    pub(crate) fn expire(&self) {
+        self.timeout.store(0, Relaxed);
+    }
+
+    /// Instead of ending it, as it still controls others: its timer starts again when it ran out, and is a minute from now
+    /// on for good (ipvs-facts B.2).
+    pub(crate) fn expire_later(&self, now: Ticks) {
+        let mut seen = self.last_seen.load(Relaxed);
+        let overdue = now.since(Ticks(seen)).saturating_sub(self.timeout.load(Relaxed));
+        self.timeout.store(EXPIRE_LATER, Relaxed);
+        let ran_out = now.0.wrapping_sub(overdue % EXPIRE_LATER);
+        // A packet that restarts the timer at this moment has the last word.
+        while now.since(Ticks(seen)) > 0 {
+            match self.last_seen.compare_exchange(seen, ran_out, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(later) => seen = later,
+            }
+        }
     }
 
     /// Sets the timeout to that of the state. Looked at again after it is stored: of two workers that change the state at
@@ -337,46 +372,6 @@ impl Entry {
             state = now;
         }
     }
-
-    /// The connection as a value, for listings; `None` if there is none or it changed hands meanwhile.
-    pub(super) fn describe_to(&self, now: Ticks) -> Option<Connection> {
-        let before = self.control();
-        if !before.is_live() {
-            return None;
-        }
-        let tuple = Tuple(self.tuple.load(Relaxed));
-        let (address, port) = self.destination();
-        let connection = Connection {
-            key: self.key(),
-            method: before.method(),
-            state: before.state(),
-            destination: address.to_ip(tuple.destination_family()),
-            destination_port: port,
-            expires_in: self.expires_in(now).unwrap_or(0),
-        };
-        // The fields are of one connection only if it is still there: the next one's are written before its control word,
-        // but after this one's end. The fence pairs with the one in `describe`.
-        fence(Acquire);
-        let after = Control(self.control.load(Relaxed));
-        (after.is_live() && after.incarnation() == before.incarnation()).then_some(connection)
-    }
-}
-
-/// A connection as it is listed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Connection {
-    /// Client to virtual address.
-    pub key: FlowKey,
-    /// How its packets get to the real server.
-    pub method: ForwardMethod,
-    /// Protocol state.
-    pub state: State,
-    /// The real server.
-    pub destination: std::net::IpAddr,
-    /// Its port.
-    pub destination_port: u16,
-    /// Ticks until it ends if no packet comes.
-    pub expires_in: u32,
 }
 
 #[inline]

@@ -4,7 +4,7 @@ use crate::sync::atomic::Ordering;
 use crate::time::{TICKS_PER_SECOND, Ticks};
 
 use super::control::{Control, Life};
-use super::entry::ConnId;
+use super::entry::{ConnId, Entry};
 use super::limbo::Limbo;
 use super::pool::FreeList;
 use super::table::Table;
@@ -100,7 +100,19 @@ impl Local {
     ///
     /// `ended` is told each connection's number and control word before its entry can be used again.
     pub(crate) fn sweep(&mut self, table: &Table, now: Ticks, ended: &mut impl FnMut(ConnId, Control)) {
-        self.end_expiring(table, now, ended);
+        self.sweep_those(table, now, |_| false, ended);
+    }
+
+    /// The same; connections that are `done` end before their time has run out.
+    pub(crate) fn sweep_those(
+        &mut self,
+        table: &Table,
+        now: Ticks,
+        done: impl Fn(&Entry) -> bool,
+        ended: &mut impl FnMut(ConnId, Control),
+    ) {
+        let is_over = |entry: &Entry| entry.expires_in(now).is_none() || done(entry);
+        self.end_expiring(table, now, &is_over, ended);
         let used = table.pool.used();
         if used == 0 {
             return;
@@ -120,7 +132,7 @@ impl Local {
             }
             self.due -= 1;
             if let Some(id) = self.next(used) {
-                self.look_at(table, id, now);
+                self.look_at(table, id, &is_over);
             }
         }
     }
@@ -141,9 +153,9 @@ impl Local {
         id
     }
 
-    fn look_at(&mut self, table: &Table, id: ConnId, now: Ticks) {
+    fn look_at(&mut self, table: &Table, id: ConnId, is_over: &impl Fn(&Entry) -> bool) {
         let entry = &table.entries[id as usize];
-        if entry.control().life() != Life::Live || entry.expires_in(now).is_some() || !self.expiring.has_room() {
+        if entry.control().life() != Life::Live || !is_over(entry) || !self.expiring.has_room() {
             return;
         }
         if let Some(was) = Table::swap_life(entry, |c| c.life() == Life::Live, Life::Expiring) {
@@ -153,7 +165,13 @@ impl Local {
 
     /// A worker may have stored a packet's time without seeing the mark: so look again when all have begun a new burst.
     /// From then on whoever has a packet of it sees the mark and takes it off before it goes on ([`Table::search`]).
-    fn end_expiring(&mut self, table: &Table, now: Ticks, ended: &mut impl FnMut(ConnId, Control)) {
+    fn end_expiring(
+        &mut self,
+        table: &Table,
+        now: Ticks,
+        is_over: &impl Fn(&Entry) -> bool,
+        ended: &mut impl FnMut(ConnId, Control),
+    ) {
         if self.expiring.is_empty() {
             return;
         }
@@ -168,7 +186,12 @@ impl Local {
             let entry = &table.entries[id as usize];
             // Another worker may have ended it for a packet, and the entry may be another connection's by now.
             let is_it = |c: Control| c.life() == Life::Expiring && c.incarnation() == incarnation;
-            if entry.expires_in(now).is_some() {
+            if !is_over(entry) {
+                Table::swap_life(entry, is_it, Life::Live);
+            } else if is_it(entry.control()) && entry.controls() > 0 {
+                if entry.expires_in(now).is_none() {
+                    entry.expire_later(now);
+                }
                 Table::swap_life(entry, is_it, Life::Live);
             } else if let Some(was) = Table::swap_life(entry, is_it, Life::Dead) {
                 table.take_out(entry, id, was);

@@ -7,19 +7,24 @@ mod control;
 mod entry;
 mod index;
 mod limbo;
+mod listed;
 mod local;
 #[cfg(all(test, loom))]
 mod loom_model;
 mod pool;
 mod quiescence;
 mod table;
+mod template;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod tuple;
 
 pub(crate) use control::Control;
 pub(crate) use entry::Entry;
-pub use entry::{ConnId, Connection, Direction, NewConnection};
+pub use entry::{ConnId, Direction, NewConnection, Role};
 pub(crate) use index::Home;
+pub use listed::Connection;
 pub(crate) use local::Local;
 pub use table::Table;
 pub(crate) use table::{Hit, Refused};
+pub(crate) use template::{Contended, Template};

@@ -94,11 +94,11 @@ impl Pool {
         list.ids.pop()
     }
 
-    // Batches are linked by the `next_batch` of their first entries.
+    // Batches are linked by the `controls_or_next` of their first entries, which control nothing while they are free.
     pub(super) fn push(&self, entries: &Region<Entry>, first: ConnId) {
         let mut top = self.stack.load(Ordering::Acquire);
         loop {
-            entries[first as usize].next_batch.store(top_of(top), Ordering::Relaxed);
+            entries[first as usize].controls_or_next.store(top_of(top), Ordering::Relaxed);
             let next = changed(top, first);
             match self.stack.compare_exchange_weak(top, next, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return,
@@ -115,7 +115,7 @@ impl Pool {
                 return None;
             }
             // Stale if another worker takes the batch at this moment: then the count has changed and the swap fails.
-            let below = entries[first as usize].next_batch.load(Ordering::Relaxed);
+            let below = entries[first as usize].controls_or_next.load(Ordering::Relaxed);
             match self.stack.compare_exchange_weak(top, changed(top, below), Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Some(first),
                 Err(now) => top = now,

@@ -3,7 +3,7 @@
 use std::io;
 
 use ulvs_model::ForwardMethod;
-use ulvs_wire::{Address, Delta, Family, FlowHasher, FlowKey};
+use ulvs_wire::{Address, Delta, Family, FlowHasher, FlowKey, parse};
 
 use crate::memory::Region;
 use crate::proto::State;
@@ -11,8 +11,9 @@ use crate::sync::atomic::Ordering;
 use crate::time::Ticks;
 
 use super::control::{Control, Life};
-use super::entry::{ConnId, Connection, Direction, Entry, NewConnection};
+use super::entry::{ConnId, Direction, Entry, NewConnection, Role};
 use super::index::{Home, Index, Inserted};
+use super::listed::Connection;
 use super::local::Local;
 use super::pool::Pool;
 use super::quiescence::Quiescence;
@@ -137,7 +138,7 @@ impl Table {
     /// Takes the mark off a connection that was about to expire: the sweep that made it then ends nothing, and what the
     /// packet stores in the entry is not lost. `None` if the connection ended before.
     #[inline]
-    fn keep(entry: &Entry, mut control: Control) -> Option<Control> {
+    pub(super) fn keep(entry: &Entry, mut control: Control) -> Option<Control> {
         while control.life() == Life::Expiring {
             let expiring = |c: Control| (c.life() == Life::Expiring).then(|| c.with_life(Life::Live));
             if let Some(was) = entry.swap_control(expiring) {
@@ -171,10 +172,14 @@ impl Table {
         entry.last_seen.store(now.0, Ordering::Relaxed);
         entry.timeout.store(timeout, Ordering::Relaxed);
         let incarnation = entry.control().incarnation().wrapping_add(1);
-        let control = Control::new(incarnation, new.method, state, !state.is_active());
+        let control = Control::new(incarnation, new.method, state, flags(new));
         entry.control.store(control.0, Ordering::Release);
         // Until it is live nobody else changes the control word, so that storing is enough.
-        let outcome = self.put_into_index(id, entry, new.method);
+        let outcome = if new.role == Role::Template {
+            self.put_template_into_index(id, &entry.key())
+        } else {
+            self.put_into_index(id, entry, new.method)
+        };
         let life = if outcome.is_ok() { Life::Live } else { Life::Dead };
         entry.control.store(control.with_life(life).0, Ordering::Release);
         if outcome.is_err() {
@@ -226,7 +231,10 @@ impl Table {
     }
 
     pub(super) fn take_out(&self, entry: &Entry, id: ConnId, was: Control) {
-        if was.method() == ForwardMethod::Nat {
+        if was.has(Control::EXPELLED) {
+            return;
+        }
+        if was.method() == ForwardMethod::Nat && !was.has(Control::TEMPLATE) {
             self.index.remove(self.home(&entry.reply_key()), id);
         }
         self.index.remove(self.home(&entry.key()), id);
@@ -252,9 +260,19 @@ impl Table {
     }
 }
 
+/// Flags a connection begins with, beside those of its method and state.
+fn flags(new: &NewConnection) -> u16 {
+    match new.role {
+        Role::Template => Control::TEMPLATE,
+        Role::Controlled(_) if new.key.protocol() == parse::UDP => Control::UNASSURED,
+        // TCP assures its template when it is established.
+        Role::Controlled(_) | Role::Single => 0,
+    }
+}
+
 /// What the rewrite of a request does to its IP and its TCP or UDP checksum. Replies have the inverse.
 fn deltas(new: &NewConnection) -> (Delta, Delta) {
-    if new.method != ForwardMethod::Nat {
+    if new.method != ForwardMethod::Nat || new.role == Role::Template {
         return (Delta::NONE, Delta::NONE);
     }
     let addresses = match new.key.family() {

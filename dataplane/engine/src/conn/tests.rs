@@ -8,7 +8,7 @@ mod sweep;
 use ulvs_model::ForwardMethod;
 use ulvs_wire::{Address, Family, FlowHasher, FlowKey};
 
-use super::{ConnId, Hit, Local, NewConnection, Refused, Table};
+use super::{ConnId, Hit, Local, NewConnection, Refused, Role, Table};
 use crate::proto::State;
 use crate::snapshot::DestinationId;
 use crate::time::Ticks;
@@ -47,6 +47,7 @@ fn with_method(number: u32, method: ForwardMethod) -> NewConnection {
         address: address(0xac10_0000 + number % 10),
         family,
         port,
+        role: Role::Single,
     }
 }
 

@@ -3,7 +3,7 @@
 use ulvs_model::ForwardMethod;
 use ulvs_wire::{Packet, tcp};
 
-use crate::conn::{Control, Hit, Home};
+use crate::conn::{Hit, Home};
 use crate::forward::icmp_error::Error;
 use crate::forward::nat::{End, Rewrite};
 use crate::forward::tun::Tunnel;
@@ -25,7 +25,7 @@ impl Own {
         home: Home,
         hit: Hit<'_>,
     ) -> Verdict {
-        if is_reused(packet, hit.control) && self.end(cx, hit.id) {
+        if is_reused(packet, hit) && self.end(cx, hit.id) {
             return self.schedule(cx, frame, packet, home);
         }
         let (id, generation) = hit.entry.destination_id();
@@ -106,8 +106,10 @@ impl Own {
 }
 
 /// A client that uses its port again: a SYN for a connection that is all but over (ipvs-facts B.5, step 5, with
-/// `conn_reuse_mode` 1).
+/// `conn_reuse_mode` 1). One of a persistent service goes on.
 #[inline]
-fn is_reused(packet: &Packet, control: Control) -> bool {
-    packet.tcp_flags & tcp::SYN != 0 && matches!(control.state(), State::TimeWait | State::Close)
+fn is_reused(packet: &Packet, hit: Hit<'_>) -> bool {
+    packet.tcp_flags & tcp::SYN != 0
+        && matches!(hit.control.state(), State::TimeWait | State::Close)
+        && hit.entry.controller().is_none()
 }

@@ -1,20 +1,26 @@
 //! Packets that belong to no connection: a new one is made if a service wants it (ipvs-facts B.5.1).
 
 use ulvs_model::ForwardMethod;
-use ulvs_wire::{Packet, parse, tcp};
+use ulvs_wire::{FlowKey, Packet, parse, tcp};
 
-use crate::conn::{Direction, Hit, Home, NewConnection, Refused};
+use crate::conn::{Direction, Hit, Home, NewConnection, Refused, Role};
 use crate::forward::icmp_error::Error;
 use crate::frame::Frame;
 use crate::proto::{self, Path, State};
 use crate::sched::Request;
-use crate::snapshot::{DestinationId, DestinationView};
+use crate::snapshot::{DestinationId, DestinationView, FTP, FTP_DATA, ServiceView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
-use super::{Context, Own};
+use super::{Context, Own, assure};
 
-/// Packets from this port are FTP data of a helper and never scheduled, whatever the service (ipvs-facts B.5.1).
-const FTP_DATA: u16 = 20;
+/// Where a new connection goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    pub(super) destination: DestinationId,
+    /// The real server's port.
+    pub(super) port: u16,
+    pub(super) role: Role,
+}
 
 impl Own {
     #[cold]
@@ -31,17 +37,56 @@ impl Own {
         let Some(service) = service else {
             return Verdict::Punt(PuntReason::NotAService);
         };
-        let opens = key.protocol() != parse::TCP || packet.tcp_flags & (tcp::SYN | tcp::RST) == tcp::SYN;
-        if !opens || key.source_port() == FTP_DATA {
+        // Packets from FTP's data port are of a helper and never scheduled, whatever the service.
+        if !opens(packet) || key.source_port() == FTP_DATA {
             return Verdict::Punt(PuntReason::NoConnection);
         }
-        let request = Request { key, worker: self.worker, live: &cx.shared.live, now: cx.now };
-        let Some(id) = service.pick(&request) else {
-            let (error, reason) = (Error::PortUnreachable, DropReason::NoDestination);
-            return self.reject_to_client(cx, frame, packet, error, reason);
+        let choice = match &service.persistence {
+            Some(persistence) => self.keep(cx, packet, service, persistence),
+            None => Ok(self.choose(cx, packet, service)),
         };
+        match choice {
+            Ok(Some(choice)) => self.open(cx, frame, packet, home, choice),
+            Ok(None) => self.leave(cx, frame, packet, service),
+            Err(reason) => Verdict::Drop(reason),
+        }
+    }
+
+    /// What schedulers are asked with.
+    pub(super) const fn request<'a>(&self, cx: &Context<'a>, packet: &'a Packet) -> Request<'a> {
+        Request { key: &packet.key, worker: self.worker, live: &cx.shared.live, now: cx.now }
+    }
+
+    /// The scheduler's choice for a packet of a service without persistence.
+    fn choose(&self, cx: &Context<'_>, packet: &Packet, service: &ServiceView) -> Option<Choice> {
+        // Found as a service of FTP or of all ports: without persistence such a packet goes nowhere.
+        if packet.key.destination_port() != service.port() {
+            return None;
+        }
+        let destination = service.pick(&self.request(cx, packet))?;
+        let own = cx.snapshot.destinations.get(destination).destination_port;
+        let port = if own == 0 { packet.key.destination_port() } else { own };
+        Some(Choice { destination, port, role: Role::Single })
+    }
+
+    /// Makes the connection, and sends its first packet.
+    fn open<F: Frame>(
+        &mut self,
+        cx: &Context<'_>,
+        frame: &mut F,
+        packet: &Packet,
+        home: Home,
+        choice: Choice,
+    ) -> Verdict {
+        let id = choice.destination;
         let destination = *cx.snapshot.destinations.get(id);
-        match self.connect(cx, packet, id, &destination) {
+        let made = self.connect(cx, packet, choice, &destination);
+        if made.is_err()
+            && let Role::Controlled(template) = choice.role
+        {
+            cx.shared.table.let_go(template);
+        }
+        match made {
             Ok(hit) => {
                 cx.counters.destination(id).connections.add(1);
                 if destination.is_resolved() {
@@ -50,7 +95,7 @@ impl Own {
                     self.unreachable(cx, frame, packet, &destination)
                 }
             }
-            Err(Refused::Exists) => match cx.shared.table.search(home, key) {
+            Err(Refused::Exists) => match cx.shared.table.search(home, &packet.key) {
                 Some(hit) => self.forward(cx, frame, packet, home, hit),
                 None => Verdict::Drop(DropReason::Contended),
             },
@@ -64,33 +109,54 @@ impl Own {
         &mut self,
         cx: &Context<'a>,
         packet: &Packet,
-        id: DestinationId,
+        choice: Choice,
         destination: &DestinationView,
     ) -> Result<Hit<'a>, Refused> {
         if !self.local.can_retire() {
             return Err(Refused::Full);
         }
-        let method = destination.method;
-        let nat = method == ForwardMethod::Nat;
-        let path = if nat { Path::Input } else { Path::InputOnly };
+        let new = new(packet.key, choice, destination);
+        let path = if new.method == ForwardMethod::Nat { Path::Input } else { Path::InputOnly };
         let state =
             proto::step(packet.key.protocol(), cx.snapshot.secure_tcp, path, State::None.number(), packet.tcp_flags);
-        let new = NewConnection {
-            key: packet.key,
-            method,
-            destination: id,
-            generation: destination.generation,
-            address: destination.address,
-            family: destination.family(),
-            port: if nat { destination.destination_port } else { packet.key.destination_port() },
-        };
         let timeout = cx.snapshot.timeouts.of(state);
         // Counted before it can be found, for it can be ended as soon as it is.
-        cx.shared.live.opened(id, state.is_active());
+        cx.shared.live.opened(new.destination, state.is_active());
         let inserted = cx.shared.table.insert(&mut self.local, &new, state, cx.now, timeout);
         let id = inserted.inspect_err(|_| cx.shared.live.ended(new.destination, state.is_active()))?;
         cx.counters.connections_made.add(1);
         let entry = cx.shared.table.entry(id);
+        if state == State::Established {
+            assure(cx.shared, entry);
+        }
         Ok(Hit { entry, id, direction: Direction::In, control: entry.control() })
+    }
+
+    /// Nobody to send the packet to (ipvs-facts B.5.3).
+    fn leave<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet, service: &ServiceView) -> Verdict {
+        if service.port() == FTP && packet.key.destination_port() != FTP {
+            // It was taken for FTP's data, and may be anything.
+            return Verdict::Punt(PuntReason::NotAService);
+        }
+        self.reject_to_client(cx, frame, packet, Error::PortUnreachable, DropReason::NoDestination)
+    }
+}
+
+/// Whether a packet may begin a connection (ipvs-facts B.5.1).
+fn opens(packet: &Packet) -> bool {
+    packet.key.protocol() != parse::TCP || packet.tcp_flags & (tcp::SYN | tcp::RST) == tcp::SYN
+}
+
+/// A connection of this choice.
+pub(super) fn new(key: FlowKey, choice: Choice, destination: &DestinationView) -> NewConnection {
+    NewConnection {
+        key,
+        method: destination.method,
+        destination: choice.destination,
+        generation: destination.generation,
+        address: destination.address,
+        family: destination.family(),
+        port: choice.port,
+        role: choice.role,
     }
 }

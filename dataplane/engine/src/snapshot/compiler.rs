@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use ulvs_model::{Destination, ForwardMethod, SchedulerKind, Service, ServiceKey, ServiceSettings, Weight};
+use ulvs_model::{Destination, ForwardMethod, SchedulerKind, Service, ServiceKey, ServiceSettings, Sysctls, Weight};
 use ulvs_wire::Family;
 
 use crate::counters::Totals;
@@ -68,6 +68,7 @@ pub struct Compiler {
     network: Arc<NetworkView>,
     timeouts: Timeouts,
     secure_tcp: bool,
+    sysctls: Sysctls,
 }
 
 impl Compiler {
@@ -86,6 +87,7 @@ impl Compiler {
             network: Arc::new(NetworkView::new(&Network::default(), 1)),
             timeouts: Timeouts::default(),
             secure_tcp: false,
+            sysctls: Sysctls::default(),
         }
     }
 
@@ -98,6 +100,7 @@ impl Compiler {
             network: Arc::clone(&self.network),
             timeouts: self.timeouts,
             secure_tcp: self.secure_tcp,
+            sysctls: self.sysctls,
         }
     }
 
@@ -109,6 +112,16 @@ impl Compiler {
     /// Switches IPVS's `secure_tcp` state table on or off (ipvs-facts B.3).
     pub fn set_secure_tcp(&mut self, on: bool) {
         self.secure_tcp = on;
+    }
+
+    /// IPVS's switches as they are.
+    pub const fn sysctls(&self) -> Sysctls {
+        self.sysctls
+    }
+
+    /// Sets IPVS's switches.
+    pub fn set_sysctls(&mut self, sysctls: Sysctls) {
+        self.sysctls = sysctls;
     }
 
     /// Changes what is known of the network.
@@ -243,7 +256,7 @@ impl Compiler {
         let mut forgotten = Vec::new();
         for (&key, &id) in &self.trash {
             let Some(slot) = self.slots[id.0 as usize].as_mut() else { continue };
-            if self.shared.load(id).total > 0 {
+            if self.shared.load(id).total > 0 || self.shared.templates.of(id) > 0 {
                 slot.idle_since = None;
             } else if now.saturating_sub(*slot.idle_since.get_or_insert(now)) >= TRASH_SECONDS {
                 forgotten.push((key, id));
@@ -290,6 +303,7 @@ impl Compiler {
             destination: slot.destination,
             reach: self.reach(id, slot.destination.ip()),
             load: self.shared.load(id),
+            templates: self.shared.templates.of(id),
             totals: self.totals(id),
         })
     }
@@ -392,7 +406,7 @@ impl Compiler {
             if method == ForwardMethod::Nat && !std::mem::replace(&mut slot.is_translated, true) {
                 self.translated.add(address.ip());
             }
-            let view = DestinationView::new(address, method, slot.generation, slot.available, &self.network);
+            let view = DestinationView::new(&slot.destination, slot.generation, slot.available, &self.network);
             self.destinations.set(id, view);
         }
     }
@@ -436,7 +450,7 @@ impl Compiler {
         for one in &listed {
             self.shared.live.watch(one.candidate.id, scheduler.watches());
         }
-        self.services.set(Arc::new(ServiceView::new(key, scheduler)));
+        self.services.set(Arc::new(ServiceView::new(key, scheduler, record.settings.persistence)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ulvs_model::ForwardMethod;
+use ulvs_model::{Destination, ForwardMethod, Weight};
 use ulvs_wire::{Address, Family};
 
 use super::{DestinationId, Lookup, NetworkView, PortId};
@@ -44,21 +44,20 @@ impl DestinationView {
     const AVAILABLE: u8 = 1;
     const RESOLVED: u8 = 2;
     const V6: u8 = 4;
+    const QUIESCENT: u8 = 8;
 
-    pub(crate) fn new(
-        address: std::net::SocketAddr,
-        method: ForwardMethod,
-        generation: u32,
-        available: bool,
-        network: &NetworkView,
-    ) -> Self {
+    pub(crate) fn new(destination: &Destination, generation: u32, available: bool, network: &NetworkView) -> Self {
+        let Destination { address, method, weight, .. } = *destination;
         let family = Family::of(address.ip());
+        let flag = |flag, on| if on { flag } else { 0 };
         let mut view = Self {
             address: address.ip().into(),
             generation,
             destination_port: address.port(),
             method,
-            flags: if available { Self::AVAILABLE } else { 0 } | if family == Family::V6 { Self::V6 } else { 0 },
+            flags: flag(Self::AVAILABLE, available)
+                | flag(Self::V6, family == Family::V6)
+                | flag(Self::QUIESCENT, weight == Weight::QUIESCENT),
             ..Self::UNUSED
         };
         let source = network.source_for(address.ip());
@@ -77,6 +76,11 @@ impl DestinationView {
     #[inline]
     pub(crate) const fn serves(&self, generation: u32) -> bool {
         self.flags & Self::AVAILABLE != 0 && self.generation == generation
+    }
+
+    /// Its weight is 0.
+    pub(crate) const fn is_quiescent(&self) -> bool {
+        self.flags & Self::QUIESCENT != 0
     }
 
     /// Packets can be sent to it.

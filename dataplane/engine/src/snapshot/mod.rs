@@ -16,10 +16,12 @@ pub(crate) use destinations::{DestinationView, Destinations};
 pub use error::CompileError;
 pub use network::{HopId, Neighbour, Network, Port, Route};
 pub(crate) use network::{Lookup, NetworkView};
-pub(crate) use services::{ServiceView, Services};
+pub(crate) use services::{FTP, FTP_DATA, Persistence, ServiceView, Services};
 pub use status::{DestinationStatus, Reach, ServiceStatus};
 
 use std::sync::Arc;
+
+use ulvs_model::Sysctls;
 
 use crate::proto::Timeouts;
 
@@ -41,6 +43,7 @@ pub struct Snapshot {
     pub(crate) network: Arc<NetworkView>,
     pub(crate) timeouts: Timeouts,
     pub(crate) secure_tcp: bool,
+    pub(crate) sysctls: Sysctls,
 }
 
 impl Snapshot {

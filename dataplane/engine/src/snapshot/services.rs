@@ -4,13 +4,33 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 use ulvs_model::ServiceKey;
-use ulvs_wire::{Address, Family, FlowHasher};
+use ulvs_wire::{Address, Family, FlowHasher, parse};
 
 use crate::sched::{Request, Scheduler};
+use crate::time::ticks;
 
 use super::{Addresses, DestinationId};
 
 const SHARDS: usize = 1024;
+/// FTP's port, its data's from the server, and the first that its clients and servers choose among.
+pub(crate) const FTP: u16 = 21;
+pub(crate) const FTP_DATA: u16 = 20;
+const UNPRIVILEGED: u16 = 1024;
+
+/// How long and by which part of their address clients are remembered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Persistence {
+    /// In ticks.
+    pub(crate) timeout: u32,
+    /// Of an address as packets have it.
+    pub(crate) mask: u128,
+}
+
+impl Persistence {
+    const fn of(model: ulvs_model::Persistence) -> Self {
+        Self { timeout: ticks(model.timeout), mask: model.netmask.bits() }
+    }
+}
 
 /// A service as a worker sees it.
 #[derive(Debug)]
@@ -19,11 +39,17 @@ pub(crate) struct ServiceView {
     /// The key's address, as packets have it.
     vip: (Address, Family),
     scheduler: Scheduler,
+    pub(crate) persistence: Option<Persistence>,
 }
 
 impl ServiceView {
-    pub(crate) fn new(key: ServiceKey, scheduler: Scheduler) -> Self {
-        Self { key, vip: vip(&key), scheduler }
+    pub(crate) fn new(key: ServiceKey, scheduler: Scheduler, persistence: Option<ulvs_model::Persistence>) -> Self {
+        Self { key, vip: vip(&key), scheduler, persistence: persistence.map(Persistence::of) }
+    }
+
+    /// The port it serves; 0: all.
+    pub(crate) const fn port(&self) -> u16 {
+        self.key.address.port()
     }
 
     /// The destination that gets the next connection.
@@ -43,18 +69,33 @@ pub(crate) struct Services {
     vips: Addresses,
     /// How many services there are of IPv4 and of IPv6.
     of_family: [u32; 2],
+    /// How many of them are also found by other ports than their own.
+    wide: u32,
     hasher: FlowHasher,
 }
 
 impl Services {
     pub(crate) fn new(hasher: FlowHasher) -> Self {
         let empty = Arc::new(Shard::new());
-        Self { shards: vec![empty; SHARDS], vips: Addresses::default(), of_family: [0; 2], hasher }
+        Self { shards: vec![empty; SHARDS], vips: Addresses::default(), of_family: [0; 2], wide: 0, hasher }
     }
 
-    /// The service a packet to this address and port is for.
+    /// The service a packet to this address and port is for (ipvs-facts B.5.2): one of this port, or one of FTP if the port
+    /// may be of its data, or one of all ports.
     #[inline]
     pub(crate) fn find(&self, to: Address, port: u16, protocol: u8, family: Family) -> Option<&ServiceView> {
+        let exact = self.exact(to, port, protocol, family);
+        if exact.is_none() && self.wide > 0 { self.find_wide(to, port, protocol, family) } else { exact }
+    }
+
+    #[cold]
+    fn find_wide(&self, to: Address, port: u16, protocol: u8, family: Family) -> Option<&ServiceView> {
+        let may_be_ftp = protocol == parse::TCP && (port == FTP_DATA || port >= UNPRIVILEGED);
+        let ftp = if may_be_ftp { self.exact(to, FTP, protocol, family) } else { None };
+        ftp.or_else(|| self.exact(to, 0, protocol, family))
+    }
+
+    fn exact(&self, to: Address, port: u16, protocol: u8, family: Family) -> Option<&ServiceView> {
         let hash = self.hasher.service(to, port, protocol, family);
         let shard = &self.shards[shard_index(hash)];
         let same = |service: &Arc<ServiceView>| {
@@ -84,6 +125,7 @@ impl Services {
             shard.insert_unique(hash, service, |other| hash_of(hasher, &other.key));
             self.vips.add(key.vip());
             self.of_family[family_index(vip(&key).1)] += 1;
+            self.wide += u32::from(is_wide(&key));
         }
     }
 
@@ -92,6 +134,7 @@ impl Services {
         if let Ok(found) = shard.find_entry(hash, |other| other.key == *key) {
             found.remove();
             self.of_family[family_index(vip(key).1)] -= 1;
+            self.wide -= u32::from(is_wide(key));
             self.vips.remove(key.vip());
         }
     }
@@ -105,6 +148,10 @@ impl Services {
 #[expect(clippy::cast_possible_truncation, reason = "the low bits choose")]
 const fn shard_index(hash: u64) -> usize {
     hash as usize % SHARDS
+}
+
+const fn is_wide(key: &ServiceKey) -> bool {
+    matches!(key.address.port(), 0 | FTP)
 }
 
 const fn family_index(family: Family) -> usize {

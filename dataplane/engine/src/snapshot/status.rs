@@ -31,6 +31,8 @@ pub struct DestinationStatus {
     pub reach: Reach,
     /// Its connections.
     pub load: Load,
+    /// Clients that are to keep it, or networks of them.
+    pub templates: u64,
     /// Its counters.
     pub totals: Totals,
 }

@@ -32,7 +32,7 @@ const fn dropped(reason: ulvs_engine::DropReason) -> Compare {
 /// Set-up lines that ask for what is not there yet.
 fn is_known(refused: &Unsupported) -> bool {
     match refused {
-        Unsupported::Option(option) => ["-p", "-o", "--sctp-service"].contains(&option.as_str()),
+        Unsupported::Option(option) => ["-o", "--sctp-service"].contains(&option.as_str()),
         Unsupported::Scheduler(name) => name == "none",
         Unsupported::Service(_) => true,
     }
@@ -95,8 +95,8 @@ fn timers(case: &Case, director: &mut Director) {
 fn of_connections(case: &str) -> Compare {
     match case {
         "scheduler none" => Skip("scheduler none"),
-        "source port 20 to port-0 persistent svc" | "port-0 svc tcp 999" => Skip("persistence"),
         "source port 20 tcp"
+        | "source port 20 to port-0 persistent svc"
         | "source port 20 udp"
         | "tcp RST no conn"
         | "tcp ACK no conn"
@@ -113,7 +113,6 @@ fn of_connections(case: &str) -> Compare {
         _ if case.starts_with("sloppy_tcp") => Skip("sloppy_tcp"),
         _ if case.starts_with("ops") => Skip("one-packet scheduling"),
         _ if case.starts_with("nodest=1") => Skip("expire_nodest_conn=1"),
-        _ if case.starts_with("reuse mode 1 :82") => Skip("persistence"),
         _ if case.starts_with("reuse mode") && !case.starts_with("reuse mode 1") => {
             Skip("conn_reuse_mode other than 1")
         }
@@ -146,11 +145,10 @@ fn connections() {
         ("conn_reuse_mode other than 1", 57),
         ("expire_nodest_conn=1", 10),
         ("one-packet scheduling", 3),
-        ("persistence", 6),
         ("scheduler none", 1),
         ("sloppy_tcp", 4),
     ];
-    tally.is("conn-behaviour", 41, &skipped);
+    tally.is("conn-behaviour", 47, &skipped);
 }
 
 #[test]

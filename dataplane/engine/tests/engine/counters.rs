@@ -45,6 +45,7 @@ impl Counters {
                 all.insert(format!("{name} bytes_out"), totals.bytes_out);
                 all.insert(format!("{name} active"), u64::from(load.active));
                 all.insert(format!("{name} total"), u64::from(load.total));
+                all.insert(format!("{name} templates"), destination.templates);
             }
         }
         Self(all)

@@ -148,7 +148,7 @@ impl Director {
     pub(crate) fn listed(&self, client_port: u16) -> Vec<(&'static str, u32, IpAddr, u16)> {
         let connections = self.connections().into_iter().filter(|c| c.key.source_port() == client_port);
         connections
-            .map(|c| (c.state.name(), (c.expires_in - 1) / TICKS_PER_SECOND, c.destination, c.destination_port))
+            .map(|c| (c.state_name(), (c.expires_in - 1) / TICKS_PER_SECOND, c.destination, c.destination_port))
             .collect()
     }
 

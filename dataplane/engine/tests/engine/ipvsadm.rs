@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::snapshot::Compiler;
 use ulvs_model::{
-    Destination, ForwardMethod, Protocol, SchedulerFlags, Service, ServiceKey, ServiceSettings, Thresholds, Weight,
+    Destination, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, Service, ServiceKey, ServiceSettings,
+    Thresholds, Weight,
 };
 
 /// What a command asks for that the engine does not have.
@@ -22,7 +23,11 @@ pub(crate) enum Unsupported {
 /// Runs `ipvsadm …`. Panics at what is no command of the vectors.
 pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsupported> {
     let mut words = command.split_whitespace();
-    assert_eq!(words.next(), Some("ipvsadm"), "{command}");
+    match words.next() {
+        Some("ipvsadm") => {}
+        Some("sysctl") => return sysctl(compiler, command),
+        _ => panic!("{command}"),
+    }
     let action = words.next().unwrap();
     if action == "--set" {
         let [tcp, tcp_fin, udp] = std::array::from_fn(|_| words.next().unwrap().parse().unwrap());
@@ -30,6 +35,7 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
         return Ok(());
     }
     let (mut service, mut server, mut settings) = (None, None, ServiceSettings::default());
+    let (mut timeout, mut netmask) = (None, None);
     let (mut method, mut weight, mut thresholds) = (ForwardMethod::Dr, Weight::default(), Thresholds::default());
     while let Some(option) = words.next() {
         let mut value = || words.next().unwrap();
@@ -47,6 +53,8 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
                     settings.scheduler_flags = settings.scheduler_flags.and(flag);
                 }
             }
+            "-p" => timeout = Some(value().parse().unwrap()),
+            "-M" => netmask = Some(value().to_owned()),
             "-m" => method = ForwardMethod::Nat,
             "-g" => method = ForwardMethod::Dr,
             "-i" => method = ForwardMethod::Tun,
@@ -58,6 +66,14 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
     }
     let (protocol, address) = service.unwrap();
     let key = ServiceKey::new(protocol, address.parse().unwrap());
+    let is_v6 = key.address.is_ipv6();
+    let host = if is_v6 { Netmask::HOST_V6 } else { Netmask::HOST_V4 };
+    let mask = |text: String| match text.parse() {
+        Ok(length) => Netmask::of_length(length, is_v6).unwrap(),
+        Err(_) => Netmask::V4(text.parse().unwrap()),
+    };
+    let netmask = netmask.map_or(host, mask);
+    settings.persistence = timeout.map(|timeout| Persistence { timeout, netmask });
     let destination =
         |address: Option<SocketAddr>| Destination { address: address.unwrap(), method, weight, thresholds };
     if action != "-A" && compiler.service(key).is_none() {
@@ -73,5 +89,16 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
         _ => panic!("{command}"),
     }
     .unwrap();
+    Ok(())
+}
+
+/// Runs `sysctl -w net.ipv4.vs.NAME=VALUE`.
+fn sysctl(compiler: &mut Compiler, command: &str) -> Result<(), Unsupported> {
+    let setting = command.strip_prefix("sysctl -w net.ipv4.vs.").unwrap();
+    let (name, value) = setting.split_once('=').unwrap();
+    let which = name.parse().map_err(|_| Unsupported::Option(name.to_owned()))?;
+    let mut sysctls = compiler.sysctls();
+    sysctls.set(which, value.parse().unwrap());
+    compiler.set_sysctls(sysctls);
     Ok(())
 }

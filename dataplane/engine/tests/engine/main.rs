@@ -10,6 +10,7 @@ mod fragments;
 mod frames;
 mod ipvsadm;
 mod next_hops;
+mod persistence;
 mod properties;
 mod schedulers;
 mod seeds;

@@ -7,6 +7,7 @@ mod index;
 mod pool;
 mod quiescence;
 mod table;
+mod template;
 
 /// Explores `model` with at most `preemptions` of them, or as many as `LOOM_MAX_PREEMPTIONS` says.
 fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {

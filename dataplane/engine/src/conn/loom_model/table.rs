@@ -6,7 +6,7 @@ use ulvs_wire::{Address, Family, FlowHasher, FlowKey};
 
 use super::explore;
 use crate::conn::control::Control;
-use crate::conn::{ConnId, Direction, Hit, Local, NewConnection, Refused, Table};
+use crate::conn::{ConnId, Direction, Hit, Local, NewConnection, Refused, Role, Table};
 use crate::live::{LiveConnections, Load};
 use crate::proto::State;
 use crate::snapshot::DestinationId;
@@ -15,12 +15,12 @@ use crate::time::Ticks;
 
 const TIMEOUT: u32 = 10;
 
-fn table(capacity: u32) -> Arc<Table> {
+pub(super) fn table(capacity: u32) -> Arc<Table> {
     Arc::new(Table::new(capacity, 2, FlowHasher::new([3, 5, 7])).unwrap())
 }
 
 /// A connection of client `client` to real server `client + 100`, port `client + 200`.
-fn connection(client: u16, method: ForwardMethod) -> NewConnection {
+pub(super) fn connection(client: u16, method: ForwardMethod) -> NewConnection {
     let key = FlowKey::new(6, Family::V4, (Address::v4(client.into()), client), (Address::v4(50), 80));
     NewConnection {
         key,
@@ -30,14 +30,15 @@ fn connection(client: u16, method: ForwardMethod) -> NewConnection {
         address: Address::v4(u32::from(client) + 100),
         family: Family::V4,
         port: client + 200,
+        role: Role::Single,
     }
 }
 
-fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: u32) -> Result<ConnId, Refused> {
+pub(super) fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: u32) -> Result<ConnId, Refused> {
     table.insert(local, new, State::SynRecv, Ticks(now), TIMEOUT)
 }
 
-fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {
+pub(super) fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {
     let home = table.home(key);
     table.likely(table.prefetch_entry(home, key.family()), key).or_else(|| table.search(home, key))
 }

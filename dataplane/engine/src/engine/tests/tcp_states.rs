@@ -10,7 +10,7 @@ use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, S
 use ulvs_wire::{Family, FlowKey, parse, tcp};
 
 use super::super::Engine;
-use crate::conn::NewConnection;
+use crate::conn::{NewConnection, Role};
 use crate::frame::MemoryFrame;
 use crate::live::Load;
 use crate::proto::{self, Path, State, Timeouts};
@@ -138,6 +138,7 @@ fn through_the_engine(cell: &Cell, from: State) -> (State, Option<u32>, Load) {
         address: address(SERVER).ip().into(),
         family: Family::V4,
         port: if method == ForwardMethod::Nat { SERVER.1 } else { VIP.1 },
+        role: Role::Single,
     };
     let id = engine.shared.table.insert(&mut engine.own.local, &new, from, NOW, ticks(200)).unwrap();
     engine.shared.live.opened(destination, from.is_active());

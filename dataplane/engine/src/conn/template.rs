@@ -1,0 +1,92 @@
+//! Templates: entries that say which destination a client's connections get (ipvs-facts B.6).
+//!
+//! A template is in the index by its own key, which no packet has. A connection made by it holds it, and it lives as long as
+//! it is held. So it is ended by the sweep alone: whoever finds it in the index may hold it during the same burst, for
+//! either the sweep's mark came later, and then the sweep sees what it is held for when every worker has begun a new burst,
+//! or the finder takes the mark off. A template that must not be found any more is expelled: it leaves the index at once, and the table
+//! when its time has run out and nobody holds it.
+
+use ulvs_wire::FlowKey;
+
+use crate::sync::{atomic::Ordering, spin};
+
+use super::control::{Control, Life};
+use super::entry::{ConnId, Entry};
+use super::index::Inserted;
+use super::table::{Refused, Table};
+
+/// How often a template is looked at again that another worker is putting into the index or taking out of it.
+const LOOKS: usize = if cfg!(loom) { 3 } else { 1000 };
+
+/// A template that was found in the present burst.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Template<'a> {
+    pub(crate) entry: &'a Entry,
+    pub(crate) id: ConnId,
+}
+
+/// Another worker is putting the template into the index or taking it out, and does not get on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Contended;
+
+impl Table {
+    /// The template with this key, which may be [held](Self::hold) until the burst ends.
+    ///
+    /// One on its way into the index is waited for: it may yet give way to another one, and must not be held then.
+    pub(crate) fn template(&self, key: &FlowKey) -> Result<Option<Template<'_>>, Contended> {
+        let home = self.home(key);
+        for _ in 0..LOOKS {
+            let mut joining = false;
+            let mut found = None;
+            self.index.find(home, |id| {
+                let entry = &self.entries[id as usize];
+                let kept = entry.matches_template(key).and_then(|control| Self::keep(entry, control));
+                match kept.map(Control::life) {
+                    Some(Life::Live) => found = Some(Template { entry, id }),
+                    Some(_) => joining = true,
+                    None => {}
+                }
+                found.is_some()
+            });
+            if found.is_some() || !joining {
+                return Ok(found);
+            }
+            spin();
+        }
+        Err(Contended)
+    }
+
+    /// Holds a template for a connection that is about to be made.
+    pub(crate) fn hold(template: Template<'_>) {
+        template.entry.control_one_more();
+    }
+
+    /// A connection the template was held for has ended, or was not made; whether others are left.
+    pub(crate) fn let_go(&self, template: ConnId) -> bool {
+        self.entries[template as usize].control_one_less() > 0
+    }
+
+    /// Takes a template out of the index, unless another worker did; it ends when its time has run out.
+    pub(crate) fn expel(&self, template: Template<'_>) {
+        let Template { entry, id } = template;
+        let expelled = |control: Control| control.with_flag(Control::EXPELLED, true);
+        // While it is joining nobody else ends or changes it, so that the sweep does not give its number away before the slot is empty.
+        let was = entry.swap_control(|control| {
+            let may = control.is_live() && !control.has(Control::EXPELLED);
+            may.then(|| expelled(control).with_life(Life::Joining))
+        });
+        if let Some(was) = was {
+            self.index.remove(self.home(&entry.key()), id);
+            entry.control.store(expelled(was).with_life(Life::Live).0, Ordering::Release);
+        }
+    }
+
+    pub(super) fn put_template_into_index(&self, id: ConnId, key: &FlowKey) -> Result<(), Refused> {
+        let same = |other: ConnId| self.entries[other as usize].matches_template(key).is_some();
+        match self.index.insert(self.home(key), id, 0, same) {
+            Inserted::Yes => Ok(()),
+            Inserted::Exists(_) => Err(Refused::Exists),
+            Inserted::Full => Err(Refused::Full),
+        }
+    }
+}

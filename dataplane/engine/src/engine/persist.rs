@@ -1,0 +1,99 @@
+//! New connections of persistent services: a client's go where its template says (ipvs-facts B.6).
+
+use ulvs_wire::{Address, FlowKey, Packet};
+
+use crate::conn::{Contended, Refused, Role, Table, Template};
+use crate::proto::State;
+use crate::snapshot::{FTP, Persistence, ServiceView};
+use crate::verdict::DropReason;
+
+use super::schedule::{Choice, new};
+use super::{Context, Own};
+
+impl Own {
+    /// The choice for a packet of a persistent service, with its template held; `None`: there is nobody to send it to.
+    pub(super) fn keep(
+        &mut self,
+        cx: &Context<'_>,
+        packet: &Packet,
+        service: &ServiceView,
+        persistence: &Persistence,
+    ) -> Result<Option<Choice>, DropReason> {
+        let key = template_key(packet, service, persistence);
+        if let Some(template) = valid_template(cx, &key)? {
+            return Ok(Some(held(cx, packet, service, template)));
+        }
+        let Some(destination) = service.pick(&self.request(cx, packet)) else {
+            return Ok(None);
+        };
+        let view = cx.snapshot.destinations.get(destination);
+        let is_own_port = packet.key.destination_port() == service.port();
+        if cx.shared.templates.is_full() {
+            let port = port(is_own_port, packet, view.destination_port);
+            return Ok(Some(Choice { destination, port, role: Role::Single }));
+        }
+        let port = if is_own_port && service.port() != FTP { view.destination_port } else { 0 };
+        let template = new(key, Choice { destination, port, role: Role::Template }, view);
+        // Counted before it can be found, as connections are.
+        cx.shared.templates.made(destination);
+        let made = cx.shared.table.insert(&mut self.local, &template, State::None, cx.now, persistence.timeout);
+        match made.inspect_err(|_| cx.shared.templates.ended(destination)) {
+            Ok(id) => Ok(Some(held(cx, packet, service, Template { entry: cx.shared.table.entry(id), id }))),
+            // Another worker has scheduled the client at this moment.
+            Err(Refused::Exists) => match valid_template(cx, &key)? {
+                Some(template) => Ok(Some(held(cx, packet, service, template))),
+                None => Err(DropReason::Contended),
+            },
+            Err(Refused::Full | Refused::ReplyTuple) => Err(DropReason::ConnTableFull),
+        }
+    }
+}
+
+/// What the client's template is found by.
+fn template_key(packet: &Packet, service: &ServiceView, persistence: &Persistence) -> FlowKey {
+    let key = &packet.key;
+    let is_own_port = key.destination_port() == service.port();
+    let port = if is_own_port && service.port() != FTP { service.port() } else { 0 };
+    let client = Address(key.source().0 & persistence.mask);
+    FlowKey::new(key.protocol(), key.family(), (client, 0), (key.destination(), port))
+}
+
+/// The template with this key, if there is one and its destination can still be used; one that can't is expelled.
+fn valid_template<'a>(cx: &Context<'a>, key: &FlowKey) -> Result<Option<Template<'a>>, DropReason> {
+    let found = cx.shared.table.template(key).map_err(|Contended| DropReason::Contended)?;
+    let Some(template) = found else {
+        return Ok(None);
+    };
+    let entry = template.entry;
+    let (id, generation) = entry.destination_id();
+    let destination = cx.snapshot.destinations.get(id);
+    let is_quiescent = cx.snapshot.sysctls.expire_quiescent_template != 0 && destination.is_quiescent();
+    let mut is_valid = destination.serves(generation) && !is_quiescent;
+    if entry.expires_in(cx.now).is_none() {
+        // Its time ran out before the sweep came by.
+        if entry.controls() > 0 {
+            entry.expire_later(cx.now);
+        } else {
+            is_valid = false;
+        }
+    }
+    if !is_valid {
+        cx.shared.table.expel(template);
+    }
+    Ok(is_valid.then_some(template))
+}
+
+/// The template's choice. Its timer starts again, and it is held for the connection.
+fn held(cx: &Context<'_>, packet: &Packet, service: &ServiceView, template: Template<'_>) -> Choice {
+    Table::hold(template);
+    template.entry.restart(cx.now);
+    let (destination, _) = template.entry.destination_id();
+    let own = cx.snapshot.destinations.get(destination).destination_port;
+    let port = port(packet.key.destination_port() == service.port(), packet, own);
+    Choice { destination, port, role: Role::Controlled(template.id) }
+}
+
+/// The packet's port, unless it is the service's, which the destination may serve by another one.
+fn port(is_own: bool, packet: &Packet, destination_port: u16) -> u16 {
+    if is_own && destination_port != 0 { destination_port } else { packet.key.destination_port() }
+}
