@@ -1,10 +1,13 @@
 use std::fmt::Write;
 
-use crate::{Id, Imported, RealServer, Remark, Service};
+use crate::{Id, Imported, Netmask, Persistence, RealServer, Remark, Service};
 
 /// The schedulers that the director's file knows.
 const SCHEDULERS: [&str; 14] =
     ["rr", "wrr", "lc", "wlc", "fo", "ovf", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "twos"];
+
+/// The longest persistence in seconds: 31 days, as with ipvsadm.
+const LONGEST: u32 = 31 * 86_400;
 
 /// The drop-in, and a remark for each service that is commented out in it.
 pub fn drop_in(imported: &Imported, from: &str) -> (String, Vec<Remark>) {
@@ -37,13 +40,29 @@ fn obstacles(service: &Service) -> Vec<String> {
         Id::Address { protocol, .. } if protocol != "tcp" && protocol != "udp" => {
             obstacles.push(format!("protocol {protocol}"));
         }
-        Id::Address { address, .. } if address.port() == 0 => obstacles.push("services of all ports".to_owned()),
+        Id::Address { address, .. } if address.port() == 0 && service.persistence.seconds.is_none() => {
+            obstacles.push("services of all ports".to_owned())
+        }
         Id::Address { .. } => {}
     }
+    obstacles.extend(persistence_obstacle(service));
     if !SCHEDULERS.contains(&service.scheduler.as_str()) {
         obstacles.push(format!("scheduler {}", service.scheduler));
     }
     obstacles
+}
+
+/// What of persistence the director's file would refuse, and with it the whole drop-in.
+fn persistence_obstacle(service: &Service) -> Option<String> {
+    let Persistence { seconds, netmask } = service.persistence;
+    let is_v6 = matches!(&service.id, Id::Address { address, .. } if address.is_ipv6());
+    match (seconds, netmask) {
+        (Some(seconds), _) if !(1..=LONGEST).contains(&seconds) => Some(format!("persistence of {seconds} s")),
+        (None, Some(_)) => Some("netmask without persistence".to_owned()),
+        (_, Some(Netmask::V4(_))) if is_v6 => Some("IPv4 netmask for IPv6 clients".to_owned()),
+        (_, Some(Netmask::V6(_))) if !is_v6 => Some("IPv6 netmask for IPv4 clients".to_owned()),
+        _ => None,
+    }
 }
 
 fn written(service: &Service) -> String {
@@ -60,6 +79,18 @@ fn written(service: &Service) -> String {
     if !service.flags.is_empty() {
         let flags: Vec<_> = service.flags.iter().map(|flag| format!("\"{flag}\"")).collect();
         let _ = writeln!(text, "flags = [{}]", flags.join(", "));
+    }
+    if let Some(seconds) = service.persistence.seconds {
+        let _ = writeln!(text, "persistence = {seconds}");
+        match service.persistence.netmask {
+            Some(Netmask::V4(mask)) => {
+                let _ = writeln!(text, "netmask = \"{mask}\"");
+            }
+            Some(Netmask::V6(length)) => {
+                let _ = writeln!(text, "netmask = {length}");
+            }
+            None => {}
+        }
     }
     service.real_servers.iter().for_each(|one| real_server(one, &mut text));
     text

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use crate::{Id, Imported, RealServer, Service};
+use crate::{Id, Imported, Persistence, RealServer, Service};
 
 /// Seconds of persistence when `-p` has no number.
-const PERSISTENCE: &str = "300";
+const PERSISTENCE: u32 = 300;
 
 /// Reads it; `resolve` finds the address of a host's name, and a port's number by name and protocol.
 pub fn parse(text: &str, resolve: &impl Names) -> Imported {
@@ -59,6 +59,7 @@ struct Line<'a, N> {
     service: Option<Id>,
     scheduler: String,
     flags: Vec<String>,
+    persistence: Persistence,
     lacking: Vec<String>,
     remarks: Vec<String>,
     server: Option<String>,
@@ -75,6 +76,7 @@ impl<'a, N: Names> Line<'a, N> {
             service: None,
             scheduler: "wlc".to_owned(),
             flags: Vec::new(),
+            persistence: Persistence::default(),
             lacking: Vec::new(),
             remarks: Vec::new(),
             server: None,
@@ -143,10 +145,10 @@ impl<'a, N: Names> Line<'a, N> {
             "-s" | "--scheduler" => value.clone_into(&mut self.scheduler),
             "-b" | "--sched-flags" => self.flags = value.split(',').map(ToOwned::to_owned).collect(),
             "-p" | "--persistent" => {
-                let seconds = if value.is_empty() { PERSISTENCE } else { value };
-                self.lacking.push(format!("persistence (here of {seconds} s)"));
+                let seconds = if value.is_empty() { PERSISTENCE } else { number(option, value)? };
+                self.persistence.seconds = Some(seconds);
             }
-            "-M" | "--netmask" => self.lacking.push(format!("persistence by netmask {value}")),
+            "-M" | "--netmask" => self.persistence.netmask = Some(value.parse()?),
             "--pe" => self.lacking.push(format!("persistence engine {value}")),
             "-o" | "--ops" => self.lacking.push("one-packet scheduling".to_owned()),
             "-r" | "--real-server" => self.server = Some(value.to_owned()),
@@ -175,8 +177,15 @@ impl<'a, N: Names> Line<'a, N> {
             if imported.services.iter().any(|one| one.id == id) {
                 return Err(format!("{id} is there already"));
             }
-            let (line, scheduler, flags, lacking) = (self.number, self.scheduler, self.flags, self.lacking);
-            imported.services.push(Service { line, id, scheduler, flags, lacking, real_servers: Vec::new() });
+            imported.services.push(Service {
+                line: self.number,
+                id,
+                scheduler: self.scheduler,
+                flags: self.flags,
+                persistence: self.persistence,
+                lacking: self.lacking,
+                real_servers: Vec::new(),
+            });
             return Ok(());
         }
         let server = self.server.ok_or("it names no real server (-r)")?;

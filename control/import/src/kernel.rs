@@ -1,13 +1,13 @@
 //! The table of a kernel's IPVS, or of another ulvsd, by its own protocol.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use ulvs_ipvs::client::{Client, Listed};
-use ulvs_ipvs::table::{DestinationSpec, ServiceId};
+use ulvs_ipvs::table::{DestinationSpec, Family, ServiceId, ServiceSpec};
 
-use crate::{Id, Imported, RealServer, Service};
+use crate::{Id, Imported, Netmask, Persistence, RealServer, Service};
 
 /// Reads the kernel's table.
 ///
@@ -46,7 +46,7 @@ fn service(listed: &Listed, imported: &mut Imported) -> Service {
     const PERSISTENT: u32 = 1;
     const ONE_PACKET: u32 = 4;
     let spec = &listed.service;
-    let mut lacking = Vec::new();
+    let (mut lacking, mut persistence) = (Vec::new(), Persistence::default());
     let id = match spec.id {
         ServiceId::Mark { mark, .. } => Id::Mark(mark),
         ServiceId::Address { protocol, address } => {
@@ -60,7 +60,7 @@ fn service(listed: &Listed, imported: &mut Imported) -> Service {
         }
     };
     if spec.flags & PERSISTENT != 0 {
-        lacking.push(format!("persistence (here of {} s)", spec.timeout));
+        persistence = persistence_of(spec);
     }
     if spec.flags & ONE_PACKET != 0 {
         lacking.push("one-packet scheduling".to_owned());
@@ -74,11 +74,21 @@ fn service(listed: &Listed, imported: &mut Imported) -> Service {
         _ => Vec::new(),
     };
     let real_servers = listed.destinations.iter().rev().filter_map(|one| real_server(one, &id, imported)).collect();
-    Service { line: 0, id, scheduler: spec.scheduler.clone(), flags, lacking, real_servers }
+    Service { line: 0, id, scheduler: spec.scheduler.clone(), flags, persistence, lacking, real_servers }
+}
+
+/// The mask is an address in IPv4, the length of a prefix in IPv6.
+fn persistence_of(spec: &ServiceSpec) -> Persistence {
+    let netmask = match spec.id.family() {
+        Family::V4 => Netmask::V4(spec.netmask.to_ne_bytes().into()),
+        Family::V6 => Netmask::V6(u8::try_from(spec.netmask).unwrap_or(128)),
+    };
+    let is_every_address = matches!(netmask, Netmask::V4(Ipv4Addr::BROADCAST) | Netmask::V6(128));
+    Persistence { seconds: Some(spec.timeout), netmask: (!is_every_address).then_some(netmask) }
 }
 
 fn real_server(spec: &DestinationSpec, service: &Id, imported: &mut Imported) -> Option<RealServer> {
-    let family = if spec.family == 10 { ulvs_ipvs::table::Family::V6 } else { ulvs_ipvs::table::Family::V4 };
+    let family = if spec.family == 10 { Family::V6 } else { Family::V4 };
     let address = SocketAddr::new(family.address(spec.address), spec.port);
     let method = match spec.method {
         0 => "nat",

@@ -10,7 +10,8 @@ pub mod keepalived;
 pub mod kernel;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 
 pub use drop_in::drop_in;
 
@@ -81,10 +82,41 @@ pub struct Service {
     pub scheduler: String,
     /// The scheduler's flags by name.
     pub flags: Vec<String>,
-    /// What the director's file has no key for, in words: `persistence of 300 s`.
+    /// Whether and how clients are remembered.
+    pub persistence: Persistence,
+    /// What the director's file has no key for, in words: `one-packet scheduling`.
     pub lacking: Vec<String>,
     /// In the order of the source.
     pub real_servers: Vec<RealServer>,
+}
+
+/// How long, and by which bits of their addresses, clients are remembered.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Persistence {
+    /// Seconds; absent: they are not.
+    pub seconds: Option<u32>,
+    /// Absent: each for itself.
+    pub netmask: Option<Netmask>,
+}
+
+/// Which bits of a client's address count.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Netmask {
+    /// IPv4.
+    V4(Ipv4Addr),
+    /// IPv6: the prefix's length.
+    V6(u8),
+}
+
+impl FromStr for Netmask {
+    type Err = String;
+
+    /// `255.255.255.0`, or `64`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let v6 = || text.parse().ok().filter(|length| (1..=128).contains(length)).map(Self::V6);
+        let read = text.parse().ok().map(Self::V4).or_else(v6);
+        read.ok_or_else(|| format!("{text} is no netmask (255.255.255.0, or for IPv6 the length of a prefix)"))
+    }
 }
 
 /// A real server as a source describes it.

@@ -87,17 +87,17 @@ weight = 1
 
 #[test]
 fn what_would_be_forwarded_otherwise_is_commented_out_and_told() {
-    let text = "-A -t 192.0.2.1:80 -s rr -p\n-a -t 192.0.2.1:80 -r 10.0.0.11:80 -g -w 1\n\
+    let text = "-A -t 192.0.2.1:80 -s rr -p 50 -M 64\n-a -t 192.0.2.1:80 -r 10.0.0.11:80 -g -w 1\n\
                 -A -f 7 -s rr -p 50 -M 255.255.255.0\n-A -u 192.0.2.1:5060 -s rr -o --pe sip\n-D -t 192.0.2.9:1\n\
-                -a -t 192.0.2.3:80 -r 10.0.0.1\n-A -t nobody:80\n-A -t 192.0.2.4:80 -w x\n-A -t\n-A -t 192.0.2.1:80\n";
+                -a -t 192.0.2.3:80 -r 10.0.0.1\n-A -t nobody:80\n-A -t 192.0.2.4:80 -w x\n-A -t\n-A -t 192.0.2.1:80\n\
+                -A -t 192.0.2.5:80 -p 2678401\n-A -t 192.0.2.6:80 -M 255.0.0.0\n-A -t 192.0.2.7:80 -p -M 129\n";
     let (text, remarks) = written(&ipvsadm::parse(text, &Names));
     assert!(text.lines().all(|line| line.is_empty() || line.starts_with('#')), "{text}");
     assert_eq!(
         remarks,
         [
-            "line 1: tcp 192.0.2.1:80 is commented out, for ulvs.toml has no persistence (here of 300 s)",
-            "line 3: fwmark 7 is commented out, for ulvs.toml has no persistence (here of 50 s), no persistence by netmask \
-             255.255.255.0, no services by firewall mark",
+            "line 1: tcp 192.0.2.1:80 is commented out, for ulvs.toml has no IPv6 netmask for IPv4 clients",
+            "line 3: fwmark 7 is commented out, for ulvs.toml has no services by firewall mark",
             "line 4: udp 192.0.2.1:5060 is commented out, for ulvs.toml has no one-packet scheduling, no persistence engine sip",
             "line 5: \"-D\" is not understood; the line is left out",
             "line 6: there is no service tcp 192.0.2.3:80 above; the line is left out",
@@ -105,8 +105,31 @@ fn what_would_be_forwarded_otherwise_is_commented_out_and_told() {
             "line 8: -w x: a number from 0 to 2147483647 was expected; the line is left out",
             "line 9: -t lacks its value; the line is left out",
             "line 10: tcp 192.0.2.1:80 is there already; the line is left out",
+            "line 11: tcp 192.0.2.5:80 is commented out, for ulvs.toml has no persistence of 2678401 s",
+            "line 12: tcp 192.0.2.6:80 is commented out, for ulvs.toml has no netmask without persistence",
+            "line 13: 129 is no netmask (255.255.255.0, or for IPv6 the length of a prefix); the line is left out",
         ]
     );
+}
+
+#[test]
+fn clients_are_remembered_as_before() {
+    let service = |lines: &str| format!("[[service]]\naddress = {lines}");
+    let text = "-A -t 192.0.2.1:0 -s rr -p\n-A -t 192.0.2.2:80 -s rr -p 50 -M 255.255.255.0\n-A -t [2001:db8::1]:80 -s rr -p 60 -M 64\n";
+    let (text, remarks) = written(&ipvsadm::parse(text, &Names));
+    assert_eq!(remarks, [""; 0]);
+    let expected = [
+        service("\"192.0.2.1:0\"\nprotocol = \"tcp\"\nscheduler = \"rr\"\npersistence = 300\n"),
+        service(
+            "\"192.0.2.2:80\"\nprotocol = \"tcp\"\nscheduler = \"rr\"\npersistence = 50\nnetmask = \"255.255.255.0\"\n",
+        ),
+        service("\"[2001:db8::1]:80\"\nprotocol = \"tcp\"\nscheduler = \"rr\"\npersistence = 60\nnetmask = 64\n"),
+    ];
+    assert_eq!(text, expected.join("\n"));
+
+    let article = "virtual_server 192.0.2.1 80 {\n lb_algo rr\n lb_kind DR\n nat_mask 255.255.255.0\n persistence_timeout 50\n protocol TCP\n}\n";
+    let (text, _) = written(&keepalived::parse(article, &|_| Ok(Vec::new())));
+    assert!(text.contains("\npersistence = 50\n"), "{text}");
 }
 
 const KEEPALIVED: &str = r#"! Configuration File for keepalived

@@ -2,10 +2,10 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::syntax::Statement;
-use crate::{Id, Imported, RealServer, Service};
+use crate::{Id, Imported, Persistence, RealServer, Service};
 
 /// Seconds of persistence when `persistence_timeout` has no number.
-const PERSISTENCE: &str = "360";
+const PERSISTENCE: u32 = 360;
 /// Addresses of one range.
 const LONGEST_RANGE: u128 = 255;
 
@@ -89,6 +89,7 @@ struct Settings {
     flags: Vec<String>,
     method: &'static str,
     weight: u32,
+    persistence: Persistence,
     lacking: Vec<String>,
 }
 
@@ -116,7 +117,8 @@ fn virtual_server(statement: &Statement, groups: &HashMap<String, Vec<Target>>, 
         }
         let (scheduler, flags) = (settings.scheduler.clone(), settings.flags.clone());
         let (lacking, real_servers) = (settings.lacking.clone(), real_servers.clone());
-        imported.services.push(Service { line: statement.line, id, scheduler, flags, lacking, real_servers });
+        let (line, persistence) = (statement.line, settings.persistence);
+        imported.services.push(Service { line, id, scheduler, flags, persistence, lacking, real_servers });
     }
 }
 
@@ -127,6 +129,7 @@ fn settings(statement: &Statement, imported: &mut Imported) -> Settings {
         flags: Vec::new(),
         method: "nat",
         weight: 1,
+        persistence: Persistence::default(),
         lacking: Vec::new(),
     };
     for said in statement.block.iter().flatten() {
@@ -141,11 +144,15 @@ fn settings(statement: &Statement, imported: &mut Imported) -> Settings {
             "protocol" => settings.protocol = value.to_lowercase(),
             "mh-port" | "mh-fallback" | "sh-port" | "sh-fallback" => settings.flags.push(keyword.to_owned()),
             "ops" => settings.lacking.push("one-packet scheduling".to_owned()),
-            "persistence_timeout" => {
-                let seconds = if value.is_empty() { PERSISTENCE } else { value };
-                settings.lacking.push(format!("persistence (here of {seconds} s)"));
-            }
-            "persistence_granularity" => settings.lacking.push(format!("persistence by netmask {value}")),
+            "persistence_timeout" if value.is_empty() => settings.persistence.seconds = Some(PERSISTENCE),
+            "persistence_timeout" => match value.parse() {
+                Ok(seconds) => settings.persistence.seconds = Some(seconds),
+                Err(_) => settings.lacking.push(format!("persistence of \"{value}\", which is no number of seconds")),
+            },
+            "persistence_granularity" => match value.parse() {
+                Ok(netmask) => settings.persistence.netmask = Some(netmask),
+                Err(reason) => settings.lacking.push(format!("such persistence: {reason}")),
+            },
             "persistence_engine" => settings.lacking.push(format!("persistence engine {value}")),
             "weight" => match value.parse() {
                 Ok(weight) => settings.weight = weight,
