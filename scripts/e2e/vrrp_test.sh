@@ -125,6 +125,7 @@ article() {
 		    lb_algo rr
 		    lb_kind DR
 		    nat_mask 255.255.255.0
+		    persistence_timeout 50
 		    protocol TCP
 
 		    real_server 10.77.2.11 80 {
