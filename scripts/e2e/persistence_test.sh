@@ -15,7 +15,7 @@ director ulvs-run keepalived --dont-fork --check --no-syslog --log-console --use
 keepalived=$!
 finish() {
     local status=$?
-    kill -TERM $keepalived 2>/dev/null && wait $keepalived || true
+    if kill -TERM $keepalived 2>/dev/null; then wait $keepalived || true; fi
     (exit $status) || end
     end
 }

@@ -41,7 +41,7 @@ fn obstacles(service: &Service) -> Vec<String> {
             obstacles.push(format!("protocol {protocol}"));
         }
         Id::Address { address, .. } if address.port() == 0 && service.persistence.seconds.is_none() => {
-            obstacles.push("services of all ports".to_owned())
+            obstacles.push("services of all ports".to_owned());
         }
         Id::Address { .. } => {}
     }
