@@ -178,7 +178,7 @@ impl Table {
         let outcome = if new.role == Role::Template {
             self.put_template_into_index(id, &entry.key())
         } else {
-            self.put_into_index(id, entry, new.method)
+            self.put_into_index(id, new)
         };
         let life = if outcome.is_ok() { Life::Live } else { Life::Dead };
         entry.control.store(control.with_life(life).0, Ordering::Release);
@@ -189,19 +189,19 @@ impl Table {
         outcome.map(|()| id)
     }
 
-    fn put_into_index(&self, id: ConnId, entry: &Entry, method: ForwardMethod) -> Result<(), Refused> {
-        let key = entry.key();
-        let home = self.home(&key);
-        let same = |other: ConnId| matches!(self.entries[other as usize].matches(&key), Some((Direction::In, _)));
+    fn put_into_index(&self, id: ConnId, new: &NewConnection) -> Result<(), Refused> {
+        let key = &new.key;
+        let home = self.home(key);
+        let same = |other: ConnId| matches!(self.entries[other as usize].matches(key), Some((Direction::In, _)));
         match self.index.insert(home, id, 0, same) {
             Inserted::Yes => {}
             Inserted::Exists(_) => return Err(Refused::Exists),
             Inserted::Full => return Err(Refused::Full),
         }
-        if method != ForwardMethod::Nat {
+        if new.method != ForwardMethod::Nat {
             return Ok(());
         }
-        let reply = entry.reply_key().reversed();
+        let reply = key.to(new.address, new.port).reversed();
         let same = |other: ConnId| matches!(self.entries[other as usize].matches(&reply), Some((Direction::Out, _)));
         let reply_home = self.home(&reply);
         let refused = if self.index.can_confuse(home, reply_home) {
