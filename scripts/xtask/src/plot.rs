@@ -141,7 +141,7 @@ fn draw(shown: &[&Measured]) -> String {
 <text x="12" y="37" fill="#666">{}; commit {}</text>
 <rect x="12" y="46" width="12" height="10" fill="#2f6fab"/><text x="28" y="55">ulvs</text>
 <rect x="70" y="46" width="12" height="10" fill="#9dbfdd"/><text x="86" y="55">of it what makes the packets, or the limit: testpmd on the same packets</text>
-<circle cx="466" cy="51" r="4.5" fill="#c2571a"/><text x="476" y="55">another director, measured on the same kind of rig</text>
+<circle cx="536" cy="51" r="4.5" fill="#c2571a"/><text x="546" y="55">another director, measured on the same kind of rig</text>
 {grid}{body}<text x="{:.1}" y="{:.1}" text-anchor="middle" fill="#666">ns, logarithmic: less is better</text>
 </svg>
 "##,
