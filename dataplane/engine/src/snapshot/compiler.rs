@@ -3,6 +3,9 @@
 //! Its operations are those of `ipvsadm`: services and destinations are added, edited and removed, and each brings the
 //! scheduler's memory along as the kernel does.
 
+mod listing;
+mod numbers;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,12 +20,9 @@ use crate::shared::Shared;
 use crate::time::Ticks;
 
 use super::{
-    Addresses, CompileError, DestinationId, DestinationStatus, DestinationView, Destinations, Lookup, Network,
-    NetworkView, PortId, Reach, ServiceStatus, ServiceView, Services, Snapshot,
+    Addresses, CompileError, DestinationId, DestinationView, Destinations, Network, NetworkView, PortId, ServiceView,
+    Services, Snapshot,
 };
-
-/// Seconds a removed destination without connections is remembered (ipvs-facts B.8).
-const TRASH_SECONDS: u64 = 120;
 
 /// A service as the compiler keeps it.
 #[derive(Debug)]
@@ -251,26 +251,6 @@ impl Compiler {
         Ok(())
     }
 
-    /// Forgets removed destinations that have had no connection for two minutes. `now` in seconds, of any origin.
-    pub fn empty_trash(&mut self, now: u64) {
-        let mut forgotten = Vec::new();
-        for (&key, &id) in &self.trash {
-            let Some(slot) = self.slots[id.0 as usize].as_mut() else { continue };
-            if self.shared.load(id).total > 0 || self.shared.templates.of(id) > 0 {
-                slot.idle_since = None;
-            } else if now.saturating_sub(*slot.idle_since.get_or_insert(now)) >= TRASH_SECONDS {
-                forgotten.push((key, id));
-            }
-        }
-        for (key, id) in forgotten {
-            self.trash.remove(&key);
-            if let Some(slot) = self.slots[id.0 as usize].take().filter(|slot| slot.is_translated) {
-                self.translated.remove(slot.destination.ip());
-            }
-            self.free.push(id);
-        }
-    }
-
     /// How many destination numbers have ever been in use: those below.
     pub fn destinations_used(&self) -> u32 {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
@@ -279,48 +259,6 @@ impl Compiler {
     /// Lets schedulers forget addresses nobody asks for. To be called once a minute (ipvs-facts A.13).
     pub fn forget_addresses(&self, now: Ticks) {
         self.records.values().filter_map(|record| record.memory.locality()).for_each(|locality| locality.collect(now));
-    }
-
-    /// All services in the order of their keys.
-    pub fn services(&self) -> Vec<ServiceStatus> {
-        let mut keys: Vec<_> = self.records.keys().copied().collect();
-        keys.sort_unstable();
-        keys.into_iter().filter_map(|key| self.service(key)).collect()
-    }
-
-    /// One service.
-    pub fn service(&self, key: ServiceKey) -> Option<ServiceStatus> {
-        let record = self.records.get(&key)?;
-        let destinations: Vec<_> = record.destinations.iter().rev().filter_map(|&id| self.destination(id)).collect();
-        let totals = destinations.iter().fold(record.removed, |sum, d| sum.plus(d.totals));
-        Some(ServiceStatus { key, settings: record.settings, totals, destinations })
-    }
-
-    fn destination(&self, id: DestinationId) -> Option<DestinationStatus> {
-        let slot = self.slots[id.0 as usize].as_ref()?;
-        Some(DestinationStatus {
-            id,
-            destination: slot.destination,
-            reach: self.reach(id, slot.destination.ip()),
-            load: self.shared.load(id),
-            templates: self.shared.templates.of(id),
-            totals: self.totals(id),
-        })
-    }
-
-    fn reach(&self, id: DestinationId, ip: std::net::IpAddr) -> Reach {
-        if self.destinations.get(id).is_resolved() {
-            return Reach::Resolved;
-        }
-        match self.network.lookup(ip.into(), Family::of(ip)) {
-            Lookup::Unresolved { .. } => Reach::Unresolved,
-            Lookup::Local | Lookup::NoRoute | Lookup::Hop(_) => Reach::NoRoute,
-        }
-    }
-
-    fn totals(&self, id: DestinationId) -> Totals {
-        let base = self.slots[id.0 as usize].as_ref().map_or_else(Totals::default, |slot| slot.base);
-        self.shared.destination_totals(id).since(base)
     }
 
     fn find(&self, key: ServiceKey, address: SocketAddr) -> Result<DestinationId, CompileError> {
@@ -357,47 +295,6 @@ impl Compiler {
         }
         self.edited(key, Edit::Added);
         Ok(())
-    }
-
-    fn revive(&mut self, id: DestinationId, destination: Destination) -> DestinationId {
-        let totals = self.totals(id);
-        if let Some(slot) = self.slots[id.0 as usize].as_mut() {
-            (slot.destination, slot.available, slot.idle_since) = (destination, true, None);
-            slot.last_weight = destination.weight.get();
-            // Its counters come back with it, so the service no longer keeps them for it.
-            if let Some(record) = self.records.get_mut(&slot.service) {
-                record.removed = record.removed.since(totals);
-            }
-        }
-        id
-    }
-
-    fn allot(&mut self, service: ServiceKey, destination: Destination) -> Result<DestinationId, CompileError> {
-        self.room_for(1)?;
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            DestinationId(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
-        });
-        self.generations = self.generations.wrapping_add(1);
-        self.slots[id.0 as usize] = Some(Slot {
-            service,
-            destination,
-            last_weight: destination.weight.get(),
-            generation: self.generations,
-            available: true,
-            base: self.shared.destination_totals(id),
-            idle_since: None,
-            is_translated: false,
-        });
-        Ok(id)
-    }
-
-    fn retire(&mut self, id: DestinationId) {
-        if let Some(slot) = self.slots[id.0 as usize].as_mut() {
-            (slot.available, slot.idle_since) = (false, None);
-            self.trash.insert((slot.service, slot.destination.address), id);
-        }
-        self.refresh(id);
     }
 
     fn refresh(&mut self, id: DestinationId) {
