@@ -280,9 +280,9 @@ impl Request {
     }
 
     fn submit(&mut self, file: &impl AsFd, request: libc::c_ulong) -> io::Result<()> {
+        #[allow(unsafe_code, reason = "an ioctl is a system call without a type")]
         // SAFETY: the descriptor is open for the call, and every request used here takes a pointer to an ifreq, which
         // the kernel reads and may write within its bounds.
-        #[allow(unsafe_code, reason = "an ioctl is a system call without a type")]
         let result = unsafe { libc::ioctl(file.as_fd().as_raw_fd(), request as _, &raw mut self.0) };
         if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
     }
