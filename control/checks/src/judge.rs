@@ -50,6 +50,11 @@ impl Judge {
         self.health.doubts()
     }
 
+    /// Whether it is up, though the last probe failed.
+    pub const fn is_doubted(&self) -> bool {
+        self.health.is_up() && self.health.doubts().0 > 0
+    }
+
     /// Takes what a probe found; whether the opinion is another now.
     pub fn told(&mut self, found: &Result<Finding, Failure>, now: Duration) -> bool {
         let before = self.opinion();

@@ -4,7 +4,6 @@ use std::time::Duration;
 /// stay together.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    interval: Duration,
     /// When the next probe is due.
     due: Duration,
 }
@@ -15,7 +14,7 @@ impl Pace {
     pub fn new(now: Duration, interval: Duration, count: usize, random: u32) -> Self {
         // 10,000 checks take the whole interval, a few begin at once.
         let spread = interval.min(Duration::from_micros(500) * u32::try_from(count).unwrap_or(u32::MAX));
-        Self { interval, due: now + fraction(spread, random) }
+        Self { due: now + fraction(spread, random) }
     }
 
     /// When the next probe is due.
@@ -23,10 +22,10 @@ impl Pace {
         self.due
     }
 
-    /// A probe has ended. The next one is counted from when this one was due, and never is due in the past: after a pause
-    /// none is made up for.
-    pub fn ended(&mut self, now: Duration, random: u32) {
-        let tenth = self.interval / 10;
+    /// A probe has ended, and the next one is due an interval later, counted from when this one was due. It never is due in
+    /// the past: after a pause none is made up for.
+    pub fn ended(&mut self, now: Duration, interval: Duration, random: u32) {
+        let tenth = interval / 10;
         let next = self.due + tenth * 9 + fraction(tenth * 2, random);
         self.due = next.max(now);
     }
@@ -53,7 +52,7 @@ mod tests {
             prop_assert!(pace.due() <= INTERVAL);
             for random in randoms {
                 let before = pace.due();
-                pace.ended(before + Duration::from_millis(3), random);
+                pace.ended(before + Duration::from_millis(3), INTERVAL, random);
                 let apart = pace.due().saturating_sub(before);
                 prop_assert!(apart >= INTERVAL * 9 / 10 && apart <= INTERVAL * 11 / 10);
             }
@@ -63,7 +62,7 @@ mod tests {
         fn no_probe_is_made_up_for(late in 0..1000u64, random in any::<u32>()) {
             let mut pace = Pace::new(Duration::ZERO, INTERVAL, 1, 0);
             let now = Duration::from_secs(late);
-            pace.ended(now, random);
+            pace.ended(now, INTERVAL, random);
             prop_assert!(pace.due() >= now && pace.due() <= now + INTERVAL * 11 / 10);
         }
     }
@@ -78,7 +77,7 @@ mod tests {
     fn the_mean_is_the_interval() {
         let mut pace = Pace::new(Duration::ZERO, INTERVAL, 1, 0);
         for random in [0, u32::MAX, u32::MAX / 4, u32::MAX / 4 * 3] {
-            pace.ended(pace.due(), random);
+            pace.ended(pace.due(), INTERVAL, random);
         }
         let off = pace.due().abs_diff(INTERVAL * 4);
         assert!(off < Duration::from_micros(1), "{off:?}");

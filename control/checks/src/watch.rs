@@ -142,7 +142,8 @@ pub(crate) async fn watch(
         if changed && events.send(Event { id, opinion: judge.opinion(), reason }).await.is_err() {
             return;
         }
-        pace.ended(now, random());
+        let retry = check.retry_interval.filter(|_| judge.is_doubted());
+        pace.ended(now, retry.unwrap_or(check.interval), random());
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Check {
     pub probe: Probe,
     /// From the beginning of one probe to that of the next.
     pub interval: Duration,
+    /// The same after a probe that failed while the real server is up; absent: `interval`.
+    pub retry_interval: Option<Duration>,
     /// How long a probe may take, from its first packet to its last.
     pub timeout: Duration,
     /// Probes in a row that have to pass before a real server is up again.

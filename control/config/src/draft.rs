@@ -22,8 +22,13 @@ pub(crate) struct Draft {
     pub(crate) ports: Vec<DraftPort>,
     pub(crate) static_routes: Vec<DraftRoute>,
     pub(crate) static_neighbours: Vec<DraftNeighbour>,
+}
+
+/// What the director's file and its drop-ins have alike.
+#[derive(Debug)]
+pub(crate) struct DraftFile {
     /// By name; absent if something of it is wrong.
-    pub(crate) checks: Vec<(String, Option<Check>)>,
+    pub(crate) checks: Vec<(At<String>, Option<Check>)>,
     pub(crate) services: Vec<DraftService>,
 }
 

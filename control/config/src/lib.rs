@@ -8,6 +8,7 @@
 //! values (names that must be unique, references, address families) is validated on the draft, the same for each source.
 //! Both collect what is wrong instead of stopping, as [`Diagnostic`]s.
 
+mod changes;
 mod check;
 mod device;
 mod diagnostic;
@@ -20,6 +21,7 @@ mod restart;
 mod toml;
 mod validate;
 
+pub use changes::check_changes;
 pub use check::{
     AgentProbe, Check, DnsProbe, ExecProbe, Feedback, HttpProbe, Origin, Probe, ServiceChecks, Tls, UdpProbe,
 };

@@ -14,7 +14,7 @@ mod workers;
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue};
 
-use crate::draft::{Draft, DraftService};
+use crate::draft::{Draft, DraftFile};
 use crate::problems::Problems;
 use crate::{Diagnostic, Director, Source};
 use table::Table;
@@ -29,7 +29,7 @@ impl Director {
         Self::parse_all(&[source]).map_err(|mut wrong| wrong.swap_remove(0))
     }
 
-    /// Reads a director's file and its drop-ins, which have services.
+    /// Reads a director's file and its drop-ins, which have checks and services.
     ///
     /// # Errors
     /// For each text everything that is wrong with it, in its order.
@@ -40,17 +40,17 @@ impl Director {
             sources.iter().map(|source| (source.path.display().to_string(), text(source))).collect();
         let mut problems: Vec<_> = texts.iter().map(|_| Problems::default()).collect();
         let mut draft = None;
-        let mut services = Vec::new();
+        let mut files = Vec::new();
         for (place, ((_, text), problems)) in texts.iter().zip(&mut problems).enumerate() {
             if place == 0 {
-                let mut read = read(text, problems);
-                services.push(std::mem::take(&mut read.services));
-                draft = Some(read);
+                let (main, file) = read(text, problems);
+                draft = Some(main);
+                files.push(file);
             } else {
-                services.push(read_drop_in(text, problems));
+                files.push(read_drop_in(text, problems));
             }
         }
-        let director = draft.and_then(|draft| draft.validate(&texts, services, &mut problems));
+        let director = draft.and_then(|draft| draft.validate(&texts, files, &mut problems));
         match director {
             Some(director) if problems.iter().all(Problems::is_empty) => Ok(director),
             _ => {
@@ -74,17 +74,25 @@ fn document<'t>(text: &'t str, problems: &mut Problems) -> Spanned<DeTable<'t>> 
     document
 }
 
-/// The services that a drop-in adds.
-fn read_drop_in(text: &str, problems: &mut Problems) -> Vec<DraftService> {
+/// The checks and services that a drop-in adds.
+fn read_drop_in(text: &str, problems: &mut Problems) -> DraftFile {
     let document = document(text, problems);
     let mut root = Table::drop_in(document.get_ref());
-    let services = root.sections("service", problems, service::read);
+    let file = read_file(&mut root, problems);
     root.finish(problems);
-    services
+    file
+}
+
+/// What any of the files may have.
+fn read_file(root: &mut Table<'_, '_>, problems: &mut Problems) -> DraftFile {
+    DraftFile {
+        checks: root.named_sections("check", problems, check::read),
+        services: root.sections("service", problems, service::read),
+    }
 }
 
 /// The draft that `text` is.
-fn read(text: &str, problems: &mut Problems) -> Draft {
+fn read(text: &str, problems: &mut Problems) -> (Draft, DraftFile) {
     let document = document(text, problems);
     let mut root = Table::root(document.get_ref());
     let draft = Draft {
@@ -99,11 +107,10 @@ fn read(text: &str, problems: &mut Problems) -> Draft {
         ports: root.required_sections("port", "`name` and `device`", problems, port::read),
         static_routes: root.sections("route", problems, route::read),
         static_neighbours: root.sections("neighbour", problems, neighbour::read),
-        checks: root.named_sections("check", problems, check::read),
-        services: root.sections("service", problems, service::read),
     };
+    let file = read_file(&mut root, problems);
     root.finish(problems);
-    draft
+    (draft, file)
 }
 
 /// What people call the type of a value.

@@ -1,33 +1,29 @@
 //! Whether the values of a draft fit together.
 
 mod checks;
+mod place;
 mod ports;
 mod references;
 mod services;
 
 use std::collections::HashSet;
 
-use crate::draft::{Draft, DraftService, DraftWorkers};
+use crate::draft::{Draft, DraftFile, DraftWorkers};
 use crate::problems::Problems;
 use crate::{Director, Workers};
 
 impl Draft {
     /// The director that the draft describes. Absent only if something is wrong, and that was reported.
     ///
-    /// `texts` are the files with their names, the director's first; `services` and `problems` are theirs.
+    /// `texts` are the files with their names, the director's first; `files` and `problems` are theirs.
     pub(crate) fn validate(
         self,
         texts: &[(String, String)],
-        services: Vec<Vec<DraftService>>,
+        files: Vec<DraftFile>,
         problems: &mut [Problems],
     ) -> Option<Director> {
-        let (mut checks, mut broken) = (Vec::new(), Vec::new());
-        for (name, check) in self.checks {
-            match check {
-                Some(check) => checks.push(check),
-                None => broken.push(name),
-            }
-        }
+        let (checks, services): (Vec<_>, Vec<_>) = files.into_iter().map(|file| (file.checks, file.services)).unzip();
+        let (checks, broken) = checks::of_all(checks, texts, problems);
         let names = checks::Names::new(&checks, &broken);
         let (services, checked) = services::validate(services, texts, &self.destinations, &names, problems);
         let problems = problems.first_mut()?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 use ulvs_api::{Applied, Version};
-use ulvs_config::{Director, Files, restart_needed};
+use ulvs_config::{Director, Files, check_changes, restart_needed};
 use ulvs_ipvs::Follow;
 
 use crate::checks::Checks;
@@ -29,14 +29,14 @@ pub(crate) struct Configuration {
     pub(crate) services: Arc<ipvs::Director>,
     pub(crate) checks: Checks,
     pub(crate) versions: Option<Versions>,
-    /// One follows at a time.
-    pub(crate) turn: Mutex<()>,
+    /// What is followed. One follows at a time.
+    pub(crate) followed: Mutex<Director>,
 }
 
 impl Configuration {
     /// Remembers what ulvsd was started with.
     pub(crate) async fn begin(&self, files: Files) {
-        let _turn = self.turn.lock().await;
+        let _followed = self.followed.lock().await;
         self.record(files, "ulvsd's start").await;
     }
 
@@ -56,17 +56,19 @@ impl Configuration {
 
     /// What [`apply`](Self::apply) would do now.
     pub(crate) async fn preview(&self, follow: Follow) -> Result<Applied, String> {
-        let _turn = self.turn.lock().await;
+        let followed = self.followed.lock().await;
         let (_, director) = self.read().await?;
-        let changes = ipvs::preview(&self.services, &ipvs::entries(&director), follow).map_err(|no| no.to_string())?;
+        let mut changes =
+            ipvs::preview(&self.services, &ipvs::entries(&director), follow).map_err(|no| no.to_string())?;
+        changes.extend(check_changes(&followed, &director));
         Ok(self.told(changes, &director))
     }
 
     /// Follows the file as it is now.
     pub(crate) async fn apply(&self, follow: Follow, who: &str) -> Result<Applied, String> {
-        let _turn = self.turn.lock().await;
+        let mut followed = self.followed.lock().await;
         let (files, director) = self.read().await?;
-        let mut applied = self.follow(director, follow, who).await?;
+        let mut applied = self.follow(&mut followed, director, follow, who).await?;
         applied.version = self.record(files, who).await;
         Ok(applied)
     }
@@ -82,7 +84,7 @@ impl Configuration {
     /// Files that have not been followed are kept as a version first. The files are written when the director follows
     /// already: they are made sure to be writable before.
     pub(crate) async fn roll_back(&self, number: Option<u64>, who: &str) -> Result<Applied, String> {
-        let _turn = self.turn.lock().await;
+        let mut followed = self.followed.lock().await;
         let versions = self.kept()?;
         let (file, kept) = (self.file.clone(), versions.clone());
         let (number, files) = blocking(move || kept.choose(number, &file)).await?;
@@ -97,7 +99,7 @@ impl Configuration {
             versions::Replacement::prepare(&file, &target)
         })
         .await?;
-        let mut applied = self.follow(parsed, Follow::Changes, who).await?;
+        let mut applied = self.follow(&mut followed, parsed, Follow::Changes, who).await?;
         blocking(move || replacement.finish()).await?;
         applied.version = self.record(files, &format!("{who}, back to version {number}")).await;
         Ok(applied)
@@ -112,9 +114,18 @@ impl Configuration {
         blocking(move || check::read(&file)).await
     }
 
-    async fn follow(&self, director: Director, follow: Follow, who: &str) -> Result<Applied, String> {
+    /// `followed` is what is followed so far, and from then on `director`.
+    async fn follow(
+        &self,
+        followed: &mut Director,
+        director: Director,
+        follow: Follow,
+        who: &str,
+    ) -> Result<Applied, String> {
         let entries = ipvs::entries(&director);
-        let changes = ipvs::follow(&self.services, entries, follow).await.map_err(|refusal| refusal.to_string())?;
+        let mut changes = ipvs::follow(&self.services, entries, follow).await.map_err(|refusal| refusal.to_string())?;
+        changes.extend(check_changes(followed, &director));
+        followed.clone_from(&director);
         self.checks.follow(&director).await;
         let applied = self.told(changes, &director);
         let (reply, answer) = oneshot::channel();

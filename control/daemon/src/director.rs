@@ -131,7 +131,7 @@ async fn serve(
         services: Arc::clone(&services),
         checks,
         versions,
-        turn: Mutex::default(),
+        followed: Mutex::new(director.clone()),
     });
     configuration.begin(files).await;
     let api = api::serve(sockets.api, rights, Arc::clone(&sources), Arc::clone(&configuration));

@@ -60,6 +60,7 @@ fn template(name: &str, probe: Probe, table: &mut Table<'_, '_>, problems: &mut 
     Check {
         name: name.to_owned(),
         interval: table.or("interval", Duration::from_secs(5), problems, at_least_100),
+        retry_interval: if is_agent { None } else { retry_interval(table, problems) },
         timeout: table.or("timeout", Duration::from_secs(3), problems, at_least_1),
         // An agent's word is taken at once.
         rise: if is_agent { 1 } else { table.or("rise", 2, problems, number(1..=1000)) },
@@ -71,6 +72,10 @@ fn template(name: &str, probe: Probe, table: &mut Table<'_, '_>, problems: &mut 
         feedback: if says_weights { feedback(table, problems) } else { Feedback::default() },
         probe,
     }
+}
+
+fn retry_interval(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<Duration> {
+    table.optional("retry_interval", problems, at_least_100).map(|interval| interval.value)
 }
 
 fn http(table: &mut Table<'_, '_>, tls: Option<Tls>, problems: &mut Problems) -> HttpProbe {

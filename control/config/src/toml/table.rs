@@ -203,7 +203,7 @@ impl<'a, 'i> Table<'a, 'i> {
         key: &'static str,
         problems: &mut Problems,
         read: impl Fn(&str, &mut Table<'_, '_>, &mut Problems) -> T,
-    ) -> Vec<(String, T)> {
+    ) -> Vec<(At<String>, T)> {
         let Some(value) = self.take(key) else { return Vec::new() };
         let DeValue::Table(entries) = value.get_ref() else {
             let written = kind(value.get_ref());
@@ -223,7 +223,7 @@ impl<'a, 'i> Table<'a, 'i> {
                 DeValue::Table(entries) => {
                     let one =
                         visit(entries, shown, value.span(), problems, |table, problems| read(name, table, problems));
-                    found.push((name.to_owned(), one));
+                    found.push((At { value: name.to_owned(), span: named.span() }, one));
                 }
                 other => {
                     problems.wrong(value.span(), format!("`{key}`: expected a table {shown}, found {}", kind(other)));

@@ -1,10 +1,39 @@
+use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use ulvs_model::{Destination, ForwardMethod, Service, Thresholds, Weight};
 
+use super::place::Place;
 use crate::check::{Check, ServiceChecks};
 use crate::draft::{DraftChecked, DraftRealServer};
 use crate::problems::{At, Problems};
+
+/// The checks of several files, and the names of those that something is wrong with.
+pub(super) fn of_all(
+    files: Vec<Vec<(At<String>, Option<Check>)>>,
+    texts: &[(String, String)],
+    problems: &mut [Problems],
+) -> (Vec<Check>, Vec<String>) {
+    let (mut checks, mut broken) = (Vec::new(), Vec::new());
+    let mut places: HashMap<String, Place> = HashMap::new();
+    for (file, (named, problems)) in files.into_iter().zip(problems).enumerate() {
+        for (name, check) in named {
+            let here = Place { file, at: name.span.start };
+            if let Some(first) = places.get(&name.value) {
+                let (first, name_) = (first.shown(file, texts), &name.value);
+                let message = format!("[check.{name_}] is there already, {first}: remove one, or give it another name");
+                problems.wrong(name.span, message);
+                continue;
+            }
+            places.insert(name.value.clone(), here);
+            match check {
+                Some(check) => checks.push(check),
+                None => broken.push(name.value),
+            }
+        }
+    }
+    (checks, broken)
+}
 
 /// The checks by their names.
 pub(super) struct Names<'a> {

@@ -7,6 +7,7 @@ use ulvs_model::{
 };
 
 use super::checks::{self, Names};
+use super::place::Place;
 use crate::draft::{DraftNetmask, DraftRealServer, DraftService};
 use crate::problems::{At, Problems};
 use crate::{Destinations, ServiceChecks};
@@ -44,8 +45,7 @@ struct Services<'a> {
     names: &'a Names<'a>,
     checked: Vec<ServiceChecks>,
     texts: &'a [(String, String)],
-    /// The file and the byte that each was named at.
-    places: HashMap<ServiceKey, (usize, usize)>,
+    places: HashMap<ServiceKey, Place>,
 }
 
 impl Services<'_> {
@@ -87,20 +87,12 @@ impl Services<'_> {
         }
         self.room = self.room.saturating_sub(service.destinations().len());
         if self.set.add(service).is_ok() {
-            self.places.insert(key, (file, address.span.start));
+            self.places.insert(key, Place { file, at: address.span.start });
         } else {
-            let first = self.place(key, file);
+            let first = self.places.get(&key).map_or_else(|| "above".to_owned(), |first| first.shown(file, self.texts));
             let message = format!("service {key} is there already, {first}: remove one, or join their real servers");
             problems.wrong(address.span, message);
         }
-    }
-
-    /// Where a service was named first, for who reads `file`.
-    fn place(&self, key: ServiceKey, file: usize) -> String {
-        let Some(&(first, at)) = self.places.get(&key) else { return "above".to_owned() };
-        let Some((name, text)) = self.texts.get(first) else { return "above".to_owned() };
-        let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
-        if first == file { format!("in line {line}") } else { format!("in line {line} of {name}") }
     }
 }
 

@@ -96,7 +96,7 @@ fn errors_of_drop_ins_name_file_and_line_and_duplicates_both_places() {
              {shown}/ulvs.toml: remove one, or join their real servers"
         ),
         format!("{shown}/ulvs.d/20.toml:8:11: error: service udp 192.0.2.1:54 is there already, in line 5: "),
-        format!("{shown}/ulvs.d/30.toml:1:3: error: unknown key `port`: a drop-in has service"),
+        format!("{shown}/ulvs.d/30.toml:1:3: error: unknown key `port`: a drop-in has check, service"),
         format!(
             "{shown}/ulvs.d/40.toml:2:11: error: service udp 192.0.2.1:53 is there already, in line 2 of {shown}/ulvs.d/10.toml"
         ),
