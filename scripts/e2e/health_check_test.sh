@@ -84,6 +84,13 @@ break_server "rs$number"
 eventually 10 real_is "$number" 'down 0 4 true'
 mend_server "rs$number"
 eventually 10 real_is "$number" 'up 0 4 true'
+# the director keeps a deadline by itself: the real server is taken out with the connection it still has
+director ulvsctl drain "$service" "$busy" --remove --timeout 3s >"$rest"
+director ulvsctl drain --list | grep -q "$busy *drained, out within [1-4]s *1 " || fail "the list is: $(director ulvsctl drain --list)"
+eventually 10 real_is "$number" 'up 0 4 false'
+grep -q "real server $busy of tcp $service was drained and is taken out: its time is over, with 1 active connection" "$RUN/ulvsd.log" || fail "the log does not say what was cut"
+director ulvsctl undrain "$service" "$busy" >/dev/null
+eventually 10 real_is "$number" 'up 4 4 true'
 kill "$slow" 2>/dev/null || true
 wait "$slow" 2>/dev/null || true
 director ulvsctl drain "$service" "$busy" --wait --timeout 150s --remove >"$rest" || fail "the drain did not finish: $(cat "$rest")"

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Changed, CheckStatus, ConnectionPage, ConnectionQuery, DrainQuery, DrainRequest, DrainStatus, Failure,
-    SOCKET_VARIABLE, ServiceStatus, Status, path,
+    Changed, CheckStatus, ConnectionPage, ConnectionQuery, DrainQuery, DrainRequest, DrainStatus, Drained, EditRequest,
+    Failure, SOCKET_VARIABLE, ServiceStatus, Status, path,
 };
 
 /// Asks a running ulvsd, one connection for each question, and waits for the answer.
@@ -69,6 +69,8 @@ pub enum ClientError {
         status: u16,
         /// ulvsd's sentence.
         message: String,
+        /// What of the request it is about, if that is known: `edits[0].add_service.scheduler`.
+        field: Option<String>,
     },
 }
 
@@ -141,6 +143,22 @@ impl Client {
         self.get(&query.target())
     }
 
+    /// Edits services and real servers, all edits or none.
+    ///
+    /// # Errors
+    /// If ulvsd refuses, or gives no or no good answer.
+    pub fn edit(&self, request: &EditRequest) -> Result<Changed, ClientError> {
+        self.post(path::SERVICES, request)
+    }
+
+    /// All real servers that are being emptied or were taken out.
+    ///
+    /// # Errors
+    /// If ulvsd gives no or no good answer.
+    pub fn drains(&self) -> Result<Vec<Drained>, ClientError> {
+        self.get(path::DRAINS)
+    }
+
     /// The answer to a POST of JSON, read as JSON.
     ///
     /// # Errors
@@ -191,11 +209,11 @@ impl Client {
         if status == 200 {
             return Ok(body);
         }
-        let message = match serde_json::from_str::<Failure>(&body) {
-            Ok(failure) => failure.error,
-            Err(_) => format!("ulvsd answers {target} with status {status}"),
+        let (message, field) = match serde_json::from_str::<Failure>(&body) {
+            Ok(failure) => (failure.error, failure.field),
+            Err(_) => (format!("ulvsd answers {target} with status {status}"), None),
         };
-        Err(ClientError::Refused { status, message })
+        Err(ClientError::Refused { status, message, field })
     }
 
     /// Sends the question and gives all bytes that come back.

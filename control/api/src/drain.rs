@@ -15,6 +15,9 @@ pub struct DrainRequest {
     pub real_server: SocketAddr,
     /// What is wanted.
     pub drain: Drain,
+    /// With `quiescent`: it is taken out once it is empty, and after so many seconds in any case; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remove_within: Option<u32>,
 }
 
 /// The query of `GET /v1/drain`.
@@ -33,10 +36,30 @@ pub struct DrainQuery {
 pub struct DrainStatus {
     /// What is wanted of it.
     pub drain: Drain,
+    /// When it is taken out at the latest, in seconds since 1970; absent: nothing takes it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<u64>,
     /// Connections in state ESTABLISHED, and UDP's.
     pub active_connections: u64,
     /// Connections in any other state: those that have ended are among them for a while.
     pub inactive_connections: u64,
+    /// Clients that are to keep it, by persistence.
+    #[serde(default)]
+    pub persistent_clients: u64,
+}
+
+/// One of `GET /v1/drains`: a real server that is being emptied, or was taken out.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Drained {
+    /// `tcp`, `udp`.
+    pub protocol: Name,
+    /// The service's virtual IP address and port.
+    pub service: SocketAddr,
+    /// The real server's IP address and port.
+    pub real_server: SocketAddr,
+    /// How far it is.
+    #[serde(flatten)]
+    pub status: DrainStatus,
 }
 
 /// Whether a real server is being emptied.

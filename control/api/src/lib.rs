@@ -8,6 +8,7 @@ mod client;
 mod configuration;
 mod connection;
 mod drain;
+mod edit;
 mod pass_times;
 mod service;
 mod status;
@@ -20,7 +21,8 @@ pub use check::CheckStatus;
 pub use client::{Client, ClientError};
 pub use configuration::{Applied, ApplyRequest, RollbackRequest, Version};
 pub use connection::{Connection, ConnectionPage, ConnectionQuery};
-pub use drain::{Changed, Drain, DrainQuery, DrainRequest, DrainStatus};
+pub use drain::{Changed, Drain, DrainQuery, DrainRequest, DrainStatus, Drained};
+pub use edit::{Edit, EditRequest, RealServerEdit, RealServerName, ServiceEdit, ServiceName};
 pub use pass_times::{PassTimes, Passes};
 pub use service::{Counters, Neighbour, RealServerStatus, ServiceStatus};
 pub use status::{Occupancy, PortStatus, ReasonCount, Status, WorkerStatus};
@@ -38,7 +40,8 @@ pub const SOCKET_VARIABLE: &str = "ULVS_SOCKET";
 pub mod path {
     /// [`Status`](crate::Status)
     pub const STATUS: &str = "/v1/status";
-    /// A list of [`ServiceStatus`](crate::ServiceStatus)
+    /// A list of [`ServiceStatus`](crate::ServiceStatus); [`Changed`](crate::Changed), by a POST of an
+    /// [`EditRequest`](crate::EditRequest)
     pub const SERVICES: &str = "/v1/services";
     /// [`ConnectionPage`](crate::ConnectionPage), asked for with a [`ConnectionQuery`](crate::ConnectionQuery)
     pub const CONNECTIONS: &str = "/v1/conns";
@@ -47,6 +50,8 @@ pub mod path {
     /// [`DrainStatus`](crate::DrainStatus), asked for with a [`DrainQuery`](crate::DrainQuery); [`Changed`](crate::Changed), by a
     /// POST of a [`DrainRequest`](crate::DrainRequest)
     pub const DRAIN: &str = "/v1/drain";
+    /// A list of [`Drained`](crate::Drained)
+    pub const DRAINS: &str = "/v1/drains";
     /// [`Applied`](crate::Applied): what following the files would do; an [`ApplyRequest`](crate::ApplyRequest) is the query
     pub const DIFF: &str = "/v1/diff";
     /// To be posted: follow the files ([`ApplyRequest`](crate::ApplyRequest)); answered with [`Applied`](crate::Applied)
@@ -63,4 +68,7 @@ pub mod path {
 pub struct Failure {
     /// What went wrong, a sentence.
     pub error: String,
+    /// Where in what was posted, as `edits[0].add_service.scheduler`; absent: nowhere in particular.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
 }

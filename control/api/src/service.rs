@@ -59,6 +59,9 @@ pub struct RealServerStatus {
     /// Whether an operator has it emptied.
     #[serde(default)]
     pub drain: Drain,
+    /// When it is taken out at the latest, in seconds since 1970, because it is drained so; absent: nothing takes it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<u64>,
     /// Connections from which on it is overloaded and gets no new ones; 0: none.
     #[serde(default)]
     pub upper_threshold: u32,

@@ -71,7 +71,10 @@ fn serve(socket: &Socket) {
 
 async fn page(Query(query): Query<ConnectionQuery>) -> Result<Json<ConnectionPage>, (StatusCode, Json<Failure>)> {
     if query.limit == Some(0) {
-        return Err((StatusCode::BAD_REQUEST, Json(Failure { error: "a page has at least one connection".into() })));
+        return Err((
+            StatusCode::BAD_REQUEST,
+            Json(Failure { error: "a page has at least one connection".into(), field: None }),
+        ));
     }
     Ok(Json(ConnectionPage { connections: vec![], next_cursor: query.cursor.map(|cursor| cursor + 1) }))
 }

@@ -7,10 +7,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use ulvs_api::{Client, Drain, DrainQuery, DrainRequest, DrainStatus, ServiceStatus};
+use ulvs_api::{Client, Drain, DrainQuery, DrainRequest, DrainStatus, Drained, ServiceStatus, path};
+
+use crate::now;
+use crate::table::Align::{Left, Right};
+use crate::table::Table;
+use crate::units::{count, span};
 
 /// How often connections are counted.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How long beyond its deadline a removal is waited for.
+const LATE: Duration = Duration::from_secs(30);
 
 /// A real server of a service.
 #[derive(Debug, Args)]
@@ -25,76 +33,156 @@ pub(crate) struct Named {
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    named: Named,
+    named: Option<Named>,
+    /// List the real servers that are drained, and how far they are.
+    #[arg(long, conflicts_with_all = ["service", "real_server", "wait", "timeout", "remove"])]
+    list: bool,
     /// Wait until its active connections are gone, and show them as they fall.
     #[arg(long)]
     wait: bool,
-    /// How long to wait, as 60s, 5m or 1h.
-    #[arg(long, default_value = "60s", value_parser = duration, requires = "wait", value_name = "TIME")]
+    /// How long to wait, or with `--remove` when it is taken out at the latest: 60s, 5m, 1h.
+    #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     timeout: Duration,
-    /// Then take it out, with the connections that are left; `undrain` puts it back.
-    #[arg(long, requires = "wait")]
+    /// ulvsd takes it out when it is empty or its time is over, also without this command; `undrain` puts it back.
+    #[arg(long)]
     remove: bool,
 }
 
 /// Gives a real server no new connections.
-pub(crate) fn drain(client: &Client, options: &Options, out: &mut impl Write) -> Result<()> {
-    let found = find(&client.services()?, &options.named)?;
+pub(crate) fn drain(client: &Client, options: &Options, json: bool, out: &mut impl Write) -> Result<()> {
+    let Some(named) = &options.named else { return list(client, json, now(), out) };
+    let found = find(&client.services()?, named)?;
     let (name, timeout) = (found.real_server, options.timeout.as_secs());
-    client.drain(&wish(&found, Drain::Quiescent))?;
+    let remove_within = options.remove.then(|| u32::try_from(timeout).unwrap_or(u32::MAX));
+    client.drain(&wish(&found, Drain::Quiescent, remove_within))?;
     if !options.wait {
         let left = left(&client.drain_status(&found)?);
-        return Ok(writeln!(out, "{name} gets no new connections: {left}")?);
+        let then = if options.remove {
+            format!("; it is taken out when it is empty, or after {timeout} s")
+        } else {
+            String::new()
+        };
+        return Ok(writeln!(out, "{name} gets no new connections{then}: {left}")?);
     }
-    let last = wait(client, &found, options.timeout, out)?;
-    match (last.active_connections > 0, options.remove) {
-        (false, false) => writeln!(out, "{name} is empty, and stays drained until `ulvsctl undrain`")?,
-        (true, false) => {
-            out.flush()?;
-            bail!("{name} is not empty after {timeout} s: {}; it stays drained until `ulvsctl undrain`", left(&last));
-        }
-        (remains, true) => {
-            client.drain(&wish(&found, Drain::Removed))?;
-            let cut = if remains { format!(" after {timeout} s, with {}", left(&last)) } else { String::new() };
-            writeln!(out, "{name} is taken out{cut}, until `ulvsctl undrain`")?;
-        }
+    if options.remove {
+        return until_removed(client, &found, options.timeout, out);
     }
-    Ok(())
+    let last = watch(client, &found, options.timeout, |status| status.active_connections == 0, out)?;
+    if last.active_connections > 0 {
+        out.flush()?;
+        bail!("{name} is not empty after {timeout} s: {}; it stays drained until `ulvsctl undrain`", left(&last));
+    }
+    Ok(writeln!(out, "{name} is empty, and stays drained until `ulvsctl undrain`")?)
 }
 
 /// Gives a real server its weight again.
 pub(crate) fn undrain(client: &Client, named: &Named, out: &mut impl Write) -> Result<()> {
     let found = find(&client.services()?, named)?;
-    let changed = client.drain(&wish(&found, Drain::No))?;
+    let changed = client.drain(&wish(&found, Drain::No, None))?;
     let was = if changed.changes.is_empty() { "was not drained" } else { "is no longer drained" };
     Ok(writeln!(out, "{} {was}", found.real_server)?)
 }
 
-/// Until no active connection is left or the time is over; what was counted last.
-fn wait(client: &Client, found: &DrainQuery, timeout: Duration, out: &mut impl Write) -> Result<DrainStatus> {
-    let deadline = Instant::now() + timeout;
+fn until_removed(client: &Client, found: &DrainQuery, timeout: Duration, out: &mut impl Write) -> Result<()> {
+    let name = found.real_server;
+    let mut before = DrainStatus::default();
+    let is_removed = |status: &DrainStatus| {
+        let is_removed = status.drain == Drain::Removed;
+        if !is_removed {
+            before = status.clone();
+        }
+        is_removed
+    };
+    let last = watch(client, found, timeout + LATE, is_removed, out)?;
+    if last.drain != Drain::Removed {
+        out.flush()?;
+        bail!("ulvsd has not taken {name} out, though its time is over: see its log");
+    }
+    let cut = match before.active_connections {
+        0 => String::new(),
+        _ => format!(" after {} s, with {}", timeout.as_secs(), left(&before)),
+    };
+    Ok(writeln!(out, "{name} is taken out{cut}, until `ulvsctl undrain`")?)
+}
+
+/// Until it is as it should be, or the time is over; what was seen last. Nothing depends on it: ulvsd does what was wished.
+fn watch(
+    client: &Client,
+    found: &DrainQuery,
+    longest: Duration,
+    mut is_done: impl FnMut(&DrainStatus) -> bool,
+    out: &mut impl Write,
+) -> Result<DrainStatus> {
+    let deadline = Instant::now() + longest;
     let mut shown = None;
     loop {
         let status = client.drain_status(found)?;
         if status.drain == Drain::No {
             bail!("somebody has ended the draining of {}: nothing more is done", found.real_server);
         }
-        if shown != Some(status.active_connections) {
+        let is_done = is_done(&status);
+        if status.drain == Drain::Quiescent && shown != Some(status.active_connections) {
             writeln!(out, "{}", left(&status))?;
             out.flush()?;
             shown = Some(status.active_connections);
         }
         let rest = deadline.saturating_duration_since(Instant::now());
-        if status.active_connections == 0 || rest.is_zero() {
+        if is_done || rest.is_zero() {
             return Ok(status);
         }
         sleep(rest.min(LOOK));
     }
 }
 
-fn wish(found: &DrainQuery, drain: Drain) -> DrainRequest {
+fn list(client: &Client, json: bool, now: u64, out: &mut impl Write) -> Result<()> {
+    if json {
+        return Ok(writeln!(out, "{}", client.get_text(path::DRAINS)?)?);
+    }
+    Ok(write!(out, "{}", render(&client.drains()?, now))?)
+}
+
+/// `now` is in seconds since 1970.
+fn render(drained: &[Drained], now: u64) -> String {
+    if drained.is_empty() {
+        return "nothing is drained\n".to_owned();
+    }
+    let mut table = Table::new([
+        ("PROT", Left),
+        ("SERVICE", Left),
+        ("REAL SERVER", Left),
+        ("STATE", Left),
+        ("ACTIVE", Right),
+        ("INACTIVE", Right),
+        ("CLIENTS", Right),
+    ]);
+    for one in drained {
+        let DrainStatus { drain, removal, active_connections, inactive_connections, persistent_clients } = one.status;
+        table.row([
+            one.protocol.to_uppercase(),
+            one.service.to_string(),
+            one.real_server.to_string(),
+            state(drain, removal, now),
+            count(active_connections),
+            count(inactive_connections),
+            count(persistent_clients),
+        ]);
+    }
+    table.to_string()
+}
+
+/// `drained`, `drained, out within 42s`, `removed`.
+pub(crate) fn state(drain: Drain, removal: Option<u64>, now: u64) -> String {
+    match (drain, removal) {
+        (Drain::No, _) => String::new(),
+        (Drain::Quiescent, None) => "drained".to_owned(),
+        (Drain::Quiescent, Some(removal)) => format!("drained, out within {}", span(removal.saturating_sub(now))),
+        (Drain::Removed, _) => "removed".to_owned(),
+    }
+}
+
+fn wish(found: &DrainQuery, drain: Drain, remove_within: Option<u32>) -> DrainRequest {
     let DrainQuery { protocol, service, real_server } = found;
-    DrainRequest { protocol: protocol.clone(), service: *service, real_server: *real_server, drain }
+    DrainRequest { protocol: protocol.clone(), service: *service, real_server: *real_server, drain, remove_within }
 }
 
 fn left(status: &DrainStatus) -> String {
@@ -145,6 +233,31 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn drained_real_servers_are_a_table() {
+        let status = DrainStatus {
+            drain: Drain::Quiescent,
+            removal: Some(142),
+            active_connections: 3,
+            inactive_connections: 12,
+            persistent_clients: 1,
+        };
+        let one = Drained {
+            protocol: "tcp".into(),
+            service: "192.0.2.100:80".parse().unwrap(),
+            real_server: "10.0.0.11:8080".parse().unwrap(),
+            status: status.clone(),
+        };
+        let removed = DrainStatus { drain: Drain::Removed, removal: None, ..status };
+        let expected = "\
+PROT  SERVICE         REAL SERVER     STATE                    ACTIVE  INACTIVE  CLIENTS
+TCP   192.0.2.100:80  10.0.0.11:8080  drained, out within 42s       3        12        1
+TCP   192.0.2.100:80  10.0.0.11:8080  removed                       3        12        1
+";
+        assert_eq!(render(&[one.clone(), Drained { status: removed, ..one }], 100), expected);
+        assert_eq!(render(&[], 0), "nothing is drained\n");
+    }
 
     #[test]
     fn a_time_has_a_unit_or_is_seconds() {

@@ -1,11 +1,12 @@
 use ulvs_api::{Counters, Drain, Neighbour, RealServerStatus, ServiceStatus};
 
+use crate::drain;
 use crate::table::Align::{Left, Right};
 use crate::table::Table;
 use crate::units::{bytes, count};
 
-/// The services for people, in the order of `ipvsadm -Ln`.
-pub(crate) fn render(services: &[ServiceStatus]) -> String {
+/// The services for people, in the order of `ipvsadm -Ln`; `now` is in seconds since 1970.
+pub(crate) fn render(services: &[ServiceStatus], now: u64) -> String {
     if services.is_empty() {
         return "no services\n".to_owned();
     }
@@ -28,7 +29,7 @@ pub(crate) fn render(services: &[ServiceStatus]) -> String {
     ]);
     for service in services {
         table.row(service_row(service));
-        service.real_servers.iter().for_each(|real_server| table.row(real_server_row(real_server)));
+        service.real_servers.iter().for_each(|real_server| table.row(real_server_row(real_server, now)));
     }
     table.to_string()
 }
@@ -55,7 +56,7 @@ fn service_row(service: &ServiceStatus) -> [String; 15] {
     ]
 }
 
-fn real_server_row(real_server: &RealServerStatus) -> [String; 15] {
+fn real_server_row(real_server: &RealServerStatus, now: u64) -> [String; 15] {
     let [connections, packets_in, packets_out, bytes_in, bytes_out] = traffic(&real_server.counters);
     [
         "  ->".to_owned(),
@@ -72,7 +73,7 @@ fn real_server_row(real_server: &RealServerStatus) -> [String; 15] {
         bytes_out,
         neighbour(real_server.neighbour).to_owned(),
         owner(&real_server.owner, real_server.edited),
-        state(real_server),
+        state(real_server, now),
     ]
 }
 
@@ -94,14 +95,12 @@ fn weight(real_server: &RealServerStatus) -> String {
 }
 
 /// What its checks say of a real server, and what else keeps it from its share.
-fn state(real_server: &RealServerStatus) -> String {
+fn state(real_server: &RealServerStatus, now: u64) -> String {
     let drain = match real_server.drain {
-        Drain::No if real_server.overloaded => "overloaded",
-        Drain::No => "",
-        Drain::Quiescent => "drained",
-        Drain::Removed => "removed",
+        Drain::No if real_server.overloaded => "overloaded".to_owned(),
+        drain => drain::state(drain, real_server.removal, now),
     };
-    let words = [&real_server.health, drain];
+    let words = [&*real_server.health, &*drain];
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
@@ -163,6 +162,7 @@ mod tests {
             forwarded: true,
             health: "".into(),
             drain: Drain::No,
+            removal: None,
             upper_threshold: if neighbour == Neighbour::NoRoute { 350 } else { 0 },
             lower_threshold: 0,
             overloaded: neighbour == Neighbour::NoRoute,
@@ -202,6 +202,7 @@ mod tests {
                     configured_weight: 4,
                     health: "down".into(),
                     drain: Drain::Quiescent,
+                    removal: Some(160),
                     ..real_server("10.0.0.12:80", "dr", Neighbour::NoRoute)
                 },
             ],
@@ -223,10 +224,10 @@ mod tests {
 PROT  ADDRESS             SCHEDULER/FORWARD         WEIGHT  THRESHOLDS  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN  PACKETS OUT  BYTES IN  BYTES OUT  NEIGHBOUR        OWNER    STATE
 TCP   192.0.2.100:80      sh (sh-fallback,sh-port)                          24       680          704           0            0       0 B        0 B  1 of 2 resolved  file*
   ->  10.0.0.11:8080      nat                            1                  12       340          352        123k         234k  1.00 MiB   1.50 GiB  resolved         netlink
-  ->  10.0.0.12:80        dr                        0 of 4  350             12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route         netlink  down, drained
+  ->  10.0.0.12:80        dr                        0 of 4  350             12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route         netlink  down, drained, out within 1m 0s
 UDP   [2001:db8::100]:53  rr persistent 60 mask 64                           0         0            0           0            0       0 B        0 B  no real server   api      no quorum
 ";
-        assert_eq!(render(&[web, dns]), expected);
-        assert_eq!(render(&[]), "no services\n");
+        assert_eq!(render(&[web, dns], 100), expected);
+        assert_eq!(render(&[], 0), "no services\n");
     }
 }

@@ -143,6 +143,7 @@ pub(crate) async fn serve(
         .route(path::CHECKS, get(checks))
         .route(path::DRAIN, get(drain_status).post(drain))
         .with_state(sources)
+        .route(path::DRAINS, get(drains))
         .merge(change::router(configuration))
         .method_not_allowed_fallback(not_this_way)
         .fallback(unknown);
@@ -205,15 +206,26 @@ async fn drain_status(
 }
 
 /// Why the table of services did not take a change.
+async fn drains(State(sources): State<Arc<Sources>>) -> Response {
+    Json(drain::list(&sources.services)).into_response()
+}
+
 fn refusal_of(refusal: &Refusal) -> Response {
     failure(StatusCode::CONFLICT, refusal.to_string())
 }
 
 async fn unknown() -> Response {
-    let known =
-        [path::STATUS, path::SERVICES, path::CONNECTIONS, path::CHECKS, path::DRAIN, path::DIFF, path::VERSIONS];
-    let known = known.join(", ");
-    failure(StatusCode::NOT_FOUND, format!("there is nothing here: ask for one of {known}"))
+    const KNOWN: [&str; 8] = [
+        path::STATUS,
+        path::SERVICES,
+        path::CONNECTIONS,
+        path::CHECKS,
+        path::DRAIN,
+        path::DRAINS,
+        path::DIFF,
+        path::VERSIONS,
+    ];
+    failure(StatusCode::NOT_FOUND, format!("there is nothing here: ask for one of {}", KNOWN.join(", ")))
 }
 
 async fn not_this_way() -> Response {
@@ -228,5 +240,5 @@ impl IntoResponse for Stopping {
 }
 
 fn failure(status: StatusCode, error: String) -> Response {
-    (status, Json(Failure { error })).into_response()
+    (status, Json(Failure { error, field: None })).into_response()
 }

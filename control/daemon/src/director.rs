@@ -23,7 +23,7 @@ use crate::state::{self, Folder, Keeper};
 use crate::status::Sources;
 use crate::threads::Threads;
 use crate::words::counted;
-use crate::{api, check, ipvs, metrics, placement, proc_net, underlay};
+use crate::{api, check, drain, ipvs, metrics, placement, proc_net, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
@@ -138,6 +138,7 @@ async fn serve(
     let mut tasks = vec![tokio::spawn(control.run(receiver, move || clock.now())), tokio::spawn(api)];
     tasks.push(tokio::spawn(netlink.run()));
     tasks.push(tokio::spawn(steward.run()));
+    tasks.push(tokio::spawn(drain::run(Arc::clone(&services))));
     let told = proc_net::Sources {
         services: Arc::clone(&services),
         board,

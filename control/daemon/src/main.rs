@@ -23,6 +23,8 @@ mod logging;
 mod metrics;
 mod network;
 mod placement;
+#[cfg(test)]
+mod nowhere;
 mod proc_net;
 mod signals;
 mod state;

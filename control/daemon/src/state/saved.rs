@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use ulvs_ipvs::table::{
-    Command, Destination, DestinationId, DestinationSettings, DestinationSpec, Deviation, Drain, Family, Flags, Owner,
-    Service, ServiceId, ServiceSettings, ServiceSpec, Table, Timeouts, Tunnel, TunnelKind,
+    Command, Deadline, Destination, DestinationId, DestinationSettings, DestinationSpec, Deviation, Drain, Family,
+    Flags, Owner, Service, ServiceId, ServiceSettings, ServiceSpec, Table, Timeouts, Tunnel, TunnelKind,
 };
 
 const FORMAT: &str = "ulvs-services";
@@ -33,6 +33,9 @@ pub(super) struct SavedDrain {
     pub(super) address: SocketAddr,
     /// Whether it was taken out.
     pub(super) removed: bool,
+    /// When it is taken out at the latest, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) remove_at: Option<u64>,
 }
 
 /// What the format begins with, whatever follows.
@@ -168,15 +171,18 @@ impl SavedService {
 
 impl SavedDrain {
     fn of(service: &Service) -> impl Iterator<Item = Self> {
-        service.destinations().filter(|one| one.hold.drain != Drain::No).map(|one| Self {
-            id: SavedId::of(service.id()),
-            address: one.id.0,
-            removed: one.hold.drain == Drain::Removed,
+        service.destinations().filter_map(|one| {
+            let (removed, remove_at) = match one.hold.drain {
+                Drain::No => return None,
+                Drain::Quiescent(deadline) => (false, deadline.map(|deadline| deadline.0)),
+                Drain::Removed => (true, None),
+            };
+            Some(Self { id: SavedId::of(service.id()), address: one.id.0, removed, remove_at })
         })
     }
 
-    pub(super) const fn command(self) -> Command {
-        let drain = if self.removed { Drain::Removed } else { Drain::Quiescent };
+    pub(super) fn command(self) -> Command {
+        let drain = if self.removed { Drain::Removed } else { Drain::Quiescent(self.remove_at.map(Deadline)) };
         Command::Drain(self.id.id(), DestinationId(self.address), drain)
     }
 }

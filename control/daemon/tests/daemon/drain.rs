@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, eventually};
 
 /// A POST to the API by this user, in JSON; the answer.
 fn post(rig: &Rig, user: &[&str], body: &str) -> String {
@@ -48,7 +48,10 @@ fn a_drain_lasts_until_it_is_taken_back() {
     let query = "/v1/drain?protocol=tcp&service=192.0.2.100:80&real_server=192.0.2.11:80";
     assert_eq!(
         rig.ask(query),
-        (200, r#"{"drain":"removed","active_connections":0,"inactive_connections":0}"#.to_owned())
+        (
+            200,
+            r#"{"drain":"removed","active_connections":0,"inactive_connections":0,"persistent_clients":0}"#.to_owned()
+        )
     );
     ulvsd.signal("TERM");
     assert!(ulvsd.end().0.success());
@@ -57,6 +60,42 @@ fn a_drain_lasts_until_it_is_taken_back() {
     post(&rig, &[], &wish("no"));
     assert_eq!(shown(&rig), (7, 7, true, "no".to_owned()));
     assert_eq!(post(&rig, &[], &wish("no")), r#"{"changes":[]}"#);
+}
+
+/// The wish to have it removed within so many seconds.
+fn removal(seconds: u32) -> String {
+    wish("quiescent").replace('}', &format!(r#","remove_within":{seconds}}}"#))
+}
+
+/// What is drained: its real server, its drain, and when it is taken out.
+fn drains(rig: &Rig) -> Vec<(String, String, Option<u64>)> {
+    let drains: serde_json::Value = serde_json::from_str(&rig.ask("/v1/drains").1).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let row = |one: &serde_json::Value| (text(&one["real_server"]), text(&one["drain"]), one["removal"].as_u64());
+    drains.as_array().unwrap().iter().map(row).collect()
+}
+
+#[test]
+fn a_deadline_is_the_directors_and_outlives_it() {
+    let Some(rig) = Rig::new() else { return };
+    let ulvsd = rig.start(&rig.file());
+    let before = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    post(&rig, &[], &removal(3600));
+    let drained = drains(&rig);
+    let [(real_server, drain, Some(at))] = &drained[..] else { panic!("{drained:?}") };
+    assert_eq!((real_server.as_str(), drain.as_str()), ("192.0.2.11:80", "quiescent"));
+    assert!((before + 3600..before + 3660).contains(at), "{at}");
+    ulvsd.signal("TERM");
+    assert!(ulvsd.end().0.success());
+    let ulvsd = rig.start(&rig.file());
+    // Connections end with ulvsd: it is empty, and needs not wait.
+    eventually("it is taken out", || !shown(&rig).2);
+    ulvsd.wait_for("was drained and is taken out: no active connection is left");
+    assert_eq!(drains(&rig), [("192.0.2.11:80".to_owned(), "removed".to_owned(), None)]);
+    assert!(post(&rig, &[], &wish("removed").replace('}', r#","remove_within":1}"#)).contains("leave it out"));
+    post(&rig, &[], &wish("no"));
+    assert_eq!(shown(&rig), (1, 1, true, "no".to_owned()));
+    assert_eq!(drains(&rig), []);
 }
 
 #[test]

@@ -32,11 +32,16 @@ pub enum Drain {
     /// It is not.
     #[default]
     No,
-    /// It keeps its connections and gets no new ones.
-    Quiescent,
+    /// It keeps its connections and gets no new ones; until then at the latest, if there is a time, and then it is
+    /// [`Removed`](Self::Removed).
+    Quiescent(Option<Deadline>),
     /// It was emptied, and is not forwarded to.
     Removed,
 }
+
+/// A time in seconds since 1970: it means the same after a restart.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Deadline(pub u64);
 
 impl Destination {
     /// The weight it is forwarded to with; none: it is not. What is not forwarded to is not listed by netlink, as on a kernel
@@ -45,7 +50,7 @@ impl Destination {
         let Hold { checked, drain } = self.hold;
         match (checked, drain) {
             (Checked::Removed, _) | (_, Drain::Removed) => None,
-            (Checked::Inhibited, _) | (_, Drain::Quiescent) => Some(0),
+            (Checked::Inhibited, _) | (_, Drain::Quiescent(_)) => Some(0),
             (Checked::Well, Drain::No) => Some(self.settings.weight),
             (Checked::Percent(percent), Drain::No) => Some(part(self.settings.weight, percent)),
             (Checked::Weight(weight, percent), Drain::No) => Some(part(weight, percent)),

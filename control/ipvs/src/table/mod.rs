@@ -35,7 +35,7 @@ pub use daemons::{Role, SyncDaemon};
 pub use destination::{Destination, DestinationId, DestinationSettings, Tunnel, TunnelKind};
 pub use deviation::Deviation;
 pub use file_entries::{FileEntries, FileService};
-pub use hold::{Checked, Drain, Hold};
+pub use hold::{Checked, Deadline, Drain, Hold};
 pub use name::{PersistenceEngine, SchedulerName};
 pub use place::Place;
 pub use service::{Family, Flags, Owner, Service, ServiceId, ServiceSettings};

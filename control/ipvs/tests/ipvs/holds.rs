@@ -73,7 +73,7 @@ fn the_configured_weight_comes_back_with_what_was_edited_meanwhile() {
 fn a_check_puts_nothing_back_that_is_drained() {
     let rig = rig();
     check(&rig, Checked::Removed);
-    drain(&rig, Drain::Quiescent);
+    drain(&rig, Drain::Quiescent(None));
     check(&rig, Checked::Well);
     assert_eq!(listed(&rig), [0]);
     assert_eq!(rig.command(6, &said(9)), 0);
@@ -112,6 +112,6 @@ fn what_is_not_listed_can_be_added_and_removed() {
 #[test]
 fn what_is_not_there_can_not_be_held() {
     let rig = rig();
-    let refused = make(&rig, Command::Drain(id(), real(12), Drain::Quiescent)).unwrap_err();
+    let refused = make(&rig, Command::Drain(id(), real(12), Drain::Quiescent(None))).unwrap_err();
     assert_eq!(refused.errno, Errno::NoEntry);
 }
