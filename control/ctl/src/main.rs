@@ -4,6 +4,7 @@ mod checks;
 mod configuration;
 mod conns;
 mod drain;
+mod edit;
 mod import;
 mod services;
 mod status;
@@ -52,6 +53,12 @@ enum Command {
     Drain(drain::Options),
     /// Give a real server its weight again.
     Undrain(drain::Named),
+    /// Add, edit or remove a service.
+    #[command(subcommand)]
+    Service(edit::OfService),
+    /// Add, edit or remove a real server of a service.
+    #[command(subcommand)]
+    Real(edit::OfRealServer),
     /// What following the director's files as they are now would change.
     Diff {
         /// Also make entries that ipvsadm, keepalived or the API edited as the files say.
@@ -112,6 +119,8 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Command::Conns { limit } => conns::walk(&client, *limit, arguments.json, out)?,
         Command::Drain(options) => drain::drain(&client, options, arguments.json, out)?,
         Command::Undrain(named) => drain::undrain(&client, named, out)?,
+        Command::Service(what) => what.run(&client, arguments.json, out)?,
+        Command::Real(what) => what.run(&client, arguments.json, out)?,
         Command::Diff { reset } | Command::Apply { reset, dry_run: true } => told(out).diff(*reset)?,
         Command::Apply { reset, dry_run: false } => told(out).apply(*reset)?,
         Command::Check { file } => configuration::check(file, out)?,

@@ -2,6 +2,7 @@
 
 mod caller;
 mod change;
+mod edit;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -138,12 +139,12 @@ pub(crate) async fn serve(
 ) {
     let router = Router::new()
         .route(path::STATUS, get(status))
-        .route(path::SERVICES, get(services))
+        .route(path::SERVICES, get(services).post(edit::edit))
         .route(path::CONNECTIONS, get(connections))
         .route(path::CHECKS, get(checks))
         .route(path::DRAIN, get(drain_status).post(drain))
-        .with_state(sources)
         .route(path::DRAINS, get(drains))
+        .with_state(sources)
         .merge(change::router(configuration))
         .method_not_allowed_fallback(not_this_way)
         .fallback(unknown);
@@ -205,11 +206,11 @@ async fn drain_status(
     }
 }
 
-/// Why the table of services did not take a change.
 async fn drains(State(sources): State<Arc<Sources>>) -> Response {
     Json(drain::list(&sources.services)).into_response()
 }
 
+/// Why the table of services did not take a change.
 fn refusal_of(refusal: &Refusal) -> Response {
     failure(StatusCode::CONFLICT, refusal.to_string())
 }
@@ -229,7 +230,8 @@ async fn unknown() -> Response {
 }
 
 async fn not_this_way() -> Response {
-    let sentence = format!("{}, {} and {} are posted, all else is got", path::APPLY, path::ROLLBACK, path::DRAIN);
+    let posted = [path::APPLY, path::ROLLBACK, path::DRAIN].join(", ");
+    let sentence = format!("{posted} and edits of {} are posted, all else is got", path::SERVICES);
     failure(StatusCode::METHOD_NOT_ALLOWED, sentence)
 }
 

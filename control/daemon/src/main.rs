@@ -16,15 +16,16 @@ mod control;
 mod devices;
 mod director;
 mod drain;
+mod edit;
 mod exception;
 mod http;
 mod ipvs;
 mod logging;
 mod metrics;
 mod network;
-mod placement;
 #[cfg(test)]
 mod nowhere;
+mod placement;
 mod proc_net;
 mod signals;
 mod state;

@@ -134,11 +134,37 @@ impl<D: Datapath> Director<D> {
         Ok(table.describe(&changes))
     }
 
-    /// The change runs in a task of its own: it is finished even if who wanted it is gone.
-    async fn make<T: Send + 'static>(
+    /// Makes the changes that `plan` makes of the table as it is when it is its turn; returns what it tells of them. They have
+    /// to be [planned](Table::plan) for this very table.
+    ///
+    /// # Errors
+    /// What `plan` says, or why its changes are not forwarded with; nothing is changed then.
+    pub async fn change_with<T: Send + 'static, E: From<Refusal> + Send + 'static>(
         self: &Arc<Self>,
-        plan: impl FnOnce(&Table, &D) -> Result<(Vec<Change>, T), Refusal> + Send + 'static,
-    ) -> Result<(Vec<Change>, T), Refusal> {
+        plan: impl FnOnce(&Table, &D) -> Result<(Vec<Change>, T), E> + Send + 'static,
+    ) -> Result<T, E> {
+        self.make(plan).await.map(|(_, told)| told)
+    }
+
+    /// What [`change_with`](Self::change_with) would do now.
+    ///
+    /// # Errors
+    /// Why it could not be done.
+    pub fn preview_with<T, E: From<Refusal>>(
+        &self,
+        plan: impl FnOnce(&Table, &D) -> Result<(Vec<Change>, T), E>,
+    ) -> Result<T, E> {
+        let table = self.read();
+        let (changes, told) = plan(&table, &self.datapath)?;
+        self.datapath.prepare(&table, &changes)?;
+        Ok(told)
+    }
+
+    /// The change runs in a task of its own: it is finished even if who wanted it is gone.
+    async fn make<T: Send + 'static, E: From<Refusal> + Send + 'static>(
+        self: &Arc<Self>,
+        plan: impl FnOnce(&Table, &D) -> Result<(Vec<Change>, T), E> + Send + 'static,
+    ) -> Result<(Vec<Change>, T), E> {
         let director = Arc::clone(self);
         let work = async move {
             let _one_at_a_time = director.changing.lock().await;
@@ -153,7 +179,7 @@ impl<D: Datapath> Director<D> {
             director.committed.send_modify(|count| *count += 1);
             Ok((changes, told))
         };
-        let stopped = |_| Err(Refusal::because(Errno::Io, "the director is stopping, so nothing was changed"));
+        let stopped = |_| Err(Refusal::because(Errno::Io, "the director is stopping, so nothing was changed").into());
         tokio::spawn(work).await.unwrap_or_else(stopped)
     }
 

@@ -50,7 +50,7 @@ fn what_would_change_is_what_is_changed() {
     }
     assert_eq!(rig.post("/v1/apply", "{\"reset\": 1}").0, 400);
     assert_eq!(rig.ask("/v1/apply").0, 405);
-    assert_eq!(rig.post("/v1/services", "").0, 405);
+    assert_eq!(rig.post("/v1/status", "").0, 405);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod check;
 mod checks;
 mod configuration;
 mod drain;
+mod edit;
 mod netlink;
 mod network;
 mod proc_net;

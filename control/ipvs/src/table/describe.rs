@@ -1,9 +1,11 @@
 //! Changes as lines for people: what a plan is going to do.
 
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 
 use super::{
-    Change, Destination, DestinationSettings, Flags, Owner, ServiceId, ServiceSettings, Table, Timeouts, TunnelKind,
+    Change, Destination, DestinationSettings, Family, Flags, Owner, ServiceId, ServiceSettings, Table, Timeouts,
+    TunnelKind,
 };
 
 impl Table {
@@ -15,17 +17,17 @@ impl Table {
 
     fn line(&self, change: &Change) -> Option<String> {
         Some(match change {
-            Change::ServiceAdded(id, settings, _) => format!("+ {id} {}", service(settings)),
+            Change::ServiceAdded(id, settings, _) => format!("+ {id} {}", service(id, settings)),
             Change::ServiceRemoved(id) => format!("- {id}"),
             Change::ServiceEdited(id, settings, owner) => {
                 let old = self.service(id)?;
-                let to = service(settings);
+                let to = service(id, settings);
                 match (old.owner() == *owner, old.settings() == settings) {
                     (true, true) => return None,
-                    (true, false) => format!("~ {id} {} -> {to}", service(old.settings())),
+                    (true, false) => format!("~ {id} {} -> {to}", service(id, old.settings())),
                     (false, true) => format!("~ {id} {}", taken(old.owner(), *owner)),
                     (false, false) => {
-                        format!("~ {id} {} -> {to}, {}", service(old.settings()), taken(old.owner(), *owner))
+                        format!("~ {id} {} -> {to}, {}", service(id, old.settings()), taken(old.owner(), *owner))
                     }
                 }
             }
@@ -70,10 +72,19 @@ fn real_server(service: &ServiceId, destination: &Destination) -> String {
     format!("{service} real server {}", destination.id.0)
 }
 
-fn service(settings: &ServiceSettings) -> String {
+fn service(id: &ServiceId, settings: &ServiceSettings) -> String {
     let mut words = format!("scheduler {}", settings.scheduler.name());
     if settings.flags.has(Flags::PERSISTENT) {
         let _ = write!(words, " persistent {}", settings.timeout);
+        match id.family() {
+            Family::V4 if settings.netmask != u32::MAX => {
+                let _ = write!(words, " mask {}", Ipv4Addr::from(settings.netmask.to_ne_bytes()));
+            }
+            Family::V6 if settings.netmask != 128 => {
+                let _ = write!(words, " mask {}", settings.netmask);
+            }
+            Family::V4 | Family::V6 => {}
+        }
     }
     if settings.flags.has(Flags::ONE_PACKET) {
         words.push_str(" one-packet");

@@ -23,6 +23,7 @@ mod name;
 mod place;
 mod plan;
 mod service;
+mod service_name;
 mod timeouts;
 
 use std::collections::{BTreeMap, HashMap};
