@@ -3,6 +3,7 @@
 mod checks;
 mod configuration;
 mod conns;
+mod doctor;
 mod drain;
 mod edit;
 mod import;
@@ -80,6 +81,8 @@ enum Command {
         #[arg(default_value = "/etc/ulvs/ulvs.toml")]
         file: PathBuf,
     },
+    /// Tells whether this machine is fit for the director of a file, and what to change where it is not.
+    Doctor(doctor::Options),
     /// The services of ipvsadm, keepalived or the kernel as a drop-in; on standard error what has no place in it.
     Import(import::Options),
     /// The versions of the files that were followed.
@@ -124,6 +127,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Command::Diff { reset } | Command::Apply { reset, dry_run: true } => told(out).diff(*reset)?,
         Command::Apply { reset, dry_run: false } => told(out).apply(*reset)?,
         Command::Check { file } => configuration::check(file, out)?,
+        Command::Doctor(options) => doctor::run(options, out)?,
         Command::Import(options) => import::run(options, client, arguments.json, out)?,
         Command::Versions => told(out).versions()?,
         Command::Rollback { version } => told(out).roll_back(*version)?,
