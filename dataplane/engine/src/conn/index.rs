@@ -1,12 +1,14 @@
 //! Where a flow hash leads: cache-line buckets of tagged entry numbers, lock-free.
 //!
-//! A bucket is one line: seven slots, a fingerprint of each, and the count of slots that found no room in it and went on to a
-//! later bucket of the same shard. A slot is one word, `tag:32 | number + 1:32`, and is claimed and given up by one atomic operation; nothing is
-//! ever moved, so a reader that follows the chain from the home bucket can't miss what stays in it. The tag is a filter:
-//! the entry's full key always decides.
+//! A bucket is one line: seven slots, and a word with a fingerprint of each and the count of slots that found no room in it
+//! and went on to a later bucket of the same shard. A slot is one word, `tag:32 | number + 1:32`. It is claimed by one atomic
+//! operation and published by the next, which adds its fingerprint; nothing is ever moved, so a reader that follows the chain
+//! from the home bucket can't miss what stays in it. Fingerprint and tag are filters: the entry's full key always decides.
 //!
-//! Two workers that insert the same flow at the same time: each publishes its slot, then looks at the chain again; who sees
-//! the other gives up its own slot and starts over. By the total order of `SeqCst` at least one sees the other.
+//! Two workers that insert the same flow at the same time: each publishes its slot, then looks at the chain; who sees the
+//! other gives up its own slot and starts over. By the total order of `SeqCst` at least one sees the other. Who publishes in
+//! the home bucket and finds there, by the same operation, no slot like its own and none gone on, is the first: whoever comes
+//! later has to look at that word, too.
 
 use crate::memory::{Region, Zeroed};
 use crate::sync::atomic::{AtomicU64, Ordering};
@@ -33,7 +35,7 @@ const MAX_RACES: usize = 16;
 pub(crate) struct Bucket {
     slots: [AtomicU64; SLOTS],
     /// In the highest byte, how many slots in later buckets belong to flows whose search began here or passed through. In
-    /// the others, a fingerprint of each slot: only a hint where to look first. Written by inserters and removers.
+    /// the others, a fingerprint of each published slot, 0 of the others. Written by inserters and removers.
     meta: AtomicU64,
 }
 
@@ -124,69 +126,92 @@ impl Index {
     pub(crate) fn find(&self, home: Home, mut is_it: impl FnMut(ConnId) -> bool) -> Option<ConnId> {
         for probe in 0..self.probes {
             let bucket = self.bucket(home, probe);
-            for slot in &bucket.slots {
-                let value = slot.load(Ordering::SeqCst);
-                if let Some(id) = number(value, home.tag)
+            let meta = bucket.meta.load(Ordering::SeqCst);
+            for at in alike(meta, home) {
+                if let Some(id) = number(bucket.slots[at].load(Ordering::SeqCst), home.tag)
                     && is_it(id)
                 {
                     return Some(id);
                 }
             }
-            if bucket.meta.load(Ordering::SeqCst) < OVERFLOW {
+            if meta < OVERFLOW {
                 return None;
             }
         }
         None
     }
 
+    /// Whether there is surely no number with this tag: the home bucket alone says it of most flows that are not there.
+    #[inline]
+    pub(crate) fn is_absent(&self, home: Home) -> bool {
+        let meta = self.buckets[home.bucket].meta.load(Ordering::SeqCst);
+        meta < OVERFLOW && zeros(meta ^ home.fingerprint() * ONES) == 0
+    }
+
     /// The first number with this tag in the home bucket: a guess, to be prefetched.
     #[inline]
     pub(crate) fn guess(&self, home: Home) -> Option<ConnId> {
         let bucket = &self.buckets[home.bucket];
-        let differences = bucket.meta.load(Ordering::Acquire) ^ (home.fingerprint() * ONES);
-        // The lowest zero byte is marked right, and only bytes above it may be marked wrongly: the tag decides.
-        let mut equal = differences.wrapping_sub(ONES) & !differences & (ONES << 7);
-        while equal != 0 {
-            let slot = &bucket.slots[equal.trailing_zeros() as usize / 8];
+        let mut alike = zeros(bucket.meta.load(Ordering::Acquire) ^ home.fingerprint() * ONES);
+        while alike != 0 {
+            let slot = &bucket.slots[alike.trailing_zeros() as usize / 8];
             if let Some(id) = number(slot.load(Ordering::Acquire), home.tag) {
                 return Some(id);
             }
-            equal &= equal - 1;
+            alike &= alike - 1;
         }
         None
     }
 
     /// Puts `id` into the index, unless more than `most` others there are the same as it.
+    #[inline]
     pub(crate) fn insert(&self, home: Home, id: ConnId, most: usize, same: impl Fn(ConnId) -> bool) -> Inserted {
+        // Whoever inserts has just looked in vain: so the slot first.
+        match self.claim(home, id) {
+            Some(claim) if claim.is_first => Inserted::Yes,
+            claimed => self.insert_beside(home, id, claimed, |other| self.other(home, other, most, &same)),
+        }
+    }
+
+    /// The rest of an insert that may not be the first of its flow; `other` finds who is before a number.
+    #[cold]
+    fn insert_beside(
+        &self,
+        home: Home,
+        id: ConnId,
+        mut claimed: Option<Claim>,
+        other: impl Fn(ConnId) -> Option<ConnId>,
+    ) -> Inserted {
         for _ in 0..MAX_RACES {
-            // Whoever inserts has just looked in vain: so the slot first.
-            let claimed = self.claim(home, id);
-            if let Some((probe, slot)) = claimed {
-                if self.other(home, id, most, &same).is_none() {
+            if let Some(claim) = claimed {
+                if claim.is_first || other(id).is_none() {
                     return Inserted::Yes;
                 }
-                self.release(home, probe, slot);
+                self.release(home, claim.probe, claim.slot);
             }
-            if let Some(other) = self.other(home, id, most, &same) {
+            if let Some(other) = other(id) {
                 return Inserted::Exists(other);
             }
             if claimed.is_none() {
-                break;
+                return Inserted::Full;
             }
+            claimed = self.claim(home, id);
+        }
+        if let Some(claim) = claimed {
+            self.release(home, claim.probe, claim.slot);
         }
         Inserted::Full
     }
 
-    /// Takes `id` out of the index; false if it is not there.
+    /// Takes `id` out of the index; false if it is not there. Only by who has seen that it was put there.
     pub(crate) fn remove(&self, home: Home, id: ConnId) -> bool {
         let wanted = home.tag | (u64::from(id) + 1);
         for probe in 0..self.probes {
             let bucket = self.bucket(home, probe);
-            for slot in 0..SLOTS {
-                if bucket.slots[slot].load(Ordering::SeqCst) == wanted {
-                    self.release(home, probe, slot);
-                    return true;
-                }
+            let is_it = |&slot: &usize| bucket.slots[slot].load(Ordering::SeqCst) == wanted;
+            if let Some(slot) = alike(bucket.meta.load(Ordering::SeqCst), home).find(is_it) {
+                self.release(home, probe, slot);
+                return true;
             }
         }
         false
@@ -201,33 +226,48 @@ impl Index {
         })
     }
 
-    /// Claims the first empty slot of the chain, after telling the buckets before it.
-    fn claim(&self, home: Home, id: ConnId) -> Option<(usize, usize)> {
-        let value = home.tag | (u64::from(id) + 1);
-        for probe in 0..self.probes {
-            let bucket = self.bucket(home, probe);
-            for (at, slot) in bucket.slots.iter().enumerate() {
-                if slot.load(Ordering::Relaxed) == 0
-                    && slot.compare_exchange(0, value, Ordering::SeqCst, Ordering::Relaxed).is_ok()
-                {
-                    in_total_order();
-                    // Only whoever holds the slot changes its fingerprint, so the bytes never run into each other.
-                    bucket.meta.fetch_add(home.fingerprint() << (8 * at), Ordering::AcqRel);
-                    return Some((probe, at));
-                }
-            }
+    /// Claims the first empty slot of the chain, after telling the buckets before it, and publishes it.
+    #[inline]
+    fn claim(&self, home: Home, id: ConnId) -> Option<Claim> {
+        let claimed = self.claim_in(self.bucket(home, 0), home, id);
+        let Some((slot, before)) = claimed else { return self.claim_further_on(home, id) };
+        Some(Claim { probe: 0, slot, is_first: before < OVERFLOW && zeros(before ^ home.fingerprint() * ONES) == 0 })
+    }
+
+    #[cold]
+    fn claim_further_on(&self, home: Home, id: ConnId) -> Option<Claim> {
+        for probe in 1..self.probes {
             // Told before the slot is claimed further on, so that no search that could find it stops here.
-            bucket.meta.fetch_add(OVERFLOW, Ordering::SeqCst);
+            self.bucket(home, probe - 1).meta.fetch_add(OVERFLOW, Ordering::SeqCst);
+            if let Some((slot, _)) = self.claim_in(self.bucket(home, probe), home, id) {
+                return Some(Claim { probe, slot, is_first: false });
+            }
         }
-        for probe in 0..self.probes {
-            self.bucket(home, probe).meta.fetch_sub(OVERFLOW, Ordering::SeqCst);
+        for probe in 1..self.probes {
+            self.bucket(home, probe - 1).meta.fetch_sub(OVERFLOW, Ordering::SeqCst);
+        }
+        None
+    }
+
+    /// Claims the first empty slot of a bucket; the slot, and the bucket's word before it was published.
+    #[inline]
+    fn claim_in(&self, bucket: &Bucket, home: Home, id: ConnId) -> Option<(usize, u64)> {
+        let value = home.tag | (u64::from(id) + 1);
+        // An empty slot has no fingerprint; one without may be another worker's at this moment.
+        for slot in places(zeros(bucket.meta.load(Ordering::Relaxed))) {
+            if bucket.slots[slot].compare_exchange(0, value, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
+                // Only whoever holds the slot changes its fingerprint, so the bytes never run into each other.
+                let before = bucket.meta.fetch_add(home.fingerprint() << (8 * slot), Ordering::SeqCst);
+                in_total_order();
+                return Some((slot, before));
+            }
         }
         None
     }
 
     fn release(&self, home: Home, probe: usize, slot: usize) {
         let bucket = self.bucket(home, probe);
-        bucket.meta.fetch_sub(home.fingerprint() << (8 * slot), Ordering::AcqRel);
+        bucket.meta.fetch_sub(home.fingerprint() << (8 * slot), Ordering::SeqCst);
         bucket.slots[slot].store(0, Ordering::SeqCst);
         in_total_order();
         for before in 0..probe {
@@ -246,6 +286,40 @@ impl Index {
         let empty = |bucket: &Bucket| bucket.slots.iter().all(|slot| slot.load(Ordering::SeqCst) == 0);
         self.buckets.iter().all(empty) && self.has_no_overflow()
     }
+}
+
+/// A slot that was claimed and published.
+#[derive(Clone, Copy, Debug)]
+struct Claim {
+    probe: usize,
+    slot: usize,
+    /// No other number can be of the same flow.
+    is_first: bool,
+}
+
+/// The slots whose fingerprint is that of the flow, and perhaps some others: the tag decides.
+#[inline]
+fn alike(meta: u64, home: Home) -> impl Iterator<Item = usize> {
+    places(zeros(meta ^ (home.fingerprint() * ONES)))
+}
+
+/// A bit for each slot's byte that is 0. Behind the first one, bytes that are 1 may be among them.
+#[inline]
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
+/// The places of bytes that have a bit, lowest first.
+#[inline]
+fn places(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        if bits == 0 {
+            return None;
+        }
+        let at = bits.trailing_zeros() as usize / 8;
+        bits &= bits - 1;
+        Some(at)
+    })
 }
 
 #[inline]

@@ -123,7 +123,13 @@ impl Table {
     }
 
     /// The connection `key` belongs to, wherever in its chain it is.
+    #[inline]
     pub(crate) fn search(&self, home: Home, key: &FlowKey) -> Option<Hit<'_>> {
+        if self.index.is_absent(home) { None } else { self.search_chain(home, key) }
+    }
+
+    #[inline(never)]
+    fn search_chain(&self, home: Home, key: &FlowKey) -> Option<Hit<'_>> {
         let mut hit = None;
         self.index.find(home, |id| {
             let entry = &self.entries[id as usize];
@@ -154,11 +160,11 @@ impl Table {
         &self.entries[id as usize]
     }
 
-    /// Makes a connection in `state`, whose timer starts now.
+    /// Makes a connection in `state`, whose timer starts now; `home` is that of its key.
     pub(crate) fn insert(
         &self,
         local: &mut Local,
-        new: &NewConnection,
+        (home, new): (Home, &NewConnection),
         state: State,
         now: Ticks,
         timeout: u32,
@@ -176,9 +182,9 @@ impl Table {
         entry.control.store(control.0, Ordering::Release);
         // Until it is live nobody else changes the control word, so that storing is enough.
         let outcome = if new.role == Role::Template {
-            self.put_template_into_index(id, &entry.key())
+            self.put_template_into_index(id, home, &new.key)
         } else {
-            self.put_into_index(id, new)
+            self.put_into_index(id, home, new)
         };
         let life = if outcome.is_ok() { Life::Live } else { Life::Dead };
         entry.control.store(control.with_life(life).0, Ordering::Release);
@@ -189,9 +195,8 @@ impl Table {
         outcome.map(|()| id)
     }
 
-    fn put_into_index(&self, id: ConnId, new: &NewConnection) -> Result<(), Refused> {
+    fn put_into_index(&self, id: ConnId, home: Home, new: &NewConnection) -> Result<(), Refused> {
         let key = &new.key;
-        let home = self.home(key);
         let same = |other: ConnId| matches!(self.entries[other as usize].matches(key), Some((Direction::In, _)));
         match self.index.insert(home, id, 0, same) {
             Inserted::Yes => {}

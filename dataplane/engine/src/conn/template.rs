@@ -12,7 +12,7 @@ use crate::sync::{atomic::Ordering, spin};
 
 use super::control::{Control, Life};
 use super::entry::{ConnId, Entry};
-use super::index::Inserted;
+use super::index::{Home, Inserted};
 use super::table::{Refused, Table};
 
 /// How often a template is looked at again that another worker is putting into the index or taking out of it.
@@ -81,9 +81,9 @@ impl Table {
         }
     }
 
-    pub(super) fn put_template_into_index(&self, id: ConnId, key: &FlowKey) -> Result<(), Refused> {
+    pub(super) fn put_template_into_index(&self, id: ConnId, home: Home, key: &FlowKey) -> Result<(), Refused> {
         let same = |other: ConnId| self.entries[other as usize].matches_template(key).is_some();
-        match self.index.insert(self.home(key), id, 0, same) {
+        match self.index.insert(home, id, 0, same) {
             Inserted::Yes => Ok(()),
             Inserted::Exists(_) => Err(Refused::Exists),
             Inserted::Full => Err(Refused::Full),

@@ -57,7 +57,7 @@ fn reply(new: &NewConnection) -> FlowKey {
 }
 
 fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: Ticks) -> Result<ConnId, Refused> {
-    table.insert(local, new, State::SynRecv, now, TIMEOUT)
+    table.insert(local, (table.home(&new.key), new), State::SynRecv, now, TIMEOUT)
 }
 
 fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {

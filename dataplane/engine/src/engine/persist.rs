@@ -36,7 +36,8 @@ impl Own {
         let template = new(key, Choice { destination, port, role: Role::Template }, view);
         // Counted before it can be found, as connections are.
         cx.shared.templates.made(destination);
-        let made = cx.shared.table.insert(&mut self.local, &template, State::None, cx.now, persistence.timeout);
+        let home = cx.shared.table.home(&key);
+        let made = cx.shared.table.insert(&mut self.local, (home, &template), State::None, cx.now, persistence.timeout);
         match made.inspect_err(|_| cx.shared.templates.ended(destination)) {
             Ok(id) => Ok(Some(held(cx, packet, service, Template { entry: cx.shared.table.entry(id), id }))),
             // Another worker has scheduled the client at this moment.

@@ -80,7 +80,7 @@ impl Own {
     ) -> Verdict {
         let id = choice.destination;
         let destination = *cx.snapshot.destinations.get(id);
-        let made = self.connect(cx, packet, choice, &destination);
+        let made = self.connect(cx, packet, home, choice, &destination);
         if made.is_err()
             && let Role::Controlled(template) = choice.role
         {
@@ -109,6 +109,7 @@ impl Own {
         &mut self,
         cx: &Context<'a>,
         packet: &Packet,
+        home: Home,
         choice: Choice,
         destination: &DestinationView,
     ) -> Result<Hit<'a>, Refused> {
@@ -122,7 +123,7 @@ impl Own {
         let timeout = cx.snapshot.timeouts.of(state);
         // Counted before it can be found, for it can be ended as soon as it is.
         cx.shared.live.opened(new.destination, state.is_active());
-        let inserted = cx.shared.table.insert(&mut self.local, &new, state, cx.now, timeout);
+        let inserted = cx.shared.table.insert(&mut self.local, (home, &new), state, cx.now, timeout);
         let id = inserted.inspect_err(|_| cx.shared.live.ended(new.destination, state.is_active()))?;
         cx.counters.connections_made.add(1);
         let entry = cx.shared.table.entry(id);

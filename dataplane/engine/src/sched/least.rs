@@ -3,6 +3,7 @@
 //! A short list is walked. A long one is cut into groups, and each worker keeps each group's least destination in a tree of
 //! winners: a pick looks again only at groups in which a load has changed since (`live::changes`), and plays only their games.
 
+use std::hint::select_unpredictable;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -36,42 +37,33 @@ struct Score {
 }
 
 impl Score {
-    /// More than any, and what a destination has that is not eligible: so comparing needs no other case.
+    /// More than any: so comparing needs no other case.
     const NONE: Self = Self { overhead: 1, share: 0, place: u32::MAX };
 
-    #[inline]
-    fn of<M: Measure>(place: u32, candidate: Candidate, request: &Request<'_>) -> Self {
+    /// The less of this and a destination's; of equals this one.
+    #[inline(always)]
+    fn or_less<M: Measure>(self, place: u32, candidate: Candidate, request: &Request<'_>) -> Self {
         let load = request.live.of(candidate.id);
-        let score = Self { overhead: M::overhead(load), share: M::share(candidate.weight), place };
-        let is_eligible = u32::from(candidate.weight > 0) & u32::from(!load.overloaded);
-        Self::NONE.or(score, is_eligible)
-    }
-
-    /// The less of two; of equals this one.
-    #[inline]
-    fn or_less(self, other: Self) -> Self {
+        let other = Self { overhead: M::overhead(load), share: M::share(candidate.weight), place };
         let (this, that) = self.products(other);
-        self.or(other, u32::from(that < this))
+        self.or(other, (that < this) & (candidate.weight > 0) & !load.overloaded)
     }
 
     /// The less of two; of equals the first of the list.
     #[inline]
     fn min(self, other: Self) -> Self {
         let (this, that) = self.products(other);
-        let is_before = u32::from(that == this) & u32::from(other.place < self.place);
-        self.or(other, u32::from(that < this) | is_before)
+        self.or(other, (that < this) | (that == this) & (other.place < self.place))
     }
 
-    /// The other if `take` is 1, this one if it is 0. Which of two is less can't be foretold, and a branch that was guessed
-    /// wrongly takes longer than both ways: so there is none.
-    #[inline]
-    const fn or(self, other: Self, take: u32) -> Self {
-        let mask = 0_u32.wrapping_sub(take);
-        let signed = mask.cast_signed();
+    /// The other if `take`, else this one. Which of two is less can't be foretold, and a branch that was guessed wrongly takes
+    /// longer than both ways.
+    #[inline(always)]
+    fn or(self, other: Self, take: bool) -> Self {
         Self {
-            overhead: self.overhead ^ (self.overhead ^ other.overhead) & signed,
-            share: self.share ^ (self.share ^ other.share) & signed,
-            place: self.place ^ (self.place ^ other.place) & mask,
+            overhead: select_unpredictable(take, other.overhead, self.overhead),
+            share: select_unpredictable(take, other.share, self.share),
+            place: select_unpredictable(take, other.place, self.place),
         }
     }
 
@@ -104,24 +96,31 @@ impl<M: Measure> Least<M> {
     #[inline]
     pub(super) fn pick(&self, candidates: &[Candidate], request: &Request<'_>) -> Option<usize> {
         let least = match &self.groups {
-            None => least::<M>((0..).zip(candidates.iter().copied()), request),
+            None => least::<M, _>(candidates, |at, &candidate| (candidate, at), request),
             Some(groups) => groups.least::<M>(request)?,
         };
         (least.share > 0).then_some(least.place as usize)
     }
 }
 
-/// The least of some destinations, each with its place, in the order of these.
+/// The least of some destinations, of which `place` tells where in the list each is, in the order of these.
 #[inline]
-fn least<M: Measure>(some: impl Iterator<Item = (u32, Candidate)>, request: &Request<'_>) -> Score {
-    some.fold(Score::NONE, |least, (place, candidate)| least.or_less(Score::of::<M>(place, candidate, request)))
+fn least<M: Measure, T>(some: &[T], place: impl Fn(u32, &T) -> (Candidate, u32), request: &Request<'_>) -> Score {
+    let mut least = Score::NONE;
+    let mut at = 0;
+    for one in some {
+        let (candidate, place) = place(at, one);
+        least = least.or_less::<M>(place, candidate, request);
+        at += 1;
+    }
+    least
 }
 
 /// A long list cut into groups, as the loads are by the destinations' numbers.
 #[derive(Debug)]
 struct Groups {
     /// Destinations with their places.
-    destinations: Box<[(u32, Candidate)]>,
+    destinations: Box<[(Candidate, u32)]>,
     /// Which of `destinations` are in each group.
     members: Box<[Range<u32>]>,
     runs: Box<[Run]>,
@@ -139,8 +138,8 @@ struct Run {
 
 impl Groups {
     fn new(candidates: &[Candidate], workers: usize) -> Self {
-        let mut destinations: Box<[_]> = (0..).zip(candidates.iter().copied()).collect();
-        let group = |(_, candidate): &(u32, Candidate)| candidate.id.0 / GROUP;
+        let mut destinations: Box<[_]> = candidates.iter().copied().zip(0..).collect();
+        let group = |(candidate, _): &(Candidate, u32)| candidate.id.0 / GROUP;
         // Stable: those of a group stay in the list's order.
         destinations.sort_by_key(group);
         let (mut members, mut runs): (Vec<Range<u32>>, Vec<Run>) = (Vec::new(), Vec::new());
@@ -175,7 +174,7 @@ impl Groups {
     #[inline(never)]
     fn least_of<M: Measure>(&self, group: usize, request: &Request<'_>) -> Score {
         let Range { start, end } = self.members[group];
-        least::<M>(self.destinations[start as usize..end as usize].iter().copied(), request)
+        least::<M, _>(&self.destinations[start as usize..end as usize], |_, &one| one, request)
     }
 }
 

@@ -9,8 +9,13 @@ use crate::sync::Arc;
 
 fn index(slots: usize) -> (Arc<Index>, Home) {
     let index = Arc::new(Index::new(slots).unwrap());
-    let home = index.home(7 << 32);
+    let home = index.home(7 << 56);
     (index, home)
+}
+
+/// Another flow's, with the same home bucket and another fingerprint.
+fn stranger(index: &Index) -> Home {
+    index.home(9 << 56)
 }
 
 /// Inserts `id` of the flow whose numbers are 1 and 2.
@@ -45,23 +50,34 @@ fn one_flow_is_inserted_once() {
 }
 
 /// As before, but a slot before the first worker's becomes free at that moment, so that the two claim different ones.
-#[test]
-fn one_flow_is_inserted_once_beside_a_removal() {
-    explore(3, || {
+fn insert_beside_a_removal(of: impl Fn(&Index, Home) -> Home + Sync + Send + 'static) {
+    explore(3, move || {
         let (index, home) = index(4);
-        assert_eq!(index.insert(home, 8, 0, |_| false), Inserted::Yes);
-        assert_eq!(index.insert(home, 9, 0, |_| false), Inserted::Yes);
+        let neighbours = of(&index, home);
+        assert_eq!(index.insert(neighbours, 8, 0, |_| false), Inserted::Yes);
+        assert_eq!(index.insert(neighbours, 9, 0, |_| false), Inserted::Yes);
         let other = {
             let index = Arc::clone(&index);
             thread::spawn(move || insert(&index, home, 1))
         };
-        assert!(index.remove(home, 8));
+        assert!(index.remove(neighbours, 8));
         let mine = insert(&index, home, 2);
         let theirs = other.join().unwrap();
         assert_once(&index, home, mine, theirs);
-        assert!(index.remove(home, 9) && index.remove(home, index.find(home, |_| true).unwrap()));
+        assert!(index.remove(neighbours, 9) && index.remove(home, index.find(home, |id| id <= 2).unwrap()));
         assert!(index.has_no_overflow());
     });
+}
+
+#[test]
+fn one_flow_is_inserted_once_beside_a_removal() {
+    insert_beside_a_removal(|_, home| home);
+}
+
+/// The word of the home bucket says nothing of the one that went on.
+#[test]
+fn one_flow_is_inserted_once_beside_a_strangers_removal() {
+    insert_beside_a_removal(|index, _| stranger(index));
 }
 
 /// A flow beyond its full home bucket is found while others come and go there.

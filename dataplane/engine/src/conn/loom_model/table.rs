@@ -35,7 +35,7 @@ pub(super) fn connection(client: u16, method: ForwardMethod) -> NewConnection {
 }
 
 pub(super) fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: u32) -> Result<ConnId, Refused> {
-    table.insert(local, new, State::SynRecv, Ticks(now), TIMEOUT)
+    table.insert(local, (table.home(&new.key), new), State::SynRecv, Ticks(now), TIMEOUT)
 }
 
 pub(super) fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {

@@ -21,7 +21,7 @@ fn template(client: u16) -> NewConnection {
 }
 
 fn make(table: &Table, local: &mut Local, new: &NewConnection) -> Result<ConnId, Refused> {
-    table.insert(local, new, State::None, Ticks(0), TIMEOUT)
+    table.insert(local, (table.home(&new.key), new), State::None, Ticks(0), TIMEOUT)
 }
 
 /// As the engine does it: the template is found or made, and held.

@@ -74,7 +74,8 @@ impl Worker<'_> {
         if find(&self.shared.table, &new.key).is_some() {
             return;
         }
-        match self.shared.table.insert(&mut self.local, new, State::SynRecv, self.now, LIFE) {
+        let table = &self.shared.table;
+        match table.insert(&mut self.local, (table.home(&new.key), new), State::SynRecv, self.now, LIFE) {
             Ok(_) => {
                 self.shared.live.opened(new.destination, true);
                 self.shared.connections.fetch_add(1, Relaxed);

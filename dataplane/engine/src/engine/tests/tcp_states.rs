@@ -140,7 +140,8 @@ fn through_the_engine(cell: &Cell, from: State) -> (State, Option<u32>, Load) {
         port: if method == ForwardMethod::Nat { SERVER.1 } else { VIP.1 },
         role: Role::Single,
     };
-    let id = engine.shared.table.insert(&mut engine.own.local, &new, from, NOW, ticks(200)).unwrap();
+    let table = &engine.shared.table;
+    let id = table.insert(&mut engine.own.local, (table.home(&new.key), &new), from, NOW, ticks(200)).unwrap();
     engine.shared.live.opened(destination, from.is_active());
     let frame = match cell.path() {
         Path::Output => packet(SERVER, CLIENT, cell.flags()),
