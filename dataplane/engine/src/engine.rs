@@ -1,5 +1,6 @@
 //! One burst through the stages: parse, look up, decide, rewrite.
 
+mod ahead;
 mod inbound;
 mod outbound;
 mod persist;
@@ -101,6 +102,9 @@ impl Engine {
         let staged = &mut staged[..count];
         let flows = cx.parse(ingress, frames, staged, verdicts);
         cx.look_up(flows, staged);
+        if snapshot.services.are_many() {
+            cx.look_ahead(flows, staged, own.worker);
+        }
         for (at, ((frame, verdict), staged)) in frames.iter_mut().zip(verdicts.iter_mut()).zip(staged).enumerate() {
             if flows >> at & 1 != 0 {
                 *verdict = own.decide(&cx, frame, staged);

@@ -6,6 +6,7 @@ use std::ops::Range;
 use ulvs_model::Thresholds;
 
 use crate::memory::Region;
+use crate::prefetch::prefetch;
 use crate::snapshot::DestinationId;
 use crate::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
@@ -70,6 +71,11 @@ impl LiveConnections {
             thresholds: Region::new(destinations)?,
             changes: Region::new(destinations.div_ceil(GROUP as usize))?,
         })
+    }
+
+    /// Asks for the line of a destination's connections.
+    pub(crate) fn prefetch(&self, id: DestinationId) {
+        prefetch(&self.loads[id.0 as usize]);
     }
 
     /// The connections of a destination now.

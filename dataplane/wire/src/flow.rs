@@ -315,7 +315,9 @@ impl FlowHasher {
             Family::V4 => (address.to_v4() as u64) << 16 | port as u64,
             Family::V6 => self.v6(address.v6_wire()) ^ port as u64,
         };
-        multiply_fold(endpoint ^ self.secret[0], self.secret[1] ^ protocol as u64)
+        // Twice: once would leave addresses that follow each other in step.
+        let mixed = multiply_fold(endpoint ^ self.secret[0], self.secret[1]);
+        multiply_fold(mixed ^ protocol as u64, self.secret[2])
     }
 
     /// An IPv6 address as 64 bits.
@@ -362,5 +364,20 @@ mod tests {
             buckets[(HASHER.flow(&flow) >> 54) as usize] += 1;
         }
         assert!(buckets.iter().all(|&n| n < 128), "fullest bucket: {:?}", buckets.iter().max());
+    }
+
+    /// 2^14 services that differ in the address or in the port only: no shard of 2^10 gets thrice its share, whatever the secret.
+    #[test]
+    fn similar_services_spread() {
+        let plain = FlowHasher::new([0x1234_5678_9abc_def1, 0xfedc_ba98_7654_3211, 0x0f1e_2d3c_4b5a_6979]);
+        for (hasher, address, port) in [(HASHER, 1, 0), (HASHER, 0, 1), (plain, 1, 0), (plain, 0, 1)] {
+            let mut shards = [0u32; 1024];
+            for i in 0..1u16 << 14 {
+                let to = Address(0x0ac8_0000 + u128::from(i * address));
+                let hash = hasher.service(to, 1024 + i * port, 6, Family::V4);
+                shards[(hash >> 32) as usize % 1024] += 1;
+            }
+            assert!(shards.iter().all(|&n| n < 48), "fullest shard: {:?}", shards.iter().max());
+        }
     }
 }

@@ -46,6 +46,24 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 // SAFETY: every field is an atomic integer.
 unsafe impl Zeroed for Bucket {}
 
+impl Bucket {
+    /// Claims the first empty slot and publishes it; the slot, and the word as it was before.
+    #[inline]
+    fn claim(&self, home: Home, id: ConnId) -> Option<(usize, u64)> {
+        let value = home.tag | (u64::from(id) + 1);
+        // An empty slot has no fingerprint; one without may be another worker's at this moment.
+        for slot in places(zeros(self.meta.load(Ordering::Relaxed))) {
+            if self.slots[slot].compare_exchange(0, value, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
+                // Only whoever holds the slot changes its fingerprint, so the bytes never run into each other.
+                let before = self.meta.fetch_add(home.fingerprint() << (8 * slot), Ordering::SeqCst);
+                in_total_order();
+                return Some((slot, before));
+            }
+        }
+        None
+    }
+}
+
 /// How an insert ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Inserted {
@@ -127,7 +145,7 @@ impl Index {
         for probe in 0..self.probes {
             let bucket = self.bucket(home, probe);
             let meta = bucket.meta.load(Ordering::SeqCst);
-            for at in alike(meta, home) {
+            for at in places(alike(meta, home)) {
                 if let Some(id) = number(bucket.slots[at].load(Ordering::SeqCst), home.tag)
                     && is_it(id)
                 {
@@ -145,14 +163,14 @@ impl Index {
     #[inline]
     pub(crate) fn is_absent(&self, home: Home) -> bool {
         let meta = self.buckets[home.bucket].meta.load(Ordering::SeqCst);
-        meta < OVERFLOW && zeros(meta ^ home.fingerprint() * ONES) == 0
+        meta < OVERFLOW && alike(meta, home) == 0
     }
 
     /// The first number with this tag in the home bucket: a guess, to be prefetched.
     #[inline]
     pub(crate) fn guess(&self, home: Home) -> Option<ConnId> {
         let bucket = &self.buckets[home.bucket];
-        let mut alike = zeros(bucket.meta.load(Ordering::Acquire) ^ home.fingerprint() * ONES);
+        let mut alike = alike(bucket.meta.load(Ordering::Acquire), home);
         while alike != 0 {
             let slot = &bucket.slots[alike.trailing_zeros() as usize / 8];
             if let Some(id) = number(slot.load(Ordering::Acquire), home.tag) {
@@ -209,7 +227,7 @@ impl Index {
         for probe in 0..self.probes {
             let bucket = self.bucket(home, probe);
             let is_it = |&slot: &usize| bucket.slots[slot].load(Ordering::SeqCst) == wanted;
-            if let Some(slot) = alike(bucket.meta.load(Ordering::SeqCst), home).find(is_it) {
+            if let Some(slot) = places(alike(bucket.meta.load(Ordering::SeqCst), home)).find(is_it) {
                 self.release(home, probe, slot);
                 return true;
             }
@@ -229,9 +247,9 @@ impl Index {
     /// Claims the first empty slot of the chain, after telling the buckets before it, and publishes it.
     #[inline]
     fn claim(&self, home: Home, id: ConnId) -> Option<Claim> {
-        let claimed = self.claim_in(self.bucket(home, 0), home, id);
+        let claimed = self.bucket(home, 0).claim(home, id);
         let Some((slot, before)) = claimed else { return self.claim_further_on(home, id) };
-        Some(Claim { probe: 0, slot, is_first: before < OVERFLOW && zeros(before ^ home.fingerprint() * ONES) == 0 })
+        Some(Claim { probe: 0, slot, is_first: before < OVERFLOW && alike(before, home) == 0 })
     }
 
     #[cold]
@@ -239,28 +257,12 @@ impl Index {
         for probe in 1..self.probes {
             // Told before the slot is claimed further on, so that no search that could find it stops here.
             self.bucket(home, probe - 1).meta.fetch_add(OVERFLOW, Ordering::SeqCst);
-            if let Some((slot, _)) = self.claim_in(self.bucket(home, probe), home, id) {
+            if let Some((slot, _)) = self.bucket(home, probe).claim(home, id) {
                 return Some(Claim { probe, slot, is_first: false });
             }
         }
         for probe in 1..self.probes {
             self.bucket(home, probe - 1).meta.fetch_sub(OVERFLOW, Ordering::SeqCst);
-        }
-        None
-    }
-
-    /// Claims the first empty slot of a bucket; the slot, and the bucket's word before it was published.
-    #[inline]
-    fn claim_in(&self, bucket: &Bucket, home: Home, id: ConnId) -> Option<(usize, u64)> {
-        let value = home.tag | (u64::from(id) + 1);
-        // An empty slot has no fingerprint; one without may be another worker's at this moment.
-        for slot in places(zeros(bucket.meta.load(Ordering::Relaxed))) {
-            if bucket.slots[slot].compare_exchange(0, value, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
-                // Only whoever holds the slot changes its fingerprint, so the bytes never run into each other.
-                let before = bucket.meta.fetch_add(home.fingerprint() << (8 * slot), Ordering::SeqCst);
-                in_total_order();
-                return Some((slot, before));
-            }
         }
         None
     }
@@ -297,10 +299,10 @@ struct Claim {
     is_first: bool,
 }
 
-/// The slots whose fingerprint is that of the flow, and perhaps some others: the tag decides.
+/// A bit for each slot whose fingerprint is that of the flow, and perhaps for some others: the tag decides.
 #[inline]
-fn alike(meta: u64, home: Home) -> impl Iterator<Item = usize> {
-    places(zeros(meta ^ (home.fingerprint() * ONES)))
+const fn alike(meta: u64, home: Home) -> u64 {
+    zeros(meta ^ (home.fingerprint() * ONES))
 }
 
 /// A bit for each slot's byte that is 0. Behind the first one, bytes that are 1 may be among them.

@@ -31,14 +31,11 @@ impl Own {
         packet: &Packet,
         home: Home,
     ) -> Verdict {
-        let key = &packet.key;
-        let service =
-            cx.snapshot.services.find(key.destination(), key.destination_port(), key.protocol(), key.family());
-        let Some(service) = service else {
+        let Some(service) = cx.service_of(packet) else {
             return Verdict::Punt(PuntReason::NotAService);
         };
         // Packets from FTP's data port are of a helper and never scheduled, whatever the service.
-        if !opens(packet) || key.source_port() == FTP_DATA {
+        if !opens(packet) || packet.key.source_port() == FTP_DATA {
             return Verdict::Punt(PuntReason::NoConnection);
         }
         let choice = match &service.persistence {
@@ -140,6 +137,15 @@ impl Own {
             return Verdict::Punt(PuntReason::NotAService);
         }
         self.reject_to_client(cx, frame, packet, Error::PortUnreachable, DropReason::NoDestination)
+    }
+}
+
+impl<'a> Context<'a> {
+    /// The service a packet is for.
+    #[inline]
+    pub(super) fn service_of(&self, packet: &Packet) -> Option<&'a ServiceView> {
+        let key = &packet.key;
+        self.snapshot.services.find(key.destination(), key.destination_port(), key.protocol(), key.family())
     }
 }
 

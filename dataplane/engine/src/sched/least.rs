@@ -42,6 +42,7 @@ impl Score {
 
     /// The less of this and a destination's; of equals this one.
     #[inline(always)]
+    #[expect(clippy::needless_bitwise_bool, reason = "without branches")]
     fn or_less<M: Measure>(self, place: u32, candidate: Candidate, request: &Request<'_>) -> Self {
         let load = request.live.of(candidate.id);
         let other = Self { overhead: M::overhead(load), share: M::share(candidate.weight), place };
@@ -51,6 +52,7 @@ impl Score {
 
     /// The less of two; of equals the first of the list.
     #[inline]
+    #[expect(clippy::needless_bitwise_bool, reason = "without branches")]
     fn min(self, other: Self) -> Self {
         let (this, that) = self.products(other);
         self.or(other, (that < this) | (that == this) & (other.place < self.place))
@@ -107,11 +109,9 @@ impl<M: Measure> Least<M> {
 #[inline]
 fn least<M: Measure, T>(some: &[T], place: impl Fn(u32, &T) -> (Candidate, u32), request: &Request<'_>) -> Score {
     let mut least = Score::NONE;
-    let mut at = 0;
-    for one in some {
+    for (at, one) in (0..).zip(some) {
         let (candidate, place) = place(at, one);
         least = least.or_less::<M>(place, candidate, request);
-        at += 1;
     }
     least
 }

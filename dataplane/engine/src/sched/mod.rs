@@ -36,6 +36,7 @@ use ulvs_model::{SchedulerFlags, SchedulerKind};
 use ulvs_wire::{Family, FlowKey};
 
 use crate::live::LiveConnections;
+use crate::prefetch::prefetch;
 use crate::snapshot::DestinationId;
 use crate::time::Ticks;
 
@@ -155,6 +156,20 @@ impl Scheduler {
             Rule::Lblc(rule) => rule.least().is_grouped(),
             Rule::Lblcr(rule) => rule.least().is_grouped(),
             _ => false,
+        }
+    }
+
+    /// Asks for the list's first line and for what is remembered.
+    pub(crate) fn prefetch(&self) {
+        self.candidates.first().map(prefetch);
+        prefetch(&*self.memory);
+    }
+
+    /// Asks for the worker's word, and the load of the first of the list: most others' are beside it.
+    pub(crate) fn prefetch_memory(&self, worker: usize, live: &LiveConnections) {
+        self.memory.cell(worker).map(prefetch);
+        if let Some(candidate) = self.candidates.first() {
+            live.prefetch(candidate.id);
         }
     }
 

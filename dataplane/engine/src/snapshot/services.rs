@@ -6,12 +6,15 @@ use hashbrown::HashTable;
 use ulvs_model::ServiceKey;
 use ulvs_wire::{Address, Family, FlowHasher, parse};
 
+use crate::live::LiveConnections;
 use crate::sched::{Request, Scheduler};
 use crate::time::ticks;
 
 use super::{Addresses, DestinationId};
 
 const SHARDS: usize = 1024;
+/// Services whose schedulers' lines stay in a worker's cache: some ten lines each.
+const FEW: u32 = 64;
 /// FTP's port, its data's from the server, and the first that its clients and servers choose among.
 pub(crate) const FTP: u16 = 21;
 pub(crate) const FTP_DATA: u16 = 20;
@@ -50,6 +53,16 @@ impl ServiceView {
     /// The port it serves; 0: all.
     pub(crate) const fn port(&self) -> u16 {
         self.key.address.port()
+    }
+
+    /// Asks for what the next pick reads, as far as this line tells.
+    pub(crate) fn prefetch(&self) {
+        self.scheduler.prefetch();
+    }
+
+    /// Asks for what [`prefetch`](Self::prefetch) has brought the addresses of.
+    pub(crate) fn prefetch_memory(&self, worker: usize, live: &LiveConnections) {
+        self.scheduler.prefetch_memory(worker, live);
     }
 
     /// The destination that gets the next connection.
@@ -105,6 +118,11 @@ impl Services {
         shard.find(hash, same).map(|service| &**service)
     }
 
+    /// Whether there are so many that a worker's cache may not hold what their schedulers use.
+    pub(crate) const fn are_many(&self) -> bool {
+        self.of_family[0] + self.of_family[1] > FEW
+    }
+
     /// Whether some service has this address.
     pub(crate) fn has_vip(&self, address: Address, family: Family) -> bool {
         self.vips.contains(address, family)
@@ -145,9 +163,9 @@ impl Services {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low bits choose")]
+/// By other bits than a shard's table uses, which are the lowest and the highest.
 const fn shard_index(hash: u64) -> usize {
-    hash as usize % SHARDS
+    (hash >> 32) as usize % SHARDS
 }
 
 const fn is_wide(key: &ServiceKey) -> bool {
