@@ -36,11 +36,17 @@ enum Source {
         #[arg(default_value = "-")]
         file: PathBuf,
     },
-    /// The virtual servers of a keepalived.conf.
+    /// The virtual servers of a keepalived.conf, with their checks.
     Keepalived {
         /// The file.
         #[arg(default_value = "/etc/keepalived/keepalived.conf")]
         file: PathBuf,
+        /// Leave the checks to keepalived, which goes on with its virtual servers under `ulvs-run`.
+        #[arg(long)]
+        without_checks: bool,
+        /// As keepalived's: lines that begin with @ID are for the machine of this name; else the host's name up to its first dot.
+        #[arg(long, value_name = "ID")]
+        config_id: Option<String>,
     },
     /// The table of this machine's kernel.
     Kernel {
@@ -79,10 +85,19 @@ fn read(source: &Source) -> Result<(String, Imported)> {
             let text = fs::read_to_string(file).with_context(|| readable(file))?;
             (file.display().to_string(), ipvsadm::parse(&text, &ipvsadm::SystemNames))
         }
-        Source::Keepalived { file } => {
+        Source::Keepalived { file, without_checks, config_id } => {
             let text = fs::read_to_string(file).with_context(|| readable(file))?;
             let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
-            let imported = keepalived::parse(&text, &|pattern| keepalived::included(&folder, pattern));
+            let id = config_id.clone().unwrap_or_else(host_name);
+            let mut imported = keepalived::parse(&text, &|pattern| keepalived::included(&folder, pattern), &id);
+            if *without_checks {
+                imported.drop_checks();
+            } else if !imported.checks.is_empty() {
+                // Two that check would each undo what the other does.
+                let sentence = "its checks are ulvsd's from now on: take the virtual servers out of keepalived's file, or import \
+                                them with --without-checks if keepalived goes on checking";
+                let _nobody_listens = writeln!(io::stderr(), "{}: {sentence}", file.display());
+            }
             (file.display().to_string(), imported)
         }
         Source::Kernel { from: None } => {
@@ -92,6 +107,12 @@ fn read(source: &Source) -> Result<(String, Imported)> {
             (path.display().to_string(), kernel::read_socket(path).map_err(|sentence| anyhow!(sentence))?)
         }
     })
+}
+
+/// The machine's name up to its first dot.
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().split('.').next().unwrap_or_default().to_owned()
 }
 
 /// Puts the drop-in into its place, and takes it away again if the director does not follow.

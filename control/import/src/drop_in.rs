@@ -1,6 +1,10 @@
+use std::collections::HashSet;
 use std::fmt::Write;
+use std::net::SocketAddr;
 
-use crate::{Id, Imported, Netmask, Persistence, RealServer, Remark, Service};
+use ulvs_config::Director;
+
+use crate::{Check, Guard, Id, Imported, Netmask, Persistence, RealServer, Remark, Service};
 
 /// The schedulers that the director's file knows.
 const SCHEDULERS: [&str; 14] =
@@ -9,27 +13,79 @@ const SCHEDULERS: [&str; 14] =
 /// The longest persistence in seconds: 31 days, as with ipvsadm.
 const LONGEST: u32 = 31 * 86_400;
 
-/// The drop-in, and a remark for each service that is commented out in it.
+/// The director's file, without services.
+const MAIN: &str = "[workers]\ncores = [0]\n[[port]]\nname = \"wan\"\ndevice = \"net_null0\"\n";
+
+/// The drop-in, and a remark for each service that is commented out in it. The director takes the drop-in whatever the source
+/// said: of what can't be foreseen its own reader decides.
 pub fn drop_in(imported: &Imported, from: &str) -> (String, Vec<Remark>) {
     let mut text = format!("# Imported from {}.\n", from.replace(char::is_control, " "));
     let mut remarks = imported.remarks.clone();
+    let mut services = String::new();
+    let mut used: HashSet<&str> = HashSet::new();
     for service in &imported.services {
-        let obstacles = obstacles(service);
+        let names: HashSet<_> = service.real_servers.iter().flat_map(|one| &one.checks).map(String::as_str).collect();
         let written = written(service);
-        text.push('\n');
-        if obstacles.is_empty() {
-            text.push_str(&written);
+        services.push('\n');
+        let Some(sentence) = obstacle(service, &written, &names, imported) else {
+            services.push_str(&written);
+            used.extend(names);
             continue;
-        }
-        let sentence = format!("{} is commented out, for ulvs.toml has no {}", service.id, obstacles.join(", no "));
-        let _ = writeln!(text, "# {sentence}");
-        for line in written.lines() {
-            let _ = writeln!(text, "# {line}");
-        }
+        };
+        comment(&sentence, &mut services);
+        comment(&written, &mut services);
         remarks.push(Remark { line: service.line, text: sentence });
     }
+    for check in imported.checks.iter().filter(|check| used.contains(check.name.as_str())) {
+        let _ = write!(text, "\n{}", check.written());
+    }
+    text.push_str(&services);
     remarks.sort_by_key(|remark| remark.line);
     (text, remarks)
+}
+
+/// A comment can have no control characters.
+fn comment(text: &str, into: &mut String) {
+    for line in text.lines() {
+        let _ = writeln!(into, "# {}", line.replace(char::is_control, "\u{fffd}"));
+    }
+}
+
+/// Why a service is commented out, if it is.
+fn obstacle(service: &Service, written: &str, checks: &HashSet<&str>, imported: &Imported) -> Option<String> {
+    let obstacles = obstacles(service);
+    let id = &service.id;
+    if !obstacles.is_empty() {
+        return Some(format!("{id} is commented out, for ulvs.toml has no {}", obstacles.join(", no ")));
+    }
+    let checks = imported.checks.iter().filter(|check| checks.contains(check.name.as_str()));
+    let text: String = checks.map(Check::written).chain([written.to_owned()]).collect();
+    refused(&text).err().map(|reason| format!("{id} is commented out, for ulvs.toml does not take it: {reason}"))
+}
+
+/// Whether the director takes a drop-in.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub(crate) fn refused(text: &str) -> Result<(), String> {
+    let Err(wrong) = Director::parse(&format!("{MAIN}{text}")) else { return Ok(()) };
+    Err(wrong.first().map_or_else(String::new, |first| first.message().to_owned()))
+}
+
+/// A string of the file's.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 /// What of a service would not be forwarded as before.
@@ -75,9 +131,9 @@ fn written(service: &Service) -> String {
             let _ = writeln!(text, "fwmark = {mark}");
         }
     }
-    let _ = writeln!(text, "scheduler = \"{}\"", service.scheduler);
+    let _ = writeln!(text, "scheduler = {}", quoted(&service.scheduler));
     if !service.flags.is_empty() {
-        let flags: Vec<_> = service.flags.iter().map(|flag| format!("\"{flag}\"")).collect();
+        let flags: Vec<_> = service.flags.iter().map(|flag| quoted(flag)).collect();
         let _ = writeln!(text, "flags = [{}]", flags.join(", "));
     }
     if let Some(seconds) = service.persistence.seconds {
@@ -92,17 +148,39 @@ fn written(service: &Service) -> String {
             None => {}
         }
     }
+    guard(&service.guard, &mut text);
     service.real_servers.iter().for_each(|one| real_server(one, &mut text));
     text
 }
 
-fn real_server(one: &RealServer, text: &mut String) {
-    let RealServer { address, method, weight, upper, lower } = one;
-    // Only NAT has a port of its own; IPVS ignores those of the other methods.
-    let address = match (*method, address.port()) {
+fn guard(guard: &Guard, text: &mut String) {
+    let Guard { quorum, hysteresis, inhibit_on_failure, sorry_server } = guard;
+    if *inhibit_on_failure {
+        text.push_str("inhibit_on_failure = true\n");
+    }
+    if let Some(quorum) = quorum {
+        let _ = writeln!(text, "quorum = {quorum}");
+    }
+    if *hysteresis > 0 {
+        let _ = writeln!(text, "hysteresis = {hysteresis}");
+    }
+    if let Some((address, method)) = sorry_server {
+        let address = written_address(*address, method);
+        let _ = writeln!(text, "sorry_server = {{ address = \"{address}\", method = \"{method}\" }}");
+    }
+}
+
+/// Only NAT has a port of its own; IPVS ignores those of the other methods.
+fn written_address(address: SocketAddr, method: &str) -> String {
+    match (method, address.port()) {
         ("nat", 1..) => address.to_string(),
         _ => address.ip().to_string(),
-    };
+    }
+}
+
+fn real_server(one: &RealServer, text: &mut String) {
+    let RealServer { address, method, weight, upper, lower, checks } = one;
+    let address = written_address(*address, method);
     let _ =
         writeln!(text, "\n[[service.real_server]]\naddress = \"{address}\"\nmethod = \"{method}\"\nweight = {weight}");
     if *upper > 0 {
@@ -110,5 +188,9 @@ fn real_server(one: &RealServer, text: &mut String) {
     }
     if *lower > 0 {
         let _ = writeln!(text, "lower_threshold = {lower}");
+    }
+    if !checks.is_empty() {
+        let names: Vec<_> = checks.iter().map(|name| quoted(name)).collect();
+        let _ = writeln!(text, "checks = [{}]", names.join(", "));
     }
 }

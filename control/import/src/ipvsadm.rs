@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use crate::{Id, Imported, Persistence, RealServer, Service};
+use crate::{Guard, Id, Imported, Persistence, RealServer, Service};
 
 /// Seconds of persistence when `-p` has no number.
 const PERSISTENCE: u32 = 300;
@@ -185,6 +185,7 @@ impl<'a, N: Names> Line<'a, N> {
                 persistence: self.persistence,
                 lacking: self.lacking,
                 real_servers: Vec::new(),
+                guard: Guard::default(),
             });
             return Ok(());
         }
@@ -199,7 +200,14 @@ impl<'a, N: Names> Line<'a, N> {
         let address = address(self.names, &protocol, &server, Some(port))?;
         let [weight, upper, lower] = self.numbers;
         service.lacking.extend(self.lacking);
-        service.real_servers.push(RealServer { address, method: self.method, weight, upper, lower });
+        service.real_servers.push(RealServer {
+            address,
+            method: self.method,
+            weight,
+            upper,
+            lower,
+            checks: Vec::new(),
+        });
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! keepalived.conf: its virtual servers. VRRP, scripts and global settings stay keepalived's.
 
+mod checks;
+mod lines;
 mod syntax;
+mod target;
 mod translate;
 
 use std::path::{Path, PathBuf};
@@ -11,10 +14,11 @@ use syntax::Reader;
 /// Gives the files that a pattern means, each by its name and its text.
 pub type Include<'a> = &'a dyn Fn(&str) -> Result<Vec<(String, String)>, String>;
 
-/// Reads a configuration. `include` gives the text of each file that a pattern means, with its name.
-pub fn parse(text: &str, include: Include<'_>) -> Imported {
+/// Reads a configuration. `include` gives the text of each file that a pattern means, with its name; `id` is keepalived's
+/// `--config-id`, of which lines with `@` tell for which machine they are.
+pub fn parse(text: &str, include: Include<'_>, id: &str) -> Imported {
     let mut imported = Imported::default();
-    let statements = Reader::new(include).read(text, &mut imported);
+    let statements = Reader::new(include, id).read(text, &mut imported);
     translate::translate(&statements, &mut imported);
     imported
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use ulvs_ipvs::client::{Client, Listed};
 use ulvs_ipvs::table::{DestinationSpec, Family, ServiceId, ServiceSpec};
 
-use crate::{Id, Imported, Netmask, Persistence, RealServer, Service};
+use crate::{Guard, Id, Imported, Netmask, Persistence, RealServer, Service};
 
 /// Reads the kernel's table.
 ///
@@ -74,7 +74,16 @@ fn service(listed: &Listed, imported: &mut Imported) -> Service {
         _ => Vec::new(),
     };
     let real_servers = listed.destinations.iter().rev().filter_map(|one| real_server(one, &id, imported)).collect();
-    Service { line: 0, id, scheduler: spec.scheduler.clone(), flags, persistence, lacking, real_servers }
+    Service {
+        line: 0,
+        id,
+        scheduler: spec.scheduler.clone(),
+        flags,
+        persistence,
+        lacking,
+        real_servers,
+        guard: Guard::default(),
+    }
 }
 
 /// The mask is an address in IPv4, the length of a prefix in IPv6.
@@ -100,5 +109,5 @@ fn real_server(spec: &DestinationSpec, service: &Id, imported: &mut Imported) ->
         }
     };
     let weight = u32::try_from(spec.weight).unwrap_or_default();
-    Some(RealServer { address, method, weight, upper: spec.upper, lower: spec.lower })
+    Some(RealServer { address, method, weight, upper: spec.upper, lower: spec.lower, checks: Vec::new() })
 }

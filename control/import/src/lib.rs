@@ -20,11 +20,22 @@ pub use drop_in::drop_in;
 pub struct Imported {
     /// The services, in the order of the source.
     pub services: Vec<Service>,
+    /// The checks that real servers name.
+    pub checks: Vec<Check>,
     /// What could not be read or has no place in the director's file.
     pub remarks: Vec<Remark>,
 }
 
 impl Imported {
+    /// The services without their checks: somebody else goes on to run them.
+    pub fn drop_checks(&mut self) {
+        self.checks.clear();
+        for service in &mut self.services {
+            service.guard = Guard::default();
+            service.real_servers.iter_mut().for_each(|one| one.checks.clear());
+        }
+    }
+
     fn remark(&mut self, line: usize, text: impl Into<String>) {
         self.remarks.push(Remark { line, text: text.into() });
     }
@@ -88,6 +99,37 @@ pub struct Service {
     pub lacking: Vec<String>,
     /// In the order of the source.
     pub real_servers: Vec<RealServer>,
+    /// What follows from checks.
+    pub guard: Guard,
+}
+
+/// What follows from the checks of a service.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Guard {
+    /// The least weight that has to be up; absent: 1.
+    pub quorum: Option<u32>,
+    /// How much above and below it makes a difference.
+    pub hysteresis: u32,
+    /// Whether what is down keeps its connections, with weight 0.
+    pub inhibit_on_failure: bool,
+    /// Who serves while there is no quorum, and by which method; port 0 is the service's.
+    pub sorry_server: Option<(SocketAddr, &'static str)>,
+}
+
+/// A check that real servers name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Check {
+    /// Its name in the drop-in.
+    pub name: String,
+    /// Its keys in the drop-in, a line each.
+    pub keys: String,
+}
+
+impl Check {
+    /// Its table of the drop-in.
+    fn written(&self) -> String {
+        format!("[check.{}]\n{}", self.name, self.keys)
+    }
 }
 
 /// How long, and by which bits of their addresses, clients are remembered.
@@ -132,4 +174,6 @@ pub struct RealServer {
     pub upper: u32,
     /// Connections below which it gets new ones again; 0: three quarters of `upper`.
     pub lower: u32,
+    /// The names of its checks.
+    pub checks: Vec<String>,
 }

@@ -128,7 +128,7 @@ fn clients_are_remembered_as_before() {
     assert_eq!(text, expected.join("\n"));
 
     let article = "virtual_server 192.0.2.1 80 {\n lb_algo rr\n lb_kind DR\n nat_mask 255.255.255.0\n persistence_timeout 50\n protocol TCP\n}\n";
-    let (text, _) = written(&keepalived::parse(article, &|_| Ok(Vec::new())));
+    let (text, _) = written(&keepalived::parse(article, &|_| Ok(Vec::new()), "main"));
     assert!(text.contains("\npersistence = 50\n"), "{text}");
 }
 
@@ -180,7 +180,7 @@ fn keepalived_conf_is_read_with_groups_includes_and_definitions() {
         "servers/*.conf" => Ok(vec![("a".to_owned(), "real_server 10.0.0.21 8080 {\n}\n".to_owned())]),
         other => Err(format!("{other}?")),
     };
-    let (text, remarks) = written(&keepalived::parse(KEEPALIVED, &include));
+    let (text, remarks) = written(&keepalived::parse(KEEPALIVED, &include, "main"));
     let server = |address: &str, method: &str, weight: u32| {
         format!("\n[[service.real_server]]\naddress = \"{address}\"\nmethod = \"{method}\"\nweight = {weight}\n")
     };
@@ -188,21 +188,135 @@ fn keepalived_conf_is_read_with_groups_includes_and_definitions() {
         format!("[[service]]\naddress = \"{address}\"\nprotocol = \"tcp\"\nscheduler = \"{scheduler}\"\n")
     };
     let web = |address| service(address, "rr") + &server("10.0.0.21:8080", "nat", 1) + "\n";
-    let https = service("192.0.2.1:443", "wrr") + &server("10.0.0.11", "dr", 3) + &server("10.0.0.12", "dr", 0) + "\n";
-    let expected = https + &web("192.0.2.10:80") + &web("192.0.2.11:80") + &web("192.0.2.12:8080");
+    let check = "[check.keepalived-tcp-1]\ntype = \"tcp\"\ninterval = 6000\nretry_interval = 1000\ntimeout = 3000\nrise = 1\nfall = 2\n\n";
+    let checked = server("10.0.0.11", "dr", 3) + "checks = [\"keepalived-tcp-1\"]\n";
+    let sorry = "sorry_server = { address = \"10.0.0.99\", method = \"dr\" }\n";
+    let https = service("192.0.2.1:443", "wrr") + sorry + &checked + &server("10.0.0.12", "dr", 0) + "\n";
+    let expected = check.to_owned() + &https + &web("192.0.2.10:80") + &web("192.0.2.11:80") + &web("192.0.2.12:8080");
     assert!(text.starts_with(&expected), "{text}");
     let lines: Vec<_> = remarks.iter().filter_map(|remark| remark.split([':', '(']).next()).collect();
-    let expected = ["line 2", "line 6", "line 17", "line 21", "line 24", "line 34", "line 35", "line 37"];
+    let expected = ["line 2", "line 6", "line 34", "line 35", "line 37"];
     assert_eq!(lines, expected, "{remarks:#?}");
     assert_eq!(remarks[0], "line 2: global_defs : not of IPVS, it stays keepalived's".replace(" :", ":"));
-    assert_eq!(remarks[6], "line 35: frobnicate yes: left out, for it is not understood");
+    assert_eq!(remarks[3], "line 35: frobnicate yes: left out, for it is not understood");
+}
+
+const CHECKED: &str = r#"
+virtual_server 192.0.2.1 80 {
+    delay_loop 6
+    lb_algo rr
+    lb_kind NAT
+    quorum 2
+    hysteresis 1
+    virtualhost www.example.org
+    inhibit_on_failure
+    sorry_server 10.0.0.99 8080
+    @main real_server 10.0.0.11 8080 {
+        HTTP_GET {
+            url {
+                path /a
+                status_code 200 204-206
+            }
+            url {
+                path /b
+                regex welcome
+                digest 9b3a0c85a887a256d6939da88aabd8cd
+            }
+            connect_timeout 3
+            nb_get_retry 3
+            delay_before_retry 2
+        }
+        notify_down "/bin/false"
+    }
+    ~SEQ(N, 12, 13) real_server 10.0.0.$N 8080 { TCP_CHECK { connect_port 81 } }
+    @backup real_server 10.0.0.99 8080 {
+    @backup }
+    real_server 10.0.0.14 8080 {
+        MISC_CHECK {
+            misc_path "/usr/local/bin/check 'a b' 10.0.0.14"
+            misc_timeout 4
+            misc_dynamic
+        }
+        PING_CHECK { }
+        BFD_CHECK { name x }
+    }
+}
+virtual_server 192.0.2.1 53 {
+    protocol UDP
+    sorry_server 10.0.0.11 53
+    real_server 10.0.0.11 53 {
+        DNS_CHECK {
+            name example.org
+            type A
+        }
+        UDP_CHECK {
+            payload 6869 0a
+            require_reply 6f6b
+        }
+        UDP_CHECK { }
+        SSL_GET { url { path relative } }
+        TCP_CHECK { connect_ip 10.0.0.1 }
+        SMTP_CHECK { }
+    }
+}
+virtual_server 192.0.2.2 80 {
+    quorum 3
+    real_server 10.0.0.11 80 { }
+}
+"#;
+
+#[test]
+fn keepaliveds_checks_become_the_directors() {
+    let mut imported = keepalived::parse(CHECKED, &|_| Ok(Vec::new()), "main");
+    let (text, remarks) = written(&imported);
+    let common = "interval = 6000\nretry_interval = 2000\ntimeout = 3000\nrise = 1\nfall = 4\n";
+    let expected = format!(
+        "[check.keepalived-http-1]\ntype = \"http\"\n{common}path = \"/a\"\nhost = \"www.example.org\"\nstatus = [\"200\", \"204-206\"]\n\n\
+         [check.keepalived-http-2]\ntype = \"http\"\n{common}body = \"welcome\"\npath = \"/b\"\nhost = \"www.example.org\"\nstatus = [\"200-299\"]\n\n\
+         [check.keepalived-tcp-3]\ntype = \"tcp\"\ninterval = 6000\nretry_interval = 1000\ntimeout = 5000\nrise = 1\nfall = 2\nport = 81\n\n\
+         [check.keepalived-exec-4]\ntype = \"exec\"\ninterval = 6000\ntimeout = 4000\nrise = 1\nfall = 1\n\
+         command = [\"/usr/local/bin/check\", \"a b\", \"10.0.0.14\"]\ndynamic = true\n\n\
+         [check.keepalived-icmp-5]\ntype = \"icmp\"\ninterval = 6000\nretry_interval = 1000\ntimeout = 5000\nrise = 1\nfall = 2\n\n\
+         [check.keepalived-dns-6]\ntype = \"dns\"\ninterval = 60000\ntimeout = 5000\nrise = 1\nfall = 4\nname = \"example.org\"\nrecord = \"A\"\n\n\
+         [check.keepalived-udp-7]\ntype = \"udp\"\ninterval = 60000\nretry_interval = 1000\ntimeout = 5000\nrise = 1\nfall = 2\nsend = \"hi\\u000A\"\nexpect = \"ok\"\n\n\
+         [check.keepalived-tcp-8]\n"
+    );
+    assert!(text.starts_with(&expected), "{text}");
+    let parts = [
+        "inhibit_on_failure = true\nquorum = 2\nhysteresis = 1\nsorry_server = { address = \"10.0.0.99:8080\", method = \"nat\" }\n",
+        "address = \"10.0.0.11:8080\"\nmethod = \"nat\"\nweight = 1\nchecks = [\"keepalived-http-1\", \"keepalived-http-2\"]\n",
+        "address = \"10.0.0.13:8080\"\nmethod = \"nat\"\nweight = 1\nchecks = [\"keepalived-tcp-3\"]\n",
+        "checks = [\"keepalived-exec-4\", \"keepalived-icmp-5\"]\n",
+        "checks = [\"keepalived-dns-6\", \"keepalived-udp-7\", \"keepalived-tcp-8\"]\n",
+    ];
+    for part in parts {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+    let told = [
+        "digest: left out",
+        "notify_down /bin/false: left out; changes are told",
+        "BFD_CHECK: there is no such check; the check is left out",
+        "UDP_CHECK: without `require_reply` silence passes",
+        "SSL_GET: `path`: expected a path that begins with \"/\"",
+        "TCP_CHECK: connect_ip 10.0.0.1: a real server is asked at its own address",
+        "SMTP_CHECK: what the server says is not looked at",
+        "sorry_server 10.0.0.11:53: left out, for it is a real server, too",
+        "quorum, inhibit_on_failure and sorry_server: left out, for no real server is checked",
+    ];
+    for sentence in told {
+        assert_eq!(remarks.iter().filter(|remark| remark.contains(sentence)).count(), 1, "{sentence}: {remarks:#?}");
+    }
+    assert_eq!(remarks.len(), told.len(), "{remarks:#?}");
+    imported.drop_checks();
+    let (text, _) = written(&imported);
+    assert!(!text.contains("check") && !text.contains("quorum") && text.contains("10.0.0.13:8080"), "{text}");
 }
 
 #[test]
 fn what_is_broken_in_keepalived_conf_is_told_with_its_line() {
     let text = "virtual_server 192.0.2.1 http {\n}\nvirtual_server group NONE {\n}\n}\n\
                 virtual_server 192.0.2.2 80 {\n real_server x 80 {\n }\n real_server 10.0.0.1 80 {\n weight many\n }\n include gone\n \"open\n";
-    let (_, remarks) = written(&keepalived::parse(text, &|_| Ok(Vec::new())));
+    let (_, remarks) = written(&keepalived::parse(text, &|_| Ok(Vec::new()), "main"));
     assert_eq!(
         remarks,
         [
@@ -221,35 +335,33 @@ fn what_is_broken_in_keepalived_conf_is_told_with_its_line() {
 #[test]
 fn files_that_include_each_other_end() {
     let circle = |_: &str| Ok(vec![("a".to_owned(), "include a\n".to_owned())]);
-    let (_, remarks) = written(&keepalived::parse("include a\n", &circle));
+    let (_, remarks) = written(&keepalived::parse("include a\n", &circle, "main"));
     assert_eq!(remarks, ["line 1: include a: files include each other in a circle"]);
 }
 
 proptest! {
     #[test]
     fn any_text_is_read(text in "\\PC*") {
-        ipvsadm::parse(&text, &Names);
-        keepalived::parse(&text, &|_| Ok(Vec::new()));
+        written(&ipvsadm::parse(&text, &Names));
+        written(&keepalived::parse(&text, &|_| Ok(Vec::new()), "main"));
     }
 
     #[test]
-    fn changed_configurations_are_read(cuts in prop::collection::vec((0..1200_usize, 0..30_usize, "[-{}\"$!#\na-z0-9. ]{0,8}"), 1..6)) {
-        let mut text: Vec<char> = KEEPALIVED.chars().collect();
+    fn changed_configurations_are_read(cuts in prop::collection::vec((0..2600_usize, 0..30_usize, "[-{}\"$!#\na-z0-9. ]{0,8}"), 1..6)) {
+        let mut text: Vec<char> = format!("{CHECKED}{KEEPALIVED}").chars().collect();
         for (at, length, insert) in cuts {
             let start = at.min(text.len());
             let end = (start + length).min(text.len());
             text.splice(start..end, insert.chars());
         }
         let text: String = text.into_iter().collect();
-        let imported = keepalived::parse(&text, &|_| Ok(Vec::new()));
-        drop_in(&imported, "a test");
+        written(&keepalived::parse(&text, &|_| Ok(Vec::new()), "main"));
     }
 
     #[test]
     fn options_in_any_order_are_read(words in prop::collection::vec(prop::sample::select(&[
         "-A", "-a", "-t", "-u", "-f", "-s", "-r", "-p", "-w", "-x", "-o", "192.0.2.1:80", "[::1]:80", "7", "rr", "-m", "-i", "\n", "--pe", "=",
     ][..]), 0..40)) {
-        let imported = ipvsadm::parse(&words.join(" "), &Names);
-        drop_in(&imported, "a test");
+        written(&ipvsadm::parse(&words.join(" "), &Names));
     }
 }

@@ -1,6 +1,5 @@
-use std::collections::HashMap;
-
 use super::Include;
+use super::lines::Lines;
 use crate::Imported;
 
 /// A line of words, and the lines in the braces behind it.
@@ -12,6 +11,13 @@ pub(super) struct Statement {
     pub(super) block: Option<Vec<Self>>,
 }
 
+impl Statement {
+    /// A word; empty if there are not so many.
+    pub(super) fn word(&self, at: usize) -> &str {
+        self.words.get(at).map(String::as_str).unwrap_or_default()
+    }
+}
+
 /// Files that include each other deeper than this are taken for a circle.
 const DEEPEST: usize = 16;
 /// Blocks in each other; keepalived has at most five.
@@ -20,15 +26,15 @@ const DEEPEST_BLOCK: usize = 64;
 /// Reads statements: words, `"quoted words"`, `{`, `}`, and comments from `#` or `!` to the end of the line.
 pub(super) struct Reader<'a> {
     include: Include<'a>,
-    /// `$NAME=value`
-    definitions: HashMap<String, String>,
+    lines: Lines<'a>,
     /// The outermost block first: its statements so far.
     open: Vec<Vec<Statement>>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(include: Include<'a>) -> Self {
-        Self { include, definitions: HashMap::new(), open: vec![Vec::new()] }
+    /// `id` is what `@id` is compared with.
+    pub(super) fn new(include: Include<'a>, id: &'a str) -> Self {
+        Self { include, lines: Lines::new(id), open: vec![Vec::new()] }
     }
 
     pub(super) fn read(mut self, text: &str, imported: &mut Imported) -> Vec<Statement> {
@@ -45,16 +51,25 @@ impl<'a> Reader<'a> {
 
     /// Reads a file; `line` is the one of the `include` that it is read for.
     fn file(&mut self, text: &str, line: Option<usize>, depth: usize, imported: &mut Imported) {
-        for (own, content) in (1..).zip(text.lines()) {
+        let mut lines = (1..).zip(text.lines());
+        while let Some((own, content)) = lines.next() {
+            let mut content = content.to_owned();
+            while let Some(continued) = content.trim_end().strip_suffix('\\') {
+                let Some((_, next)) = lines.next() else { break };
+                content = format!("{continued}\n{next}");
+            }
             let line = line.unwrap_or(own);
-            let words = match words(content) {
-                Ok(words) => words,
-                Err(reason) => {
-                    imported.remark(line, reason);
-                    continue;
+            let mut given = Vec::new();
+            let read = self.lines.read(&content, &mut |line| given.push(line.to_owned()));
+            for content in given {
+                match words(&content) {
+                    Ok(words) => self.statement(line, words, depth, imported),
+                    Err(reason) => imported.remark(line, reason),
                 }
-            };
-            self.statement(line, words, depth, imported);
+            }
+            if let Err(reason) = read {
+                imported.remark(line, format!("{}: {reason}; it is left out", content.trim()));
+            }
         }
     }
 
@@ -62,7 +77,7 @@ impl<'a> Reader<'a> {
         let mut words: Vec<String> = Vec::new();
         for token in tokens {
             match token {
-                Token::Word(word) => words.push(self.expanded(&word)),
+                Token::Word(word) => words.push(word),
                 Token::Open => {
                     let words = std::mem::take(&mut words);
                     self.open(line, words, imported);
@@ -83,12 +98,6 @@ impl<'a> Reader<'a> {
 
     fn line(&mut self, line: usize, words: Vec<String>, depth: usize, imported: &mut Imported) {
         let Some(first) = words.first() else { return };
-        if let Some((name, value)) = first.strip_prefix('$').and_then(|rest| rest.split_once('=')) {
-            let value = std::iter::once(value).chain(words.iter().skip(1).map(String::as_str));
-            let value = value.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-            self.definitions.insert(name.to_owned(), value);
-            return;
-        }
         if first == "include" {
             let pattern = words.get(1).map(String::as_str).unwrap_or_default();
             if depth == DEEPEST {
@@ -130,19 +139,6 @@ impl<'a> Reader<'a> {
         let closed = self.open.pop().unwrap_or_default();
         if let Some(opener) = self.open.last_mut().and_then(|block| block.last_mut()) {
             opener.block.get_or_insert_default().extend(closed);
-        }
-    }
-
-    /// A word with `$NAME` and `${NAME}` replaced. What is not defined stays.
-    fn expanded(&self, word: &str) -> String {
-        let Some(at) = word.find('$').filter(|_| !self.definitions.is_empty()) else { return word.to_owned() };
-        let (before, rest) = word.split_at(at);
-        let name = rest.trim_start_matches('$').trim_start_matches('{');
-        let length = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
-        let (name, after) = name.split_at(length);
-        match self.definitions.get(name) {
-            Some(value) => format!("{before}{value}{}", after.strip_prefix('}').unwrap_or(after)),
-            None => word.to_owned(),
         }
     }
 }

@@ -1,21 +1,21 @@
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
+use super::checks::{Collected, Manner, Taken, is_checker};
 use super::syntax::Statement;
-use crate::{Id, Imported, Persistence, RealServer, Service};
+use super::target::{Target, groups, target};
+use crate::{Guard, Id, Imported, Persistence, RealServer, Service};
 
 /// Seconds of persistence when `persistence_timeout` has no number.
 const PERSISTENCE: u32 = 360;
-/// Addresses of one range.
-const LONGEST_RANGE: u128 = 255;
 
-/// The virtual servers among statements.
+/// The virtual servers among statements, and their checks.
 pub(super) fn translate(statements: &[Statement], imported: &mut Imported) {
     let groups = groups(statements, imported);
+    let mut checks = Collected::default();
     for statement in statements {
-        let word = |at: usize| statement.words.get(at).map(String::as_str).unwrap_or_default();
-        match word(0) {
-            "virtual_server" => virtual_server(statement, &groups, imported),
+        match statement.word(0) {
+            "virtual_server" => virtual_server(statement, &groups, &mut checks, imported),
             "virtual_server_group" => {}
             _ => {
                 let words = statement.words.join(" ");
@@ -23,63 +23,7 @@ pub(super) fn translate(statements: &[Statement], imported: &mut Imported) {
             }
         }
     }
-}
-
-/// What a virtual server is for: an address and a port, or a mark.
-#[derive(Clone, Copy, Debug)]
-enum Target {
-    Address(SocketAddr),
-    Mark(u32),
-}
-
-fn groups(statements: &[Statement], imported: &mut Imported) -> HashMap<String, Vec<Target>> {
-    let mut groups = HashMap::new();
-    for statement in
-        statements.iter().filter(|one| one.words.first().is_some_and(|word| word == "virtual_server_group"))
-    {
-        let mut targets = Vec::new();
-        for member in statement.block.iter().flatten() {
-            match target(&member.words) {
-                Ok(found) => targets.extend(found),
-                Err(reason) => imported.remark(member.line, reason),
-            }
-        }
-        groups.insert(statement.words.get(1).cloned().unwrap_or_default(), targets);
-    }
-    groups
-}
-
-/// `IP PORT`, `IP-LAST PORT`, `fwmark N`.
-fn target(words: &[String]) -> Result<Vec<Target>, String> {
-    let word = |at: usize| words.get(at).map(String::as_str).unwrap_or_default();
-    if word(0) == "fwmark" {
-        let mark = word(1).parse().map_err(|_| format!("fwmark {}: a number was expected", word(1)))?;
-        return Ok(vec![Target::Mark(mark)]);
-    }
-    let port = match word(1) {
-        "" => 0,
-        port => port.parse().map_err(|_| format!("{} {port}: \"{port}\" is no port", word(0)))?,
-    };
-    let addresses = range(word(0)).ok_or_else(|| format!("\"{}\" is no address", word(0)))?;
-    Ok(addresses.into_iter().map(|ip| Target::Address(SocketAddr::new(ip, port))).collect())
-}
-
-/// `192.0.2.1` or `192.0.2.1-9`, the last part of the last address; hexadecimal in IPv6.
-fn range(text: &str) -> Option<Vec<IpAddr>> {
-    let Some((first, last)) = text.split_once('-') else { return Some(vec![text.parse().ok()?]) };
-    match first.parse().ok()? {
-        IpAddr::V4(first) => {
-            let first = first.to_bits();
-            let last = (first & !0xff) | u32::from(last.parse::<u8>().ok()?);
-            (first <= last).then(|| (first..=last).map(|bits| Ipv4Addr::from_bits(bits).into()).collect())
-        }
-        IpAddr::V6(first) => {
-            let first = first.to_bits();
-            let last = (first & !0xffff) | u128::from(u16::from_str_radix(last, 16).ok()?);
-            let is_range = first <= last && last - first <= LONGEST_RANGE;
-            is_range.then(|| (first..=last).map(|bits| Ipv6Addr::from_bits(bits).into()).collect())
-        }
-    }
+    imported.checks = checks.checks;
 }
 
 /// What is said of a virtual server, whatever it is for.
@@ -91,12 +35,28 @@ struct Settings {
     weight: u32,
     persistence: Persistence,
     lacking: Vec<String>,
+    manner: Manner,
+    guard: Guard,
+    sorry: Sorry,
 }
 
-fn virtual_server(statement: &Statement, groups: &HashMap<String, Vec<Target>>, imported: &mut Imported) {
-    let word = |at: usize| statement.words.get(at).map(String::as_str).unwrap_or_default();
-    let targets = if word(1) == "group" {
-        groups.get(word(2)).cloned().ok_or_else(|| format!("there is no virtual_server_group {}", word(2)))
+/// Who serves while there is no quorum.
+#[derive(Default)]
+struct Sorry {
+    line: usize,
+    address: Option<SocketAddr>,
+    method: Option<&'static str>,
+}
+
+fn virtual_server(
+    statement: &Statement,
+    groups: &HashMap<String, Vec<Target>>,
+    checks: &mut Collected,
+    imported: &mut Imported,
+) {
+    let targets = if statement.word(1) == "group" {
+        let name = statement.word(2);
+        groups.get(name).cloned().ok_or_else(|| format!("there is no virtual_server_group {name}"))
     } else {
         target(statement.words.get(1..).unwrap_or_default())
     };
@@ -105,7 +65,9 @@ fn virtual_server(statement: &Statement, groups: &HashMap<String, Vec<Target>>, 
         Err(reason) => return imported.remark(statement.line, format!("{reason}; the virtual server is left out")),
     };
     let settings = settings(statement, imported);
-    let real_servers = real_servers(statement, &settings, imported);
+    let has_port = |target: &Target| matches!(target, Target::Address(address) if address.port() > 0);
+    let real_servers = real_servers(statement, &settings, targets.iter().all(has_port), checks, imported);
+    let guard = guard(&settings, &real_servers, statement, imported);
     for target in targets {
         let id = match target {
             Target::Address(address) => Id::Address { protocol: settings.protocol.clone(), address },
@@ -115,11 +77,50 @@ fn virtual_server(statement: &Statement, groups: &HashMap<String, Vec<Target>>, 
             imported.remark(statement.line, format!("{id} is there already; this one is left out"));
             continue;
         }
-        let (scheduler, flags) = (settings.scheduler.clone(), settings.flags.clone());
-        let (lacking, real_servers) = (settings.lacking.clone(), real_servers.clone());
-        let (line, persistence) = (statement.line, settings.persistence);
-        imported.services.push(Service { line, id, scheduler, flags, persistence, lacking, real_servers });
+        imported.services.push(Service {
+            line: statement.line,
+            id,
+            scheduler: settings.scheduler.clone(),
+            flags: settings.flags.clone(),
+            persistence: settings.persistence,
+            lacking: settings.lacking.clone(),
+            real_servers: real_servers.iter().map(|found| found.one.clone()).collect(),
+            guard: guard.clone(),
+        });
     }
+}
+
+/// What follows from checks, if there are any.
+fn guard(settings: &Settings, found: &[Found], statement: &Statement, imported: &mut Imported) -> Guard {
+    let mut guard = settings.guard.clone();
+    let mut checked = found.iter().filter(|one| !one.one.checks.is_empty()).peekable();
+    if checked.peek().is_none() {
+        if guard != Guard::default() || settings.sorry.address.is_some() {
+            let sentence = "quorum, inhibit_on_failure and sorry_server: left out, for no real server is checked";
+            imported.remark(statement.line, sentence);
+        }
+        return Guard::default();
+    }
+    if !guard.inhibit_on_failure && checked.clone().any(|one| one.inhibits) {
+        guard.inhibit_on_failure = checked.all(|one| one.inhibits);
+        if !guard.inhibit_on_failure {
+            let sentence = "inhibit_on_failure of some real servers: left out, for a service has it as a whole";
+            imported.remark(statement.line, sentence);
+        }
+    }
+    if guard.hysteresis >= guard.quorum.unwrap_or(1) && guard.hysteresis > 0 {
+        imported.remark(statement.line, "hysteresis: left out, for it has to be less than the quorum");
+        guard.hysteresis = 0;
+    }
+    let Sorry { line, address, method } = settings.sorry;
+    match address {
+        Some(address) if found.iter().any(|one| one.one.address == address) => {
+            imported.remark(line, format!("sorry_server {address}: left out, for it is a real server, too"));
+        }
+        Some(address) => guard.sorry_server = Some((address, method.unwrap_or(settings.method))),
+        None => {}
+    }
+    guard
 }
 
 fn settings(statement: &Statement, imported: &mut Imported) -> Settings {
@@ -131,74 +132,84 @@ fn settings(statement: &Statement, imported: &mut Imported) -> Settings {
         weight: 1,
         persistence: Persistence::default(),
         lacking: Vec::new(),
+        manner: Manner::default(),
+        guard: Guard::default(),
+        sorry: Sorry::default(),
     };
     for said in statement.block.iter().flatten() {
-        let value = said.words.get(1).map(String::as_str).unwrap_or_default();
-        let keyword = said.words.first().map(String::as_str).unwrap_or_default();
-        match keyword {
-            "lb_algo" | "lvs_sched" => value.clone_into(&mut settings.scheduler),
-            "lb_kind" | "lvs_method" => match method(value) {
-                Some(method) => settings.method = method,
-                None => imported.remark(said.line, format!("{keyword} {value} is unknown; NAT is taken")),
-            },
-            "protocol" => settings.protocol = value.to_lowercase(),
-            "mh-port" | "mh-fallback" | "sh-port" | "sh-fallback" => settings.flags.push(keyword.to_owned()),
-            "ops" => settings.lacking.push("one-packet scheduling".to_owned()),
-            "persistence_timeout" if value.is_empty() => settings.persistence.seconds = Some(PERSISTENCE),
-            "persistence_timeout" => match value.parse() {
-                Ok(seconds) => settings.persistence.seconds = Some(seconds),
-                Err(_) => settings.lacking.push(format!("persistence of \"{value}\", which is no number of seconds")),
-            },
-            "persistence_granularity" => match value.parse() {
-                Ok(netmask) => settings.persistence.netmask = Some(netmask),
-                Err(reason) => settings.lacking.push(format!("such persistence: {reason}")),
-            },
-            "persistence_engine" => settings.lacking.push(format!("persistence engine {value}")),
-            "weight" => match value.parse() {
-                Ok(weight) => settings.weight = weight,
-                Err(_) => imported.remark(said.line, format!("weight {value}: a number was expected; 1 is taken")),
-            },
-            "ip_family" | "real_server" => {}
-            _ => imported.remark(said.line, format!("{}: left out{}", said.words.join(" "), why(keyword))),
+        match settings.manner.take(said) {
+            Taken::Yes => {}
+            Taken::Wrong(reason) => imported.remark(said.line, reason),
+            Taken::No => settings.take(said, imported),
         }
     }
     settings
 }
 
+impl Settings {
+    fn take(&mut self, said: &Statement, imported: &mut Imported) {
+        let (keyword, value) = (said.word(0), said.word(1));
+        match keyword {
+            "lb_algo" | "lvs_sched" => value.clone_into(&mut self.scheduler),
+            "lb_kind" | "lvs_method" => match method(value) {
+                Some(method) => self.method = method,
+                None => imported.remark(said.line, format!("{keyword} {value} is unknown; NAT is taken")),
+            },
+            "protocol" => self.protocol = value.to_lowercase(),
+            "mh-port" | "mh-fallback" | "sh-port" | "sh-fallback" => self.flags.push(keyword.to_owned()),
+            "ops" => self.lacking.push("one-packet scheduling".to_owned()),
+            "persistence_timeout" if value.is_empty() => self.persistence.seconds = Some(PERSISTENCE),
+            "persistence_timeout" => match value.parse() {
+                Ok(seconds) => self.persistence.seconds = Some(seconds),
+                Err(_) => self.lacking.push(format!("persistence of \"{value}\", which is no number of seconds")),
+            },
+            "persistence_granularity" => match value.parse() {
+                Ok(netmask) => self.persistence.netmask = Some(netmask),
+                Err(reason) => self.lacking.push(format!("such persistence: {reason}")),
+            },
+            "persistence_engine" => self.lacking.push(format!("persistence engine {value}")),
+            "weight" => match value.parse() {
+                Ok(weight) => self.weight = weight,
+                Err(_) => imported.remark(said.line, format!("weight {value}: a number was expected; 1 is taken")),
+            },
+            "ip_family" | "real_server" => {}
+            _ => self.take_of_checks(said, imported),
+        }
+    }
+
+    /// What follows from checks.
+    fn take_of_checks(&mut self, said: &Statement, imported: &mut Imported) {
+        let (keyword, value) = (said.word(0), said.word(1));
+        let number = value.parse::<u32>();
+        match (keyword, number) {
+            ("quorum", Ok(quorum @ 1..)) => self.guard.quorum = Some(quorum),
+            ("hysteresis", Ok(hysteresis)) => self.guard.hysteresis = hysteresis,
+            ("quorum" | "hysteresis", _) => {
+                imported.remark(said.line, format!("{keyword} {value}: a number was expected; it is left out"));
+            }
+            ("inhibit_on_failure", _) => self.guard.inhibit_on_failure = true,
+            ("sorry_server", _) => match target(said.words.get(1..).unwrap_or_default()).as_deref() {
+                Ok(&[Target::Address(address)]) => {
+                    self.sorry = Sorry { line: said.line, address: Some(address), method: self.sorry.method };
+                }
+                _ => imported.remark(said.line, format!("{}: one address was expected", said.words.join(" "))),
+            },
+            ("sorry_server_lvs_method", _) if method(value).is_some() => self.sorry.method = method(value),
+            _ => imported.remark(said.line, format!("{}: left out{}", said.words.join(" "), why(keyword))),
+        }
+    }
+}
+
 /// What becomes of a keyword that is left out.
 fn why(keyword: &str) -> &'static str {
     match keyword {
-        "delay_loop"
-        | "delay_before_retry"
-        | "retry"
-        | "warmup"
-        | "alpha"
-        | "omega"
-        | "quorum"
-        | "hysteresis"
-        | "quorum_up"
-        | "quorum_down"
-        | "virtualhost"
-        | "inhibit_on_failure"
-        | "notify_up"
-        | "notify_down"
-        | "TCP_CHECK"
-        | "HTTP_GET"
-        | "SSL_GET"
-        | "MISC_CHECK"
-        | "SMTP_CHECK"
-        | "DNS_CHECK"
-        | "UDP_CHECK"
-        | "PING_CHECK"
-        | "BFD_CHECK"
-        | "FILE_CHECK"
-        | "smtp_alert"
-        | "ha_suspend"
-        | "sorry_server"
-        | "sorry_server_inhibit"
-        | "sorry_server_lvs_method" => {
-            ", for it is of keepalived's health checks: let keepalived run them (docs/ipvsadm-and-keepalived.md)"
+        "quorum_up" | "quorum_down" | "notify_up" | "notify_down" | "smtp_alert" => {
+            "; changes are told by the log, `ulvsctl checks`, the API and the metrics, no program is run"
         }
+        "ha_suspend" => "; checks run whoever has the virtual address",
+        "sorry_server_inhibit" => "; the sorry server is removed when the others serve again",
+        "omega" => "; the end of ulvsd changes no real server's state",
+        "nat_mask" => "; it has no effect in keepalived either",
         _ => ", for it is not understood",
     }
 }
@@ -212,10 +223,23 @@ fn method(name: &str) -> Option<&'static str> {
     }
 }
 
-fn real_servers(statement: &Statement, settings: &Settings, imported: &mut Imported) -> Vec<RealServer> {
-    let mut found: Vec<RealServer> = Vec::new();
-    let is_one = |one: &&Statement| one.words.first().is_some_and(|word| word == "real_server");
-    for said in statement.block.iter().flatten().filter(is_one) {
+/// A real server as it is read.
+struct Found {
+    one: RealServer,
+    /// `inhibit_on_failure`
+    inhibits: bool,
+}
+
+/// `has_port`: whether what has no port has the service's.
+fn real_servers(
+    statement: &Statement,
+    settings: &Settings,
+    has_port: bool,
+    checks: &mut Collected,
+    imported: &mut Imported,
+) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    for said in statement.block.iter().flatten().filter(|one| one.word(0) == "real_server") {
         let address = match target(said.words.get(1..).unwrap_or_default()).as_deref() {
             Ok(&[Target::Address(address)]) => address,
             Ok(_) => {
@@ -227,11 +251,8 @@ fn real_servers(statement: &Statement, settings: &Settings, imported: &mut Impor
                 continue;
             }
         };
-        let mut one = RealServer { address, method: settings.method, weight: settings.weight, upper: 0, lower: 0 };
-        for inner in said.block.iter().flatten() {
-            real_server_keyword(inner, &mut one, imported);
-        }
-        if found.iter().any(|other| other.address == address) {
+        let one = real_server(said, address, settings, has_port, checks, imported);
+        if found.iter().any(|other| other.one.address == address) {
             imported.remark(said.line, format!("real server {address} is there twice; this one is left out"));
         } else {
             found.push(one);
@@ -240,16 +261,58 @@ fn real_servers(statement: &Statement, settings: &Settings, imported: &mut Impor
     found
 }
 
-fn real_server_keyword(said: &Statement, one: &mut RealServer, imported: &mut Imported) {
-    let keyword = said.words.first().map(String::as_str).unwrap_or_default();
-    let value = said.words.get(1).map(String::as_str).unwrap_or_default();
+fn real_server(
+    said: &Statement,
+    address: SocketAddr,
+    settings: &Settings,
+    has_port: bool,
+    checks: &mut Collected,
+    imported: &mut Imported,
+) -> Found {
+    let one = RealServer {
+        address,
+        method: settings.method,
+        weight: settings.weight,
+        upper: 0,
+        lower: 0,
+        checks: Vec::new(),
+    };
+    let mut found = Found { one, inhibits: false };
+    let mut manner = settings.manner.clone();
+    let mut checkers = Vec::new();
+    for inner in said.block.iter().flatten() {
+        match manner.take(inner) {
+            Taken::Yes => {}
+            Taken::Wrong(reason) => imported.remark(inner.line, reason),
+            Taken::No if is_checker(inner.word(0)) => checkers.push(inner),
+            Taken::No => keyword(inner, &mut found, imported),
+        }
+    }
+    // Of what is asked only the port has to be known: what has none has the service's.
+    let asked = if has_port && address.port() == 0 { SocketAddr::new(address.ip(), u16::MAX) } else { address };
+    for checker in checkers {
+        for name in checks.add(checker, &manner, asked, imported) {
+            if !found.one.checks.contains(&name) {
+                found.one.checks.push(name);
+            }
+        }
+    }
+    found
+}
+
+fn keyword(said: &Statement, found: &mut Found, imported: &mut Imported) {
+    let (keyword, value) = (said.word(0), said.word(1));
     let place = match keyword {
-        "weight" => &mut one.weight,
-        "uthreshold" => &mut one.upper,
-        "lthreshold" => &mut one.lower,
+        "weight" => &mut found.one.weight,
+        "uthreshold" => &mut found.one.upper,
+        "lthreshold" => &mut found.one.lower,
+        "inhibit_on_failure" => {
+            found.inhibits = !matches!(value, "no" | "off" | "false");
+            return;
+        }
         "lb_kind" | "lvs_method" => {
             match method(value) {
-                Some(method) => one.method = method,
+                Some(method) => found.one.method = method,
                 None => imported.remark(said.line, format!("{keyword} {value} is unknown, and left out")),
             }
             return;
