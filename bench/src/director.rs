@@ -7,7 +7,10 @@ use anyhow::Result;
 use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route, Snapshot};
 use ulvs_engine::{Capacity, Engine, Shared};
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
+use ulvs_model::{
+    Destination, ForwardMethod, Persistence, Protocol, SchedulerKind, Service, ServiceKey, ServiceSettings, Thresholds,
+    Weight,
+};
 use ulvs_worker::{Exception, Patience, Worker};
 
 use crate::flows::{FIRST_PORT, FIRST_VIP, PORT_MAC, REAL_PORT, REAL_SERVER};
@@ -18,6 +21,7 @@ use crate::generator::Generator;
 pub(crate) struct Setup {
     pub(crate) method: ForwardMethod,
     pub(crate) scheduler: SchedulerKind,
+    pub(crate) persistence: Option<Persistence>,
     pub(crate) protocol: Protocol,
     pub(crate) ipv6: bool,
     pub(crate) real_servers: u32,
@@ -77,7 +81,9 @@ pub(crate) fn ip(ipv6: bool, bits: u32) -> IpAddr {
 
 fn service(setup: &Setup, vip: u32, port: u16) -> Result<Service> {
     let address = SocketAddr::new(ip(setup.ipv6, FIRST_VIP + vip), FIRST_PORT + port);
-    let mut service = Service::new(ServiceKey::new(setup.protocol, address), setup.scheduler)?;
+    let Setup { scheduler, persistence, .. } = *setup;
+    let settings = ServiceSettings { scheduler, persistence, ..ServiceSettings::default() };
+    let mut service = Service::new(ServiceKey::new(setup.protocol, address), settings)?;
     for number in 0..setup.real_servers {
         let port = if setup.method == ForwardMethod::Nat { REAL_PORT } else { address.port() };
         service.add(Destination {

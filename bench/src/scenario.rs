@@ -1,8 +1,10 @@
 //! The scenarios, by name.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Result, ensure};
 use dpdk::Mempool;
-use ulvs_model::{ForwardMethod, Protocol, SchedulerKind};
+use ulvs_model::{ForwardMethod, Netmask, Persistence, Protocol, SchedulerKind};
 use ulvs_wire::{parse, tcp};
 
 use crate::Source;
@@ -84,6 +86,7 @@ impl Scenario {
             }
         }
         all.push(Self::new_connections("syn", parse::TCP, SchedulerKind::Wlc, 10));
+        all.push(Self::persist());
         all.push(Self::new_connections("udp-first", parse::UDP, SchedulerKind::Wlc, 10));
         for (word, ports) in [("1", 1), ("1k", 1000), ("10k", 10_000)] {
             let mut scenario = Self::new_connections(&format!("syn-ports-{word}"), parse::TCP, SchedulerKind::Rr, 2);
@@ -138,6 +141,7 @@ impl Scenario {
         let setup = Setup {
             method,
             scheduler: SchedulerKind::Rr,
+            persistence: None,
             protocol: Protocol::Tcp,
             ipv6,
             real_servers: 1,
@@ -152,6 +156,14 @@ impl Scenario {
             packets.push((Way::Replies, tcp::ACK));
         }
         Self { name, kind: Kind::Existing, setup, traffic, packets }
+    }
+
+    /// As `syn`, with persistence: clients that open eight connections each, as neighbours that count for one.
+    fn persist() -> Self {
+        let mut scenario = Self::new_connections("persist", parse::TCP, SchedulerKind::Wlc, 10);
+        let netmask = Netmask::V4(Ipv4Addr::from_bits(!7));
+        scenario.setup.persistence = Some(Persistence { timeout: 360, netmask });
+        scenario
     }
 
     fn life() -> Self {
@@ -171,6 +183,7 @@ impl Scenario {
         let setup = Setup {
             method: ForwardMethod::Dr,
             scheduler,
+            persistence: None,
             protocol: if protocol == parse::TCP { Protocol::Tcp } else { Protocol::Udp },
             ipv6: false,
             real_servers,

@@ -144,7 +144,7 @@ fn datagrams() {
     assert_eq!(load(&director, "udp 10.0.1.100:80"), (0, 0));
 }
 
-/// Fill to capacity, refuse more, expire, and fill again: as often as one likes.
+/// Fill to capacity, refuse more and count it, serve who is in, expire, and fill again: as often as one likes.
 #[test]
 fn a_full_table_empties() {
     const CAPACITY: u32 = 512;
@@ -158,6 +158,9 @@ fn a_full_table_empties() {
             let (verdict, _) = director.play(Side::Client, &client(Protocol::Udp, CAPACITY).packet(0, b""));
             assert_eq!(verdict, Verdict::Drop(DropReason::ConnTableFull));
             before.changed(&director, &[("0 drop conn_table_full", 1)]);
+            for n in 0..CAPACITY {
+                request(&mut director, 0, &client(Protocol::Udp, n), 0);
+            }
             director.wait(303);
             assert_eq!((director.shared.connections(), load(&director, "udp 10.0.1.100:80")), (0, (0, 0)));
         }
