@@ -284,8 +284,9 @@ impl Client {
 impl DrainQuery {
     /// The query as the target of a GET.
     pub fn target(&self) -> String {
-        let Self { protocol, service, real_server } = self;
-        format!("{}?protocol={protocol}&service={service}&real_server={real_server}", path::DRAIN)
+        let Self { protocol, service, mark, real_server } = self;
+        let mark = mark.map_or_else(String::new, |mark| format!("&mark={mark}"));
+        format!("{}?protocol={protocol}&service={service}{mark}&real_server={real_server}", path::DRAIN)
     }
 }
 

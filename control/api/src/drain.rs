@@ -7,10 +7,13 @@ use crate::Name;
 /// `POST /v1/drain`: what an operator wants of a real server, apart from its weight.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct DrainRequest {
-    /// `tcp`, `udp`.
+    /// `tcp`, `udp`, `fwm`: as the service has it.
     pub protocol: Name,
-    /// The service's virtual IP address and port.
+    /// The service's virtual IP address and port, as the service has it.
     pub service: SocketAddr,
+    /// The service's firewall mark, if it is one by mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u32>,
     /// The real server's IP address and port.
     pub real_server: SocketAddr,
     /// What is wanted.
@@ -23,10 +26,13 @@ pub struct DrainRequest {
 /// The query of `GET /v1/drain`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct DrainQuery {
-    /// `tcp`, `udp`.
+    /// `tcp`, `udp`, `fwm`: as the service has it.
     pub protocol: Name,
-    /// The service's virtual IP address and port.
+    /// The service's virtual IP address and port, as the service has it.
     pub service: SocketAddr,
+    /// The service's firewall mark, if it is one by mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u32>,
     /// The real server's IP address and port.
     pub real_server: SocketAddr,
 }
@@ -51,10 +57,13 @@ pub struct DrainStatus {
 /// One of `GET /v1/drains`: a real server that is being emptied, or was taken out.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Drained {
-    /// `tcp`, `udp`.
+    /// `tcp`, `udp`, `fwm`: as the service has it.
     pub protocol: Name,
-    /// The service's virtual IP address and port.
+    /// The service's virtual IP address and port, as the service has it.
     pub service: SocketAddr,
+    /// The service's firewall mark, if it is one by mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u32>,
     /// The real server's IP address and port.
     pub real_server: SocketAddr,
     /// How far it is.

@@ -57,6 +57,9 @@ pub struct ServiceEdit {
     /// is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netmask: Option<String>,
+    /// Whether each UDP datagram is scheduled by itself. Default: not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_packet: Option<bool>,
 }
 
 /// A real server to be removed.

@@ -7,10 +7,13 @@ use crate::{Drain, Name};
 /// One service of `GET /v1/services`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ServiceStatus {
-    /// `tcp`, `udp`.
+    /// `tcp`, `udp`; `fwm` if it is a service by firewall mark.
     pub protocol: Name,
-    /// Virtual IP address and port.
+    /// Virtual IP address and port. Of a service by mark `0.0.0.0:0` or `[::]:0`, which tells its address family.
     pub address: SocketAddr,
+    /// The firewall mark of its packets; absent: it is a service by address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u32>,
     /// IPVS's name: `rr`, `wlc`, `mh` and so on.
     pub scheduler: Name,
     /// The scheduler's flags: `sh-fallback`, `sh-port`, `mh-fallback`, `mh-port`.
@@ -32,6 +35,9 @@ pub struct ServiceStatus {
     /// each is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netmask: Option<String>,
+    /// Each datagram is scheduled by itself.
+    #[serde(default)]
+    pub one_packet: bool,
     /// Traffic of the service.
     pub counters: Counters,
     /// Its real servers in the order they were added.

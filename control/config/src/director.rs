@@ -1,9 +1,10 @@
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use ulvs_model::ServiceSet;
+use ulvs_model::{Protocol, ServiceSet};
 
 use crate::check::{Check, ServiceChecks};
 use crate::{Device, Mac};
@@ -23,6 +24,7 @@ pub struct Director {
     pub(crate) ports: Vec<Port>,
     pub(crate) static_routes: Vec<StaticRoute>,
     pub(crate) static_neighbours: Vec<StaticNeighbour>,
+    pub(crate) mark_rules: Vec<MarkRule>,
     pub(crate) services: ServiceSet,
     pub(crate) checks: Vec<Check>,
     pub(crate) checked: Vec<ServiceChecks>,
@@ -82,6 +84,11 @@ impl Director {
     /// Each `[[neighbour]]`.
     pub fn static_neighbours(&self) -> &[StaticNeighbour] {
         &self.static_neighbours
+    }
+
+    /// Each `[[mark]]`, in the order in which they count.
+    pub fn mark_rules(&self) -> &[MarkRule] {
+        &self.mark_rules
     }
 
     /// Each `[[service]]` with its real servers.
@@ -264,6 +271,25 @@ pub struct StaticRoute {
     pub via: Option<IpAddr>,
     /// The port's place in [`Director::ports`].
     pub port: usize,
+}
+
+/// Packets that have a firewall mark; of what is absent any. The first rule that a packet fits counts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MarkRule {
+    /// The mark; 0: none.
+    pub mark: u32,
+    /// Where packets come from, without host bits.
+    pub source: Option<IpNet>,
+    /// Where they go to, without host bits.
+    pub destination: Option<IpNet>,
+    /// Their transport protocol.
+    pub protocol: Option<Protocol>,
+    /// Their source port is in one of these; none: whatever it is.
+    pub source_ports: Vec<RangeInclusive<u16>>,
+    /// Their destination port is in one of these; none: whatever it is.
+    pub destination_ports: Vec<RangeInclusive<u16>>,
+    /// The place in [`Director::ports`] of the port they come in by.
+    pub port: Option<usize>,
 }
 
 /// A neighbour that wins over what the kernel says.

@@ -1,7 +1,8 @@
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
-use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, Weight};
+use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, ServiceKey, Weight};
 
 use crate::problems::{At, Span};
 use crate::{Api, Check, Connections, Destinations, Device, Dpdk, Mac, Metrics, Neighbours, PollMode, State};
@@ -22,6 +23,7 @@ pub(crate) struct Draft {
     pub(crate) ports: Vec<DraftPort>,
     pub(crate) static_routes: Vec<DraftRoute>,
     pub(crate) static_neighbours: Vec<DraftNeighbour>,
+    pub(crate) mark_rules: Vec<DraftMarkRule>,
 }
 
 /// What the director's file and its drop-ins have alike.
@@ -76,15 +78,29 @@ pub(crate) struct DraftNeighbour {
 }
 
 #[derive(Debug)]
-pub(crate) struct DraftService {
+pub(crate) struct DraftMarkRule {
+    pub(crate) mark: Option<u32>,
+    pub(crate) source: Option<At<IpNet>>,
+    pub(crate) destination: Option<At<IpNet>>,
     pub(crate) protocol: Option<Protocol>,
-    pub(crate) address: Option<At<SocketAddr>>,
+    pub(crate) source_ports: Vec<RangeInclusive<u16>>,
+    pub(crate) destination_ports: Vec<RangeInclusive<u16>>,
+    /// The director's port; absent if none was named.
+    pub(crate) port: Option<At<String>>,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct DraftService {
+    /// What identifies it, where that is written.
+    pub(crate) key: Option<At<ServiceKey>>,
     pub(crate) scheduler: SchedulerKind,
     /// The scheduler's, by name.
     pub(crate) flags: Vec<At<String>>,
     /// Seconds.
     pub(crate) persistence: Option<u32>,
     pub(crate) netmask: Option<At<DraftNetmask>>,
+    pub(crate) one_packet: Option<At<bool>>,
     pub(crate) real_servers: Vec<DraftRealServer>,
     pub(crate) checked: DraftChecked,
 }

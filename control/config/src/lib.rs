@@ -28,8 +28,8 @@ pub use check::{
 pub use device::{Device, DeviceError};
 pub use diagnostic::Diagnostic;
 pub use director::{
-    Api, Connections, Destinations, Director, Dpdk, Metrics, Neighbours, PollMode, Port, State, StaticNeighbour,
-    StaticRoute, Workers,
+    Api, Connections, Destinations, Director, Dpdk, MarkRule, Metrics, Neighbours, PollMode, Port, State,
+    StaticNeighbour, StaticRoute, Workers,
 };
 pub use files::{Files, Source};
 pub use mac::{Mac, MacError};

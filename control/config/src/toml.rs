@@ -2,6 +2,7 @@
 
 mod check;
 mod dpdk;
+mod mark;
 mod neighbour;
 mod port;
 mod route;
@@ -107,6 +108,7 @@ fn read(text: &str, problems: &mut Problems) -> (Draft, DraftFile) {
         ports: root.required_sections("port", "`name` and `device`", problems, port::read),
         static_routes: root.sections("route", problems, route::read),
         static_neighbours: root.sections("neighbour", problems, neighbour::read),
+        mark_rules: root.sections("mark", problems, mark::read),
     };
     let file = read_file(&mut root, problems);
     root.finish(problems);

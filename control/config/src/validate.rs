@@ -1,6 +1,7 @@
 //! Whether the values of a draft fit together.
 
 mod checks;
+mod marks;
 mod place;
 mod ports;
 mod references;
@@ -31,6 +32,7 @@ impl Draft {
         let names = ports::Names::of(&self.ports);
         let static_routes = references::routes(self.static_routes, &names, problems);
         let static_neighbours = references::neighbours(self.static_neighbours, &names, problems);
+        let mark_rules = marks::rules(self.mark_rules, &names, problems);
         let ports = ports::validate(self.ports, workers.as_ref(), problems);
         Some(Director {
             dpdk: self.dpdk,
@@ -44,6 +46,7 @@ impl Draft {
             ports,
             static_routes,
             static_neighbours,
+            mark_rules,
             services,
             checks,
             checked,

@@ -29,7 +29,7 @@ fn with_defaults_written() -> String {
         }
         written.push('\n');
     }
-    assert_eq!(keys, 38, "the example has other defaults than this test knows");
+    assert_eq!(keys, 41, "the example has other defaults than this test knows");
     written
 }
 
@@ -55,8 +55,8 @@ fn what_the_example_says_is_what_is_read() {
     assert_eq!(director.static_routes()[0].via, Some("192.0.2.254".parse().unwrap()));
     assert_eq!(director.static_neighbours()[0].mac.to_string(), "02:00:00:00:00:fe");
     let services: Vec<String> = director.services().iter().map(|s| format!("{} {}", s.key(), s.scheduler())).collect();
-    assert_eq!(services, ["tcp 192.0.2.100:80 wlc", "udp [2001:db8::100]:53 rr"]);
-    let dns = director.services().iter().last().unwrap();
+    assert_eq!(services, ["tcp 192.0.2.100:80 wlc", "udp [2001:db8::100]:53 rr", "mark 7 wlc"]);
+    let dns = director.services().iter().nth(1).unwrap();
     assert_eq!(dns.destinations()[0].address.to_string(), "10.0.0.13:53");
 }
 

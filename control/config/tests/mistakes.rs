@@ -53,6 +53,11 @@ fn values_that_do_not_fit_together_are_reported() {
 }
 
 #[test]
+fn firewall_marks_and_their_services_are_looked_at() {
+    check("marks");
+}
+
+#[test]
 fn checks_and_what_names_them_are_looked_at() {
     check("checks");
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use ulvs_api::{Client, Drain, DrainQuery, DrainRequest, DrainStatus, Drained, ServiceStatus, path};
 
 use crate::now;
+use crate::services::address;
 use crate::table::Align::{Left, Right};
 use crate::table::Table;
 use crate::units::{count, span};
@@ -23,7 +24,8 @@ const LATE: Duration = Duration::from_secs(30);
 /// A real server of a service.
 #[derive(Debug, Args)]
 pub(crate) struct Named {
-    /// The service: 192.0.2.100:80, with its protocol in front where both have that address: udp:192.0.2.100:53
+    /// The service: 192.0.2.100:80, with its protocol in front where both have that address: udp:192.0.2.100:53; or its
+    /// firewall mark: mark:7
     service: String,
     /// The real server: 10.0.0.11:8080, without the port where that is clear
     real_server: String,
@@ -159,7 +161,7 @@ fn render(drained: &[Drained], now: u64) -> String {
         let DrainStatus { drain, removal, active_connections, inactive_connections, persistent_clients } = one.status;
         table.row([
             one.protocol.to_uppercase(),
-            one.service.to_string(),
+            address(one.service, one.mark),
             one.real_server.to_string(),
             state(drain, removal, now),
             count(active_connections),
@@ -181,8 +183,9 @@ pub(crate) fn state(drain: Drain, removal: Option<u64>, now: u64) -> String {
 }
 
 fn wish(found: &DrainQuery, drain: Drain, remove_within: Option<u32>) -> DrainRequest {
-    let DrainQuery { protocol, service, real_server } = found;
-    DrainRequest { protocol: protocol.clone(), service: *service, real_server: *real_server, drain, remove_within }
+    let DrainQuery { protocol, service, mark, real_server } = found;
+    let (protocol, service, mark, real_server) = (protocol.clone(), *service, *mark, *real_server);
+    DrainRequest { protocol, service, mark, real_server, drain, remove_within }
 }
 
 fn left(status: &DrainStatus) -> String {
@@ -192,19 +195,7 @@ fn left(status: &DrainStatus) -> String {
 
 /// The one real server that is meant.
 fn find(services: &[ServiceStatus], named: &Named) -> Result<DrainQuery> {
-    let (protocol, address) = match named.service.split_once(':') {
-        Some((protocol @ ("tcp" | "udp"), address)) => (Some(protocol), address),
-        _ => (None, named.service.as_str()),
-    };
-    let Ok(address) = address.parse::<SocketAddr>() else {
-        bail!("\"{}\" is no service: write its address and port, as 192.0.2.100:80", named.service);
-    };
-    let is_it = |one: &&ServiceStatus| one.address == address && protocol.is_none_or(|wanted| wanted == one.protocol);
-    let service = match services.iter().filter(is_it).collect::<Vec<_>>()[..] {
-        [one] => one,
-        [] => bail!("there is no service {}: `ulvsctl services` lists them", named.service),
-        _ => bail!("{address} is a service of tcp and of udp: write tcp:{address} or udp:{address}"),
-    };
+    let service = service(services, &named.service)?;
     let (ip, port) = match (named.real_server.parse::<SocketAddr>(), named.real_server.parse::<IpAddr>()) {
         (Ok(address), _) => (address.ip(), Some(address.port())),
         (_, Ok(ip)) => (ip, None),
@@ -213,9 +204,43 @@ fn find(services: &[ServiceStatus], named: &Named) -> Result<DrainQuery> {
     let addresses = service.real_servers.iter().map(|one| one.address);
     let is_it = |one: &SocketAddr| one.ip() == ip && port.is_none_or(|port| port == one.port());
     match addresses.filter(is_it).collect::<Vec<_>>()[..] {
-        [real_server] => Ok(DrainQuery { protocol: service.protocol.clone(), service: service.address, real_server }),
-        [] => bail!("{} {} has no real server {}", service.protocol, service.address, named.real_server),
-        _ => bail!("{} {} has several real servers at {ip}: write the port, too", service.protocol, service.address),
+        [real_server] => {
+            let (protocol, address, mark) = (service.protocol.clone(), service.address, service.mark);
+            Ok(DrainQuery { protocol, service: address, mark, real_server })
+        }
+        [] => bail!("service {} has no real server {}", named.service, named.real_server),
+        _ => bail!("service {} has several real servers at {ip}: write the port, too", named.service),
+    }
+}
+
+/// The one service that is meant: by its address, with or without its protocol, or by its mark.
+fn service<'a>(services: &'a [ServiceStatus], name: &str) -> Result<&'a ServiceStatus> {
+    let found: Vec<_> = match name.split_once(':') {
+        Some(("mark", mark)) => {
+            let (number, is_v6) = mark.strip_suffix(" (IPv6)").map_or((mark, false), |number| (number, true));
+            let Ok(number) = number.parse::<u32>() else {
+                bail!("\"{name}\" is no service: write a firewall mark as mark:7, or \"mark:7 (IPv6)\"");
+            };
+            services.iter().filter(|one| one.mark == Some(number) && one.address.is_ipv6() == is_v6).collect()
+        }
+        split => {
+            let (protocol, address) = match split {
+                Some((protocol @ ("tcp" | "udp"), address)) => (Some(protocol), address),
+                _ => (None, name),
+            };
+            let Ok(address) = address.parse::<SocketAddr>() else {
+                bail!(
+                    "\"{name}\" is no service: write its address and port, as 192.0.2.100:80, or its mark, as mark:7"
+                );
+            };
+            let is_of = |one: &ServiceStatus| protocol.is_none_or(|protocol| protocol == one.protocol);
+            services.iter().filter(|one| one.mark.is_none() && one.address == address && is_of(one)).collect()
+        }
+    };
+    match found[..] {
+        [one] => Ok(one),
+        [] => bail!("there is no service {name}: `ulvsctl services` lists them"),
+        _ => bail!("{name} is a service of tcp and of udp: write tcp:{name} or udp:{name}"),
     }
 }
 
@@ -246,6 +271,7 @@ mod tests {
         let one = Drained {
             protocol: "tcp".into(),
             service: "192.0.2.100:80".parse().unwrap(),
+            mark: None,
             real_server: "10.0.0.11:8080".parse().unwrap(),
             status: status.clone(),
         };

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use ulvs_api::{Counters, Drain, Neighbour, RealServerStatus, ServiceStatus};
 
 use crate::drain;
@@ -39,7 +41,7 @@ fn service_row(service: &ServiceStatus) -> [String; 15] {
     let total = |of: fn(&RealServerStatus) -> u64| count(service.real_servers.iter().map(of).sum());
     [
         service.protocol.to_uppercase(),
-        service.address.to_string(),
+        address(service.address, service.mark),
         scheduler(service),
         String::new(),
         String::new(),
@@ -77,6 +79,15 @@ fn real_server_row(real_server: &RealServerStatus, now: u64) -> [String; 15] {
     ]
 }
 
+/// Its address and port, or as `ipvsadm -Ln` its mark: `7`, `8 IPv6`.
+pub(crate) fn address(address: SocketAddr, mark: Option<u32>) -> String {
+    match mark {
+        None => address.to_string(),
+        Some(mark) if address.is_ipv6() => format!("{mark} IPv6"),
+        Some(mark) => mark.to_string(),
+    }
+}
+
 /// Who set it; a star: netlink or the API edited what the file said.
 fn owner(owner: &str, edited: bool) -> String {
     if edited { format!("{owner}*") } else { owner.to_owned() }
@@ -109,7 +120,8 @@ fn scheduler(service: &ServiceStatus) -> String {
     let flags = if service.flags.is_empty() { String::new() } else { format!(" ({})", service.flags.join(",")) };
     let persistent = service.persistence.map_or_else(String::new, |seconds| format!(" persistent {seconds}"));
     let mask = service.netmask.as_ref().map_or_else(String::new, |netmask| format!(" mask {netmask}"));
-    format!("{}{flags}{persistent}{mask}", service.scheduler)
+    let ops = if service.one_packet { " ops" } else { "" };
+    format!("{}{flags}{persistent}{mask}{ops}", service.scheduler)
 }
 
 /// `100`, or `100/80` with a lower one.
@@ -183,10 +195,32 @@ mod tests {
     }
 
     #[test]
+    fn marks_and_datagrams_read_as_ipvsadm_prints_them() {
+        let service = ServiceStatus {
+            protocol: "fwm".into(),
+            address: "[::]:0".parse().unwrap(),
+            mark: Some(8),
+            scheduler: "rr".into(),
+            flags: vec![],
+            owner: "netlink".into(),
+            edited: false,
+            quorum: None,
+            persistence: Some(60),
+            netmask: None,
+            one_packet: true,
+            counters: Counters::default(),
+            real_servers: vec![],
+        };
+        let row = service_row(&service);
+        assert_eq!(row[..3], ["FWM", "8 IPv6", "rr persistent 60 ops"]);
+    }
+
+    #[test]
     fn services_read_as_ipvsadm_prints_them() {
         let web = ServiceStatus {
             protocol: "tcp".into(),
             address: "192.0.2.100:80".parse().unwrap(),
+            mark: None,
             scheduler: "sh".into(),
             flags: vec!["sh-fallback".into(), "sh-port".into()],
             owner: "file".into(),
@@ -194,6 +228,7 @@ mod tests {
             quorum: Some(true),
             persistence: None,
             netmask: None,
+            one_packet: false,
             counters: Counters { connections: 704, ..Counters::default() },
             real_servers: vec![
                 real_server("10.0.0.11:8080", "nat", Neighbour::Resolved),
@@ -210,6 +245,7 @@ mod tests {
         let dns = ServiceStatus {
             protocol: "udp".into(),
             address: "[2001:db8::100]:53".parse().unwrap(),
+            mark: None,
             scheduler: "rr".into(),
             flags: vec![],
             owner: "api".into(),
@@ -217,6 +253,7 @@ mod tests {
             quorum: Some(false),
             persistence: Some(60),
             netmask: Some("64".to_owned()),
+            one_packet: false,
             counters: Counters::default(),
             real_servers: vec![],
         };

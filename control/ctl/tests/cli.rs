@@ -118,7 +118,8 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-const RULES: &str = "-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 10.0.0.11:80 -g -w 1\n-A -f 7 -s rr\n";
+const RULES: &str =
+    "-A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 10.0.0.11:80 -g -w 1\n-A -t 192.0.2.2:80 -s rr --pe sip\n";
 
 #[test]
 fn what_is_imported_is_written_and_what_is_not_is_told() {
@@ -130,7 +131,7 @@ fn what_is_imported_is_written_and_what_is_not_is_told() {
     let (rules, written) = (rules.to_str().unwrap(), drop_in.to_str().unwrap());
     let output = ulvsctl(&["import", "ipvsadm", rules, "--output", written]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), ""));
-    assert!(text(&output.stderr).starts_with(&format!("{rules}: line 3: fwmark 7 is commented out")));
+    assert!(text(&output.stderr).starts_with(&format!("{rules}: line 3: tcp 192.0.2.2:80 is commented out")));
     let again = ulvsctl(&["import", "ipvsadm", rules, "-o", written]);
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again.stderr).contains("web.toml is there already: remove it, or choose another name"));

@@ -92,6 +92,7 @@ impl Control {
             kernel,
             resolver,
         };
+        control.compiler.set_marks(&network::marks(&control.ports, &control.director));
         control.refresh_network();
         control.tell_wanted();
         control
@@ -123,7 +124,7 @@ impl Control {
         self.director
             .services()
             .iter()
-            .map(|service| service.key().vip())
+            .filter_map(|service| service.key().vip())
             .filter(|vip| !present.contains(vip))
             .collect()
     }
@@ -219,13 +220,18 @@ impl Control {
     }
 
     fn reload(&mut self, director: Director) {
+        let is_marked_so = self.director.mark_rules() == director.mark_rules();
         self.director = director;
         let network = self.compile_network();
+        if network == self.network && is_marked_so {
+            return;
+        }
         if network != self.network {
             self.network = network;
             self.compiler.set_network(&self.network);
-            self.publish();
         }
+        self.compiler.set_marks(&network::marks(&self.ports, &self.director));
+        self.publish();
     }
 
     fn compile_network(&self) -> Network {

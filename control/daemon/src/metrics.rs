@@ -25,7 +25,7 @@ use ulvs_worker::TapCounters;
 
 use self::histogram::Histograms;
 use crate::http;
-use crate::status::Sources;
+use crate::status::{Sources, address_of};
 
 /// Answers until it is aborted.
 pub(crate) async fn serve(listener: TcpListener, sources: Arc<Sources>) {
@@ -233,16 +233,19 @@ impl Traffic {
     }
 }
 
-const SERVICE: [&str; 3] = ["proto", "local_address", "local_port"];
-const REAL_SERVER: [&str; 5] = ["proto", "local_address", "local_port", "remote_address", "remote_port"];
+const SERVICE: [&str; 4] = ["proto", "local_address", "local_port", "local_mark"];
+const REAL_SERVER: [&str; 6] = ["proto", "local_address", "local_port", "local_mark", "remote_address", "remote_port"];
 
-fn service_labels(service: &ServiceStatus) -> [String; 3] {
+fn service_labels(service: &ServiceStatus) -> [String; 4] {
     key_labels(service.key)
 }
 
-fn key_labels(key: ServiceKey) -> [String; 3] {
-    let address = key.address;
-    [key.protocol.name().to_uppercase(), address.ip().to_string(), address.port().to_string()]
+/// As Prometheus's `node_exporter` names them; without a mark the label is empty, which is as if it were not there.
+fn key_labels(key: ServiceKey) -> [String; 4] {
+    let address = address_of(key);
+    let protocol = key.protocol().map_or_else(|| "FWM".to_owned(), |protocol| protocol.name().to_uppercase());
+    let mark = key.mark().map_or_else(String::new, |mark| mark.to_string());
+    [protocol, address.ip().to_string(), address.port().to_string(), mark]
 }
 
 fn services(registry: &Registry, services: &[ServiceStatus]) -> prometheus::Result<()> {
@@ -267,7 +270,7 @@ fn real_servers(registry: &Registry, services: &[ServiceStatus]) -> prometheus::
     let weight = of_server("ulvs_real_server_weight", "Share of new connections; 0: quiescent.")?;
     let overloaded =
         of_server("ulvs_real_server_overloaded", "1 while the real server has reached its upper threshold.")?;
-    let set = |labels: &[&str; 5], status: &DestinationStatus| {
+    let set = |labels: &[&str; 6], status: &DestinationStatus| {
         traffic.set(labels, status.totals);
         active.with_label_values(labels).set(status.load.active.into());
         inactive.with_label_values(labels).set(status.load.inactive().into());
@@ -276,11 +279,11 @@ fn real_servers(registry: &Registry, services: &[ServiceStatus]) -> prometheus::
         overloaded.with_label_values(labels).set(status.load.overloaded.into());
     };
     for service in services {
-        let [proto, local, port] = service_labels(service);
+        let [proto, local, port, mark] = service_labels(service);
         for status in &service.destinations {
             let address = status.destination.address;
             let (remote, remote_port) = (address.ip().to_string(), address.port().to_string());
-            set(&[&proto, &local, &port, &remote, &remote_port], status);
+            set(&[&proto, &local, &port, &mark, &remote, &remote_port], status);
         }
     }
     Ok(())

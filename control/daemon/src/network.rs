@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ulvs_config::Director;
-use ulvs_engine::snapshot::{Neighbour, Network, Port, PortId, Route};
+use ulvs_engine::snapshot::{MarkRule, Neighbour, Network, Port, PortId, Route};
 use ulvs_kernel::{KernelState, resolve::Wanted};
 
 use crate::devices::DirectorPort;
@@ -20,12 +20,34 @@ pub(crate) fn compile(ports: &[DirectorPort], director: &Director, kernel: &Kern
     network
 }
 
-fn from_file(network: &mut Network, ports: &[DirectorPort], director: &Director) {
-    // A reloaded file may list other ports than those that run, and in another order.
-    let running = |place: usize| {
-        let name = &director.ports().get(place)?.name;
-        ports.iter().position(|port| port.settings.name == *name).map(id)
+/// The file's rules for firewall marks. One of a port that does not run marks nothing.
+pub(crate) fn marks(ports: &[DirectorPort], director: &Director) -> Vec<MarkRule> {
+    let rule = |rule: &ulvs_config::MarkRule| {
+        let ingress = match rule.port {
+            None => None,
+            Some(place) => Some(running(ports, director, place)?),
+        };
+        Some(MarkRule {
+            mark: rule.mark,
+            source: rule.source,
+            destination: rule.destination,
+            protocol: rule.protocol,
+            source_ports: rule.source_ports.clone(),
+            destination_ports: rule.destination_ports.clone(),
+            ingress,
+        })
     };
+    director.mark_rules().iter().filter_map(rule).collect()
+}
+
+/// The running port that has this place in the file: a reloaded one may list other ports, and in another order.
+fn running(ports: &[DirectorPort], director: &Director, place: usize) -> Option<PortId> {
+    let name = &director.ports().get(place)?.name;
+    ports.iter().position(|port| port.settings.name == *name).map(id)
+}
+
+fn from_file(network: &mut Network, ports: &[DirectorPort], director: &Director) {
+    let running = |place| running(ports, director, place);
     for route in director.static_routes() {
         let (prefix, via) = (route.prefix, route.via);
         let leads = |port| Route { prefix, port: Some(port), via, source: None, mtu: None };

@@ -1,6 +1,7 @@
 //! What the API and the metrics tell, gathered without disturbing a worker.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +17,7 @@ use ulvs_engine::counters::{Totals, WorkerCounters};
 use ulvs_engine::snapshot::{DestinationStatus, Reach, ServiceStatus as EngineService};
 use ulvs_engine::{DropReason, PuntReason, Shared};
 use ulvs_ipvs::table::{Destination as Entry, DestinationId, Table};
-use ulvs_model::{ForwardMethod, Netmask, Persistence, Protocol};
+use ulvs_model::{Family, ForwardMethod, Netmask, Persistence, Protocol, ServiceKey};
 use ulvs_worker::ports::MbufFrame;
 use ulvs_worker::{Exception, Tsc, Wall};
 
@@ -199,8 +200,9 @@ fn service(service: &EngineService, table: &Table, checked: Option<&checks::Row>
     let taken_out = entry.into_iter().flat_map(|entry| entry.destinations().rev().filter(|one| one.weight().is_none()));
     let flags = service.settings.scheduler_flags.shown(service.settings.scheduler);
     ServiceStatus {
-        protocol: service.key.protocol.name().into(),
-        address: service.key.address,
+        protocol: service.key.protocol().map_or("fwm", Protocol::name).into(),
+        address: address_of(service.key),
+        mark: service.key.mark().map(NonZeroU32::get),
         scheduler: service.settings.scheduler.name().into(),
         flags: flags.into_iter().map(Into::into).collect(),
         owner: entry.map_or("", |entry| entry.owner().name()).into(),
@@ -208,6 +210,7 @@ fn service(service: &EngineService, table: &Table, checked: Option<&checks::Row>
         quorum: checked.map(|row| row.has_quorum),
         persistence: service.settings.persistence.map(|persistence| persistence.timeout),
         netmask: service.settings.persistence.and_then(netmask),
+        one_packet: service.settings.one_packet,
         counters: counters(service.totals),
         real_servers: service
             .destinations
@@ -215,6 +218,15 @@ fn service(service: &EngineService, table: &Table, checked: Option<&checks::Row>
             .map(ours)
             .chain(taken_out.filter_map(|one| not_forwarded(one, health(one.id.0))))
             .collect(),
+    }
+}
+
+/// A service's virtual address and port; where there is none, that of no host, which tells the family.
+pub(crate) fn address_of(service: ServiceKey) -> SocketAddr {
+    match service {
+        ServiceKey::Address { address, .. } => address,
+        ServiceKey::Mark { family: Family::V4, .. } => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        ServiceKey::Mark { family: Family::V6, .. } => (Ipv6Addr::UNSPECIFIED, 0).into(),
     }
 }
 

@@ -30,6 +30,7 @@ pub fn drop_in(imported: &Imported, from: &str) -> (String, Vec<Remark>) {
         let Some(sentence) = obstacle(service, &written, &names, imported) else {
             services.push_str(&written);
             used.extend(names);
+            remarks.extend(rules_needed(service));
             continue;
         };
         comment(&sentence, &mut services);
@@ -92,14 +93,14 @@ pub(crate) fn quoted(text: &str) -> String {
 fn obstacles(service: &Service) -> Vec<String> {
     let mut obstacles = service.lacking.clone();
     match &service.id {
-        Id::Mark(_) => obstacles.push("services by firewall mark".to_owned()),
+        Id::Mark { mark: 0, .. } => obstacles.push("firewall mark 0".to_owned()),
         Id::Address { protocol, .. } if protocol != "tcp" && protocol != "udp" => {
             obstacles.push(format!("protocol {protocol}"));
         }
         Id::Address { address, .. } if address.port() == 0 && service.persistence.seconds.is_none() => {
             obstacles.push("services of all ports".to_owned());
         }
-        Id::Address { .. } => {}
+        Id::Address { .. } | Id::Mark { .. } => {}
     }
     obstacles.extend(persistence_obstacle(service));
     if !SCHEDULERS.contains(&service.scheduler.as_str()) {
@@ -108,10 +109,25 @@ fn obstacles(service: &Service) -> Vec<String> {
     obstacles
 }
 
+/// A mark is nothing without rules that say which packets have it.
+fn rules_needed(service: &Service) -> Option<Remark> {
+    let Id::Mark { mark, .. } = service.id else { return None };
+    let text = format!(
+        "{} needs tables [[mark]] in ulvs.toml that say which packets have mark {mark}, as the rules of iptables or nftables did",
+        service.id
+    );
+    Some(Remark { line: service.line, text })
+}
+
+/// IPVS takes it for every protocol; it means something for UDP.
+fn is_one_packet(service: &Service) -> bool {
+    service.one_packet && !matches!(&service.id, Id::Address { protocol, .. } if protocol != "udp")
+}
+
 /// What of persistence the director's file would refuse, and with it the whole drop-in.
 fn persistence_obstacle(service: &Service) -> Option<String> {
     let Persistence { seconds, netmask } = service.persistence;
-    let is_v6 = matches!(&service.id, Id::Address { address, .. } if address.is_ipv6());
+    let is_v6 = service.id.is_v6();
     match (seconds, netmask) {
         (Some(seconds), _) if !(1..=LONGEST).contains(&seconds) => Some(format!("persistence of {seconds} s")),
         (None, Some(_)) => Some("netmask without persistence".to_owned()),
@@ -127,8 +143,11 @@ fn written(service: &Service) -> String {
         Id::Address { protocol, address } => {
             let _ = writeln!(text, "address = \"{address}\"\nprotocol = \"{protocol}\"");
         }
-        Id::Mark(mark) => {
-            let _ = writeln!(text, "fwmark = {mark}");
+        Id::Mark { mark, is_v6 } => {
+            let _ = writeln!(text, "mark = {mark}");
+            if *is_v6 {
+                text.push_str("family = \"ipv6\"\n");
+            }
         }
     }
     let _ = writeln!(text, "scheduler = {}", quoted(&service.scheduler));
@@ -147,6 +166,9 @@ fn written(service: &Service) -> String {
             }
             None => {}
         }
+    }
+    if is_one_packet(service) {
+        text.push_str("one_packet = true\n");
     }
     guard(&service.guard, &mut text);
     service.real_servers.iter().for_each(|one| real_server(one, &mut text));

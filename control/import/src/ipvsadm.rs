@@ -57,6 +57,9 @@ struct Line<'a, N> {
     names: &'a N,
     is_addition: Option<bool>,
     service: Option<Id>,
+    /// Of a service by mark.
+    is_v6: bool,
+    one_packet: bool,
     scheduler: String,
     flags: Vec<String>,
     persistence: Persistence,
@@ -74,6 +77,8 @@ impl<'a, N: Names> Line<'a, N> {
             names,
             is_addition: None,
             service: None,
+            is_v6: false,
+            one_packet: false,
             scheduler: "wlc".to_owned(),
             flags: Vec::new(),
             persistence: Persistence::default(),
@@ -140,8 +145,8 @@ impl<'a, N: Names> Line<'a, N> {
             "-t" | "--tcp-service" => self.service = Some(self.named("tcp", value)?),
             "-u" | "--udp-service" => self.service = Some(self.named("udp", value)?),
             "--sctp-service" => self.service = Some(self.named("sctp", value)?),
-            "-f" | "--fwmark-service" => self.service = Some(Id::Mark(number(option, value)?)),
-            "-6" | "--ipv6" => self.lacking.push("IPv6 services by firewall mark".to_owned()),
+            "-f" | "--fwmark-service" => self.service = Some(Id::Mark { mark: number(option, value)?, is_v6: false }),
+            "-6" | "--ipv6" => self.is_v6 = true,
             "-s" | "--scheduler" => value.clone_into(&mut self.scheduler),
             "-b" | "--sched-flags" => self.flags = value.split(',').map(ToOwned::to_owned).collect(),
             "-p" | "--persistent" => {
@@ -150,7 +155,7 @@ impl<'a, N: Names> Line<'a, N> {
             }
             "-M" | "--netmask" => self.persistence.netmask = Some(value.parse()?),
             "--pe" => self.lacking.push(format!("persistence engine {value}")),
-            "-o" | "--ops" => self.lacking.push("one-packet scheduling".to_owned()),
+            "-o" | "--ops" => self.one_packet = true,
             "-r" | "--real-server" => self.server = Some(value.to_owned()),
             "-m" | "--masquerading" => self.method = "nat",
             "-g" | "--gatewaying" => self.method = "dr",
@@ -169,7 +174,10 @@ impl<'a, N: Names> Line<'a, N> {
     }
 
     fn finish(self, imported: &mut Imported) -> Result<(), String> {
-        let id = self.service.ok_or("it names no service (-t, -u, -f)")?;
+        let id = match self.service.ok_or("it names no service (-t, -u, -f)")? {
+            Id::Mark { mark, .. } => Id::Mark { mark, is_v6: self.is_v6 },
+            id @ Id::Address { .. } => id,
+        };
         for remark in self.remarks {
             imported.remark(self.number, remark);
         }
@@ -183,6 +191,7 @@ impl<'a, N: Names> Line<'a, N> {
                 scheduler: self.scheduler,
                 flags: self.flags,
                 persistence: self.persistence,
+                one_packet: self.one_packet,
                 lacking: self.lacking,
                 real_servers: Vec::new(),
                 guard: Guard::default(),
@@ -192,7 +201,7 @@ impl<'a, N: Names> Line<'a, N> {
         let server = self.server.ok_or("it names no real server (-r)")?;
         let protocol = match &id {
             Id::Address { protocol, .. } => protocol.clone(),
-            Id::Mark(_) => "tcp".to_owned(),
+            Id::Mark { .. } => "tcp".to_owned(),
         };
         let service = imported.services.iter_mut().find(|one| one.id == id);
         let service = service.ok_or_else(|| format!("there is no service {id} above"))?;

@@ -46,9 +46,9 @@ fn service(listed: &Listed, imported: &mut Imported) -> Service {
     const PERSISTENT: u32 = 1;
     const ONE_PACKET: u32 = 4;
     let spec = &listed.service;
-    let (mut lacking, mut persistence) = (Vec::new(), Persistence::default());
+    let mut persistence = Persistence::default();
     let id = match spec.id {
-        ServiceId::Mark { mark, .. } => Id::Mark(mark),
+        ServiceId::Mark { family, mark } => Id::Mark { mark, is_v6: family == Family::V6 },
         ServiceId::Address { protocol, address } => {
             let protocol = match protocol {
                 6 => "tcp".to_owned(),
@@ -62,9 +62,7 @@ fn service(listed: &Listed, imported: &mut Imported) -> Service {
     if spec.flags & PERSISTENT != 0 {
         persistence = persistence_of(spec);
     }
-    if spec.flags & ONE_PACKET != 0 {
-        lacking.push("one-packet scheduling".to_owned());
-    }
+    let one_packet = spec.flags & ONE_PACKET != 0;
     let flags = match spec.scheduler.as_str() {
         name @ ("sh" | "mh") => [(8, "fallback"), (16, "port")]
             .into_iter()
@@ -80,7 +78,8 @@ fn service(listed: &Listed, imported: &mut Imported) -> Service {
         scheduler: spec.scheduler.clone(),
         flags,
         persistence,
-        lacking,
+        one_packet,
+        lacking: Vec::new(),
         real_servers,
         guard: Guard::default(),
     }

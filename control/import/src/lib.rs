@@ -70,14 +70,29 @@ pub enum Id {
         address: SocketAddr,
     },
     /// By firewall mark.
-    Mark(u32),
+    Mark {
+        /// The mark.
+        mark: u32,
+        /// Whether it is of IPv6 packets.
+        is_v6: bool,
+    },
+}
+
+impl Id {
+    /// Whether its packets are of IPv6.
+    const fn is_v6(&self) -> bool {
+        match self {
+            Self::Address { address, .. } => address.is_ipv6(),
+            Self::Mark { is_v6, .. } => *is_v6,
+        }
+    }
 }
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address { protocol, address } => write!(f, "{protocol} {address}"),
-            Self::Mark(mark) => write!(f, "fwmark {mark}"),
+            Self::Mark { mark, is_v6 } => write!(f, "fwmark {mark}{}", if *is_v6 { " (IPv6)" } else { "" }),
         }
     }
 }
@@ -95,7 +110,9 @@ pub struct Service {
     pub flags: Vec<String>,
     /// Whether and how clients are remembered.
     pub persistence: Persistence,
-    /// What the director's file has no key for, in words: `one-packet scheduling`.
+    /// Whether each datagram is scheduled by itself.
+    pub one_packet: bool,
+    /// What the director's file has no key for, in words: `tunnel type gue`.
     pub lacking: Vec<String>,
     /// In the order of the source.
     pub real_servers: Vec<RealServer>,

@@ -123,7 +123,7 @@ fn service_spec(service: &ulvs_model::Service) -> ServiceSpec {
     ServiceSpec {
         id,
         scheduler: service.scheduler().name().to_owned(),
-        flags: service.settings().scheduler_flags.bits() | persistence.map_or(0, |_| Flags::PERSISTENT.bits()),
+        flags: flags(service.settings()),
         mask: u32::MAX,
         timeout: persistence.map_or(0, |persistence| persistence.timeout),
         netmask: match persistence.map_or(every_address, |persistence| persistence.netmask) {
@@ -132,6 +132,13 @@ fn service_spec(service: &ulvs_model::Service) -> ServiceSpec {
         },
         engine: String::new(),
     }
+}
+
+fn flags(settings: ulvs_model::ServiceSettings) -> u32 {
+    let flag = |flag: Flags, is_set| if is_set { flag.bits() } else { 0 };
+    settings.scheduler_flags.bits()
+        | flag(Flags::PERSISTENT, settings.persistence.is_some())
+        | flag(Flags::ONE_PACKET, settings.one_packet)
 }
 
 fn destination_spec(destination: &Destination) -> DestinationSpec {

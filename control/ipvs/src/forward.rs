@@ -1,5 +1,7 @@
 //! The table's entries in the datapath's words, as far as it has words for them yet.
 
+use std::num::NonZeroU32;
+
 use ulvs_model::{
     Destination, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, ServiceError, ServiceKey,
     ServiceSettings, Thresholds, Weight,
@@ -11,8 +13,8 @@ use crate::{Errno, Refusal};
 /// What the datapath can't forward rightly yet.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Obstacle {
-    /// A service by firewall mark.
-    #[error("services by firewall mark are not forwarded yet: give protocol, address and port")]
+    /// A service by the mark 0, which is none.
+    #[error("a firewall mark is not 0: packets without one have it")]
     Mark,
     /// Another protocol than TCP and UDP.
     #[error("protocol {0} is not forwarded yet: use TCP or UDP")]
@@ -23,9 +25,6 @@ pub enum Obstacle {
     /// Persistence by something in the packet.
     #[error("persistence engine \"{}\" is not there yet: clients would not keep their real server", .0.name())]
     Engine(PersistenceEngine),
-    /// One-packet scheduling.
-    #[error("one-packet scheduling is not there yet: leave out -o")]
-    OnePacket,
     /// A forwarding method that is neither NAT nor tunnel nor direct routing.
     #[error("forwarding method {0} is not there yet: use masquerading, tunnelling or direct routing")]
     Method(u8),
@@ -60,13 +59,11 @@ pub fn service(service: &Service) -> Result<ulvs_model::Service, Obstacle> {
 /// # Errors
 /// The first thing that can't be forwarded rightly.
 pub fn settings(id: &ServiceId, settings: &table::ServiceSettings) -> Result<ServiceSettings, Obstacle> {
-    if settings.flags.has(Flags::ONE_PACKET) && key(id)?.protocol == Protocol::Udp {
-        return Err(Obstacle::OnePacket);
-    }
     Ok(ServiceSettings {
         scheduler: settings.scheduler.kind().ok_or(Obstacle::NoScheduler)?,
         scheduler_flags: SchedulerFlags::from_bits(settings.flags.shown()),
         persistence: persistence(id, settings)?,
+        one_packet: settings.flags.has(Flags::ONE_PACKET),
     })
 }
 
@@ -91,7 +88,10 @@ fn persistence(id: &ServiceId, settings: &table::ServiceSettings) -> Result<Opti
 /// If the datapath has no such services.
 pub fn key(id: &ServiceId) -> Result<ServiceKey, Obstacle> {
     match id {
-        ServiceId::Mark { .. } => Err(Obstacle::Mark),
+        ServiceId::Mark { family, mark } => {
+            let mark = NonZeroU32::new(*mark).ok_or(Obstacle::Mark)?;
+            Ok(ServiceKey::Mark { family: (*family).into(), mark })
+        }
         ServiceId::Address { protocol, address } => {
             let known = u8::try_from(*protocol).ok().and_then(Protocol::from_number);
             Ok(ServiceKey::new(known.ok_or(Obstacle::Protocol(*protocol))?, *address))

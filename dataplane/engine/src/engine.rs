@@ -2,10 +2,12 @@
 
 mod ahead;
 mod inbound;
+mod one_packet;
 mod outbound;
 mod persist;
 mod reject;
 mod schedule;
+mod service;
 #[cfg(test)]
 mod tests;
 
@@ -65,6 +67,8 @@ struct Context<'a> {
     snapshot: &'a Snapshot,
     counters: &'a WorkerCounters,
     now: Ticks,
+    /// The port they came in by.
+    ingress: PortId,
 }
 
 impl Engine {
@@ -98,9 +102,9 @@ impl Engine {
         let count = frames.len().min(BURST).min(verdicts.len());
         let (frames, verdicts) = (&mut frames[..count], &mut verdicts[..count]);
         let Self { shared, own, staged } = self;
-        let cx = Context { shared, snapshot, counters: &shared.workers()[own.worker], now };
+        let cx = Context { shared, snapshot, counters: &shared.workers()[own.worker], now, ingress };
         let staged = &mut staged[..count];
-        let flows = cx.parse(ingress, frames, staged, verdicts);
+        let flows = cx.parse(frames, staged, verdicts);
         cx.look_up(flows, staged);
         if snapshot.services.are_many() {
             cx.look_ahead(flows, staged, own.worker);
@@ -135,14 +139,8 @@ impl Engine {
 impl Context<'_> {
     /// Says what each frame is. Flows are staged, and their home buckets asked for; the others have their verdicts.
     #[inline(always)]
-    fn parse<F: Frame>(
-        &self,
-        ingress: PortId,
-        frames: &[F],
-        staged: &mut [Staged],
-        verdicts: &mut [Verdict],
-    ) -> Frames {
-        let mac = self.snapshot.network.port(ingress).map_or([0; 6], |port| port.mac);
+    fn parse<F: Frame>(&self, frames: &[F], staged: &mut [Staged], verdicts: &mut [Verdict]) -> Frames {
+        let mac = self.snapshot.network.port(self.ingress).map_or([0; 6], |port| port.mac);
         let mut flows = 0;
         for (at, ((frame, staged), verdict)) in frames.iter().zip(staged).zip(verdicts).enumerate() {
             let bytes = frame.bytes();
@@ -342,8 +340,14 @@ fn ended(shared: &Shared, worker: usize, id: ConnId, was: Control) {
     }
     shared.live.ended(destination, !was.has(Control::INACTIVE));
     shared.workers()[worker].connections_ended.add(1);
-    if let Some(template) = entry.controller()
-        && !shared.table.let_go(template)
+    if let Some(template) = entry.controller() {
+        release(shared, template);
+    }
+}
+
+/// A template controls one connection less. In a crowded table one that proved of no use ends with its last connection.
+fn release(shared: &Shared, template: ConnId) {
+    if !shared.table.let_go(template)
         && shared.templates.are_many()
         && shared.table.entry(template).control().state() != State::Established
     {

@@ -1,15 +1,17 @@
 //! The vocabulary of IPVS, as values: services, destinations, forwarding methods, schedulers.
 //!
-//! One word per thing, and LVS's own: a *service* is a virtual service (VIP, port, protocol), a *destination* is a real
+//! One word per thing, and LVS's own: a *service* is a virtual service (VIP, port and protocol, or a firewall mark), a *destination* is a real
 //! server as one service sees it. Values here are validated; nothing here does I/O.
 
 mod destination;
+mod family;
 mod forward_method;
 mod persistence;
 mod protocol;
 mod scheduler_flags;
 mod scheduler_kind;
 mod service;
+mod service_key;
 mod service_set;
 mod service_settings;
 mod sysctls;
@@ -17,12 +19,14 @@ mod thresholds;
 mod weight;
 
 pub use destination::Destination;
+pub use family::Family;
 pub use forward_method::ForwardMethod;
 pub use persistence::{Netmask, Persistence};
 pub use protocol::Protocol;
 pub use scheduler_flags::SchedulerFlags;
 pub use scheduler_kind::SchedulerKind;
-pub use service::{Service, ServiceError, ServiceKey};
+pub use service::{Service, ServiceError};
+pub use service_key::ServiceKey;
 pub use service_set::ServiceSet;
 pub use service_settings::ServiceSettings;
 pub use sysctls::{Sysctl, Sysctls};

@@ -1,35 +1,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::{Destination, ForwardMethod, Netmask, Persistence, Protocol, SchedulerKind, ServiceSettings};
-
-/// What identifies a service: protocol, virtual IP address, port.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct ServiceKey {
-    /// Transport protocol.
-    pub protocol: Protocol,
-    /// The virtual IP address and port clients connect to.
-    pub address: SocketAddr,
-}
-
-impl ServiceKey {
-    /// A key of these parts.
-    pub const fn new(protocol: Protocol, address: SocketAddr) -> Self {
-        Self { protocol, address }
-    }
-
-    /// The virtual IP address.
-    pub const fn vip(&self) -> IpAddr {
-        self.address.ip()
-    }
-}
-
-impl fmt::Display for ServiceKey {
-    /// `tcp 192.0.2.100:80`, `udp [2001:db8::100]:53`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.protocol, self.address)
-    }
-}
+use crate::{Destination, Family, ForwardMethod, Netmask, Persistence, SchedulerKind, ServiceKey, ServiceSettings};
 
 /// A virtual service and its destinations.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -92,10 +64,10 @@ impl Service {
     /// # Errors
     /// If the address is not unicast, or the netmask not of its family.
     pub fn new(key: ServiceKey, settings: impl Into<ServiceSettings>) -> Result<Self, ServiceError> {
-        check_unicast(key.vip())?;
+        key.vip().map_or(Ok(()), check_unicast)?;
         let settings = settings.into();
         match settings.persistence {
-            Some(persistence) if persistence.netmask.is_v6() != key.address.is_ipv6() => {
+            Some(persistence) if persistence.netmask.is_v6() != (key.family() == Family::V6) => {
                 Err(ServiceError::NetmaskFamily(persistence))
             }
             _ => Ok(Self { key, settings, destinations: Vec::new() }),
@@ -174,7 +146,7 @@ impl Service {
 
     fn check(&self, destination: &Destination) -> Result<(), ServiceError> {
         check_unicast(destination.ip())?;
-        let crosses = destination.address.is_ipv4() != self.key.address.is_ipv4();
+        let crosses = Family::of(destination.ip()) != self.key.family();
         if crosses && destination.method != ForwardMethod::Tun {
             return Err(ServiceError::FamilyMismatch(destination.address, destination.method));
         }
@@ -194,7 +166,7 @@ fn check_unicast(ip: IpAddr) -> Result<(), ServiceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Thresholds, Weight};
+    use crate::{Protocol, Thresholds, Weight};
 
     fn service() -> Service {
         let key = ServiceKey::new(Protocol::Tcp, "192.0.2.100:80".parse().unwrap());

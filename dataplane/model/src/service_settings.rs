@@ -11,6 +11,8 @@ pub struct ServiceSettings {
     pub scheduler_flags: SchedulerFlags,
     /// Clients keep their real server.
     pub persistence: Option<Persistence>,
+    /// Each datagram is scheduled by itself, without a connection (ipvs-facts B.7). Of TCP it means nothing.
+    pub one_packet: bool,
 }
 
 impl From<SchedulerKind> for ServiceSettings {
@@ -20,12 +22,13 @@ impl From<SchedulerKind> for ServiceSettings {
 }
 
 impl fmt::Display for ServiceSettings {
-    /// `scheduler wlc`, `scheduler sh sh-fallback,sh-port persistent 600 mask 255.255.255.0`
+    /// `scheduler wlc`, `scheduler sh sh-fallback,sh-port persistent 600 mask 255.255.255.0`, `scheduler rr ops`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "scheduler {}", self.scheduler)?;
         if !self.scheduler_flags.is_empty() {
             write!(f, " {}", self.scheduler_flags.shown(self.scheduler).join(","))?;
         }
-        self.persistence.map_or(Ok(()), |persistence| write!(f, " {persistence}"))
+        self.persistence.map_or(Ok(()), |persistence| write!(f, " {persistence}"))?;
+        if self.one_packet { f.write_str(" ops") } else { Ok(()) }
     }
 }

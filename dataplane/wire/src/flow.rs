@@ -3,26 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Address family.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-#[repr(u8)]
-pub enum Family {
-    /// IPv4.
-    #[default]
-    V4 = 4,
-    /// IPv6.
-    V6 = 6,
-}
-
-impl Family {
-    /// The family of `ip`.
-    pub const fn of(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(_) => Self::V4,
-            IpAddr::V6(_) => Self::V6,
-        }
-    }
-}
+use ulvs_model::Family;
 
 /// An IP address as a number: IPv4 in the low 32 bits. The family stands beside it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]

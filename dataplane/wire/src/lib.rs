@@ -14,5 +14,6 @@ pub mod tcp;
 pub mod udp;
 
 pub use checksum::Delta;
-pub use flow::{Address, Ends, Family, FlowHasher, FlowKey};
+pub use flow::{Address, Ends, FlowHasher, FlowKey};
 pub use parse::{Kind, Malformed, Packet, parse};
+pub use ulvs_model::Family;

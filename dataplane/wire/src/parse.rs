@@ -1,10 +1,11 @@
 //! From bytes to offsets and a flow key, with every bound proved once.
 
+use ulvs_model::Family;
 use zerocopy::byteorder::network_endian::U16;
 use zerocopy::{FromBytes, IntoBytes};
 
 use crate::ethernet::{self, EthernetHeader};
-use crate::flow::{Address, Family, FlowKey};
+use crate::flow::{Address, FlowKey};
 use crate::ipv4::{self, Ipv4Header};
 use crate::ipv6::{self, Ipv6Header};
 use crate::tcp::{self, TcpHeader};

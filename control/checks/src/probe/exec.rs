@@ -4,6 +4,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::Command;
 use ulvs_config::ExecProbe;
+use ulvs_model::ServiceKey;
 
 use super::{Failure, Finding, Target};
 use crate::Share;
@@ -24,9 +25,16 @@ pub(super) async fn ask(probe: &ExecProbe, target: &Target) -> Result<Finding, F
     let mut command = Command::new(program);
     command.args(arguments.iter().map(filled)).env("ULVS_REAL_ADDRESS", &address).env("ULVS_REAL_PORT", &port);
     if let Some(service) = target.service {
-        command.env("ULVS_PROTOCOL", service.protocol.name());
-        command.env("ULVS_VIRTUAL_ADDRESS", service.vip().to_string());
-        command.env("ULVS_VIRTUAL_PORT", service.address.port().to_string());
+        match service {
+            ServiceKey::Address { protocol, address } => {
+                command.env("ULVS_PROTOCOL", protocol.name());
+                command.env("ULVS_VIRTUAL_ADDRESS", address.ip().to_string());
+                command.env("ULVS_VIRTUAL_PORT", address.port().to_string());
+            }
+            ServiceKey::Mark { mark, .. } => {
+                command.env("ULVS_MARK", mark.to_string());
+            }
+        }
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).kill_on_drop(true);
     let mut child =

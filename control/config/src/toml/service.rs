@@ -1,8 +1,9 @@
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use ::toml::de::DeValue;
-use ulvs_model::{Persistence, SchedulerKind, Weight};
+use ulvs_model::{Family, Persistence, Protocol, SchedulerKind, ServiceKey, Weight};
 
 use super::table::Table;
 use super::value::{boolean, number, parsed, string, text, written};
@@ -12,16 +13,52 @@ use crate::problems::{At, Problems, Span};
 /// One `[[service]]` with its real servers.
 pub(super) fn read(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftService {
     DraftService {
-        protocol: table.required("protocol", "\"tcp\"", problems, parsed).map(|protocol| protocol.value),
-        address: table.required("address", "\"192.0.2.100:80\"", problems, address),
+        key: key(table, problems),
         scheduler: table.or("scheduler", SchedulerKind::default(), problems, parsed),
         flags: table.list("flags", problems, text).map_or_else(Vec::new, |flags| flags.value),
         persistence: table
             .optional("persistence", problems, number(1..=Persistence::LONGEST))
             .map(|seconds| seconds.value),
         netmask: table.optional("netmask", problems, netmask),
+        one_packet: table.optional("one_packet", problems, boolean),
         real_servers: table.sections("real_server", problems, real_server),
         checked: checked(table, problems),
+    }
+}
+
+/// An address and a protocol, or a mark and perhaps a family.
+fn key(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<At<ServiceKey>> {
+    let mark = table.optional("mark", problems, mark);
+    let family = table.optional("family", problems, family);
+    if !table.has("mark") {
+        if let Some(At { span, .. }) = family {
+            problems.wrong(span, "`family` is of a service by mark: the address says it of this one");
+        }
+        let protocol = table.required("protocol", "\"tcp\"", problems, parsed);
+        let address = table.required("address", "\"192.0.2.100:80\"", problems, address);
+        let (protocol, address) = (protocol?.value, address?);
+        return Some(At { value: ServiceKey::new(protocol, address.value), span: address.span });
+    }
+    let protocol = table.optional("protocol", problems, parsed::<Protocol>).map(|found| ("protocol", found.span));
+    let address = table.optional("address", problems, address).map(|found| ("address", found.span));
+    for (key, span) in protocol.into_iter().chain(address) {
+        problems
+            .wrong(span, format!("`{key}`: a service by mark has none, for the rules in [[mark]] say what it is for"));
+    }
+    let At { value: mark, span } = mark?;
+    Some(At { value: ServiceKey::Mark { family: family.map(|family| family.value).unwrap_or_default(), mark }, span })
+}
+
+fn mark(value: &DeValue<'_>) -> Result<NonZeroU32, String> {
+    let mark = number(1..=u32::MAX)(value)?;
+    NonZeroU32::new(mark).ok_or_else(|| "a mark is not 0".to_owned())
+}
+
+fn family(value: &DeValue<'_>) -> Result<Family, String> {
+    match string(value)? {
+        "ipv4" => Ok(Family::V4),
+        "ipv6" => Ok(Family::V6),
+        other => Err(format!("expected \"ipv4\" or \"ipv6\", found \"{}\"", other.escape_debug())),
     }
 }
 

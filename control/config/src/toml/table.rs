@@ -35,6 +35,11 @@ impl<'a, 'i> Table<'a, 'i> {
         self.span.clone()
     }
 
+    /// Whether a key is there, right or wrong.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
     /// The value of an optional key.
     ///
     /// `read` says in a sentence why a value is wrong.

@@ -104,7 +104,7 @@ pub(super) fn validate(
 /// It is a destination of the service as any other, but for not being one of its real servers.
 fn sorry_server(draft: DraftRealServer, service: &Service, problems: &mut Problems) -> Option<Destination> {
     let (ip, method) = (draft.ip?, draft.method?);
-    let served = service.key().address.port();
+    let served = service.key().port();
     let address = SocketAddr::new(ip.value, draft.port.unwrap_or(served));
     if method != ForwardMethod::Nat && address.port() != served {
         problems.wrong(ip.span, super::services::only_nat_changes_ports(ip.value, served));

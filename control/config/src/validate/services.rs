@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use ulvs_model::{
-    Destination, ForwardMethod, Netmask, Persistence, SchedulerFlags, SchedulerKind, Service, ServiceKey, ServiceSet,
-    ServiceSettings, Thresholds,
+    Destination, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, SchedulerKind, Service,
+    ServiceKey, ServiceSet, ServiceSettings, Thresholds,
 };
 
 use super::checks::{self, Names};
@@ -51,19 +51,19 @@ struct Services<'a> {
 impl Services<'_> {
     fn add(&mut self, draft: DraftService, file: usize, problems: &mut Problems) {
         let limit = self.limit;
-        let (Some(protocol), Some(address)) = (draft.protocol, draft.address) else { return };
-        let key = ServiceKey::new(protocol, address.value);
+        let Some(At { value: key, span }) = draft.key else { return };
         let scheduler_flags = flags(draft.scheduler, draft.flags, problems);
-        let persistence = persistence(draft.persistence, draft.netmask.as_ref(), address.value.is_ipv6(), problems);
-        if address.value.port() == 0 && persistence.is_none() {
+        let persistence = persistence(draft.persistence, draft.netmask.as_ref(), key.family() == Family::V6, problems);
+        if key.mark().is_none() && key.port() == 0 && persistence.is_none() {
             let message =
                 "port 0 stands for all ports, which takes `persistence`: write it, or the port that is served";
-            return problems.wrong(address.span, message);
+            return problems.wrong(span, message);
         }
-        let settings = ServiceSettings { scheduler: draft.scheduler, scheduler_flags, persistence };
+        let one_packet = one_packet(draft.one_packet, key, problems);
+        let settings = ServiceSettings { scheduler: draft.scheduler, scheduler_flags, persistence, one_packet };
         let mut service = match Service::new(key, settings) {
             Ok(service) => service,
-            Err(error) => return problems.wrong(address.span, error.to_string()),
+            Err(error) => return problems.wrong(span, error.to_string()),
         };
         let mut draft_checked = draft.checked;
         if !draft_checked.checks.is_empty() || draft.real_servers.iter().any(|one| one.checks.is_some()) {
@@ -83,17 +83,28 @@ impl Services<'_> {
                 "there are more than {} real servers up to this service: raise `capacity` of [destinations]",
                 limit.capacity
             );
-            problems.wrong(address.span.clone(), message);
+            problems.wrong(span.clone(), message);
         }
         self.room = self.room.saturating_sub(service.destinations().len());
         if self.set.add(service).is_ok() {
-            self.places.insert(key, Place { file, at: address.span.start });
+            self.places.insert(key, Place { file, at: span.start });
         } else {
             let first = self.places.get(&key).map_or_else(|| "above".to_owned(), |first| first.shown(file, self.texts));
             let message = format!("service {key} is there already, {first}: remove one, or join their real servers");
-            problems.wrong(address.span, message);
+            problems.wrong(span, message);
         }
     }
+}
+
+/// It is of UDP, and of marks for what of their packets is UDP.
+fn one_packet(draft: Option<At<bool>>, key: ServiceKey, problems: &mut Problems) -> bool {
+    let Some(At { value, span }) = draft else { return false };
+    if let (true, Some(protocol)) = (value, key.protocol())
+        && protocol != Protocol::Udp
+    {
+        problems.wrong(span, format!("`one_packet` is for UDP: {protocol} has connections, so leave it out"));
+    }
+    value
 }
 
 /// What `persistence` and `netmask` say together.
@@ -130,7 +141,7 @@ fn persistence(
 /// Its address, if it could be added.
 fn add(draft: DraftRealServer, service: &mut Service, problems: &mut Problems) -> Option<SocketAddr> {
     let (ip, method) = (draft.ip?, draft.method?);
-    let served = service.key().address.port();
+    let served = service.key().port();
     let port = draft.port.unwrap_or(served);
     if method != ForwardMethod::Nat && port != served {
         problems.wrong(ip.span, only_nat_changes_ports(ip.value, served));

@@ -3,23 +3,25 @@
 mod removal;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use ulvs_api::{Changed, DrainQuery, DrainRequest, DrainStatus, Drained};
-use ulvs_ipvs::table::{Command, Deadline, Destination, DestinationId, Drain, Owner, ServiceId};
+use ulvs_ipvs::table::{Command, Deadline, Destination, DestinationId, Drain, Family, Owner, ServiceId};
 use ulvs_ipvs::{Counters, Errno, Refusal};
 use ulvs_model::{Protocol, ServiceKey};
 
 use crate::ipvs::Director;
+use crate::status::address_of;
 
 pub(crate) use removal::run;
 
 /// Does it, and returns when all workers forward so.
 pub(crate) async fn apply(director: &Arc<Director>, request: &DrainRequest) -> Result<Changed, Refusal> {
-    let DrainRequest { protocol, service, real_server, drain, remove_within } = request;
+    let DrainRequest { protocol, service, mark, real_server, drain, remove_within } = request;
     let wanted = into_table(*drain, *remove_within, since_1970())?;
-    let (service, known) = find(director, protocol, *service, *real_server)?;
+    let (service, known) = find(director, protocol, *service, *mark, *real_server)?;
     let command = Command::Drain(service, known.id, wanted);
     let changes = director.change_by(move |_| vec![command], Owner::Api).await?;
     for line in &changes {
@@ -30,7 +32,7 @@ pub(crate) async fn apply(director: &Arc<Director>, request: &DrainRequest) -> R
 
 /// How far it is.
 pub(crate) fn status(director: &Director, query: &DrainQuery) -> Result<DrainStatus, Refusal> {
-    let (service, known) = find(director, &query.protocol, query.service, query.real_server)?;
+    let (service, known) = find(director, &query.protocol, query.service, query.mark, query.real_server)?;
     Ok(status_of(director, &service, &known))
 }
 
@@ -45,8 +47,9 @@ pub(crate) fn list(director: &Director) -> Vec<Drained> {
     let row = |(service, one): (ServiceId, Destination)| {
         let key = ulvs_ipvs::forward::key(&service).ok()?;
         Some(Drained {
-            protocol: key.protocol.name().into(),
-            service: key.address,
+            protocol: key.protocol().map_or("fwm", Protocol::name).into(),
+            service: address_of(key),
+            mark: key.mark().map(NonZeroU32::get),
             real_server: one.id.0,
             status: status_of(director, &service, &one),
         })
@@ -70,12 +73,16 @@ fn find(
     director: &Director,
     protocol: &str,
     address: SocketAddr,
+    mark: Option<u32>,
     real_server: SocketAddr,
 ) -> Result<(ServiceId, Destination), Refusal> {
     let unknown = || Refusal::because(Errno::NoSuch, format!("there is no service {protocol} {address}"));
-    let protocol: Protocol = protocol.parse().map_err(|_| unknown())?;
-    let service = ServiceId::from(ServiceKey::new(protocol, address));
+    let service = match mark {
+        Some(mark) => ServiceId::Mark { family: Family::of(address.ip()), mark },
+        None => ServiceKey::new(protocol.parse().map_err(|_| unknown())?, address).into(),
+    };
     director.look(|table| {
+        let unknown = || Refusal::because(Errno::NoSuch, format!("there is no service {service}"));
         let known = table.service(&service).ok_or_else(unknown)?.destination(&DestinationId(real_server));
         let missing = || Refusal::because(Errno::NoEntry, format!("{service} has no real server {real_server}"));
         Ok((service, *known.ok_or_else(missing)?))

@@ -6,6 +6,9 @@ use ulvs_model::{Netmask, Persistence, SchedulerFlags, SchedulerKind};
 
 use super::{InField, known, named};
 
+/// Its number among IP's protocols.
+const UDP: u16 = 17;
+
 /// Adds a service.
 pub(super) fn added(table: &Table, said: &ServiceEdit) -> Result<Command, InField> {
     let id = named(&said.service)?;
@@ -81,6 +84,13 @@ fn merged(mut spec: ServiceSpec, said: &ServiceEdit) -> Result<ServiceSpec, InFi
             return Err(("netmask", "it is of clients that are remembered: say `persistence` as well".to_owned()));
         }
         spec.netmask = number(netmask(text, &spec.id)?);
+    }
+    if let Some(is_one_packet) = said.one_packet {
+        if is_one_packet && matches!(&spec.id, ServiceId::Address { protocol, .. } if *protocol != UDP) {
+            return Err(("one_packet", "it is for UDP: other protocols have connections".to_owned()));
+        }
+        let bit = Flags::ONE_PACKET.bits();
+        spec.flags = if is_one_packet { spec.flags | bit } else { spec.flags & !bit };
     }
     if let ServiceId::Address { address, .. } = &spec.id
         && address.port() == 0

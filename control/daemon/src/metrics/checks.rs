@@ -30,8 +30,8 @@ pub(super) fn gather(
         changes.with_label_values(&service).inc_by(row.quorum_changes);
         for (address, (is_up, count)) in row.real_servers {
             let (ip, port) = (address.ip().to_string(), address.port().to_string());
-            let [proto, local, local_port] = service;
-            let labels = [proto, local, local_port, &ip, &port];
+            let [proto, local, local_port, mark] = service;
+            let labels = [proto, local, local_port, mark, &ip, &port];
             up.with_label_values(&labels).set(is_up.into());
             turns.with_label_values(&labels).inc_by(count);
         }

@@ -34,6 +34,9 @@ struct Settings {
     method: &'static str,
     weight: u32,
     persistence: Persistence,
+    one_packet: bool,
+    /// Of a service by mark.
+    is_v6: Option<bool>,
     lacking: Vec<String>,
     manner: Manner,
     guard: Guard,
@@ -68,10 +71,13 @@ fn virtual_server(
     let has_port = |target: &Target| matches!(target, Target::Address(address) if address.port() > 0);
     let real_servers = real_servers(statement, &settings, targets.iter().all(has_port), checks, imported);
     let guard = guard(&settings, &real_servers, statement, imported);
+    // As keepalived has it: what is said, or else the family of the real servers.
+    let of_real_servers = || real_servers.first().is_some_and(|found| found.one.address.is_ipv6());
+    let is_v6 = settings.is_v6.unwrap_or_else(of_real_servers);
     for target in targets {
         let id = match target {
             Target::Address(address) => Id::Address { protocol: settings.protocol.clone(), address },
-            Target::Mark(mark) => Id::Mark(mark),
+            Target::Mark(mark) => Id::Mark { mark, is_v6 },
         };
         if imported.services.iter().any(|one| one.id == id) {
             imported.remark(statement.line, format!("{id} is there already; this one is left out"));
@@ -83,6 +89,7 @@ fn virtual_server(
             scheduler: settings.scheduler.clone(),
             flags: settings.flags.clone(),
             persistence: settings.persistence,
+            one_packet: settings.one_packet,
             lacking: settings.lacking.clone(),
             real_servers: real_servers.iter().map(|found| found.one.clone()).collect(),
             guard: guard.clone(),
@@ -131,6 +138,8 @@ fn settings(statement: &Statement, imported: &mut Imported) -> Settings {
         method: "nat",
         weight: 1,
         persistence: Persistence::default(),
+        one_packet: false,
+        is_v6: None,
         lacking: Vec::new(),
         manner: Manner::default(),
         guard: Guard::default(),
@@ -157,7 +166,8 @@ impl Settings {
             },
             "protocol" => self.protocol = value.to_lowercase(),
             "mh-port" | "mh-fallback" | "sh-port" | "sh-fallback" => self.flags.push(keyword.to_owned()),
-            "ops" => self.lacking.push("one-packet scheduling".to_owned()),
+            "ops" => self.one_packet = true,
+            "ip_family" => self.is_v6 = Some(value == "inet6"),
             "persistence_timeout" if value.is_empty() => self.persistence.seconds = Some(PERSISTENCE),
             "persistence_timeout" => match value.parse() {
                 Ok(seconds) => self.persistence.seconds = Some(seconds),
@@ -172,7 +182,7 @@ impl Settings {
                 Ok(weight) => self.weight = weight,
                 Err(_) => imported.remark(said.line, format!("weight {value}: a number was expected; 1 is taken")),
             },
-            "ip_family" | "real_server" => {}
+            "real_server" => {}
             _ => self.take_of_checks(said, imported),
         }
     }

@@ -97,7 +97,30 @@ impl fmt::Display for ServiceId {
 
 impl From<ulvs_model::ServiceKey> for ServiceId {
     fn from(key: ulvs_model::ServiceKey) -> Self {
-        Self::Address { protocol: key.protocol.number().into(), address: key.address }
+        match key {
+            ulvs_model::ServiceKey::Address { protocol, address } => {
+                Self::Address { protocol: protocol.number().into(), address }
+            }
+            ulvs_model::ServiceKey::Mark { family, mark } => Self::Mark { family: family.into(), mark: mark.get() },
+        }
+    }
+}
+
+impl From<ulvs_model::Family> for Family {
+    fn from(family: ulvs_model::Family) -> Self {
+        match family {
+            ulvs_model::Family::V4 => Self::V4,
+            ulvs_model::Family::V6 => Self::V6,
+        }
+    }
+}
+
+impl From<Family> for ulvs_model::Family {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::V4 => Self::V4,
+            Family::V6 => Self::V6,
+        }
     }
 }
 

@@ -1,13 +1,15 @@
 //! Whatever bytes come.
 
+use std::num::NonZeroU32;
+
 use proptest::prelude::*;
 use serde::Deserialize;
 use ulvs_ipvs::codec::{FAMILY_ID, Messages, Request};
 use ulvs_ipvs::table::Command;
 use ulvs_ipvs::{Access, file, forward};
 use ulvs_model::{
-    Destination, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, SchedulerKind, Service, ServiceKey,
-    ServiceSettings, Thresholds, Weight,
+    Destination, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, SchedulerKind, Service,
+    ServiceKey, ServiceSettings, Thresholds, Weight,
 };
 
 use crate::rig::{Rig, request, unhex};
@@ -52,8 +54,12 @@ fn services() -> impl Strategy<Value = Service> {
             netmask: if ip.is_ipv4() { Netmask::V4(mask.into()) } else { Netmask::V6(length) },
         });
         let scheduler_flags = SchedulerFlags::from_bits(bits);
-        let settings = ServiceSettings { scheduler, scheduler_flags, persistence };
-        let mut service = Service::new(ServiceKey::new(protocol, (ip, port).into()), settings).unwrap();
+        let settings = ServiceSettings { scheduler, scheduler_flags, persistence, one_packet: bits & 1 != 0 };
+        let key = match NonZeroU32::new(bits).filter(|_| port % 4 == 0) {
+            Some(mark) => ServiceKey::Mark { family: Family::of(ip), mark },
+            None => ServiceKey::new(protocol, (ip, port).into()),
+        };
+        let mut service = Service::new(key, settings).unwrap();
         for (index, (weight, method, upper)) in (1..).zip(weights) {
             let address =
                 if ip.is_ipv4() { [10, 0, 2, index].into() } else { [0x2001, 0, 0, 0, 0, 0, 0, index.into()].into() };

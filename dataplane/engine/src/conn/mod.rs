@@ -11,6 +11,7 @@ mod listed;
 mod local;
 #[cfg(all(test, loom))]
 mod loom_model;
+mod one_packet;
 mod pool;
 mod quiescence;
 mod table;

@@ -276,7 +276,7 @@ fn flags(new: &NewConnection) -> u16 {
 }
 
 /// What the rewrite of a request does to its IP and its TCP or UDP checksum. Replies have the inverse.
-fn deltas(new: &NewConnection) -> (Delta, Delta) {
+pub(super) fn deltas(new: &NewConnection) -> (Delta, Delta) {
     if new.method != ForwardMethod::Nat || new.role == Role::Template {
         return (Delta::NONE, Delta::NONE);
     }

@@ -4,7 +4,7 @@ use ulvs_wire::{Address, FlowKey, Packet};
 
 use crate::conn::{Contended, Refused, Role, Table, Template};
 use crate::proto::State;
-use crate::snapshot::{FTP, Persistence, ServiceView};
+use crate::snapshot::{ANY, FTP, Persistence, ServiceView, mark_as_address};
 use crate::verdict::DropReason;
 
 use super::schedule::{Choice, new};
@@ -54,9 +54,16 @@ impl Own {
 fn template_key(packet: &Packet, service: &ServiceView, persistence: &Persistence) -> FlowKey {
     let key = &packet.key;
     let is_own_port = key.destination_port() == service.port();
-    let port = if is_own_port && service.port() != FTP { service.port() } else { 0 };
     let client = Address(key.source().0 & persistence.mask);
-    FlowKey::new(key.protocol(), key.family(), (client, 0), (key.destination(), port))
+    match service.key.mark() {
+        Some(mark) if !is_own_port => {
+            FlowKey::new(ANY, key.family(), (client, 0), (mark_as_address(mark.get(), key.family()), 0))
+        }
+        _ => {
+            let port = if is_own_port && service.port() != FTP { service.port() } else { 0 };
+            FlowKey::new(key.protocol(), key.family(), (client, 0), (key.destination(), port))
+        }
+    }
 }
 
 /// The template with this key, if there is one and its destination can still be used; one that can't is expelled.

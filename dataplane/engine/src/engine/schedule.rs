@@ -31,6 +31,7 @@ impl Own {
         packet: &Packet,
         home: Home,
     ) -> Verdict {
+        let key = &packet.key;
         let Some(service) = cx.service_of(packet) else {
             return Verdict::Punt(PuntReason::NotAService);
         };
@@ -43,6 +44,9 @@ impl Own {
             None => Ok(self.choose(cx, packet, service)),
         };
         match choice {
+            Ok(Some(choice)) if service.one_packet && key.protocol() == parse::UDP => {
+                self.send_once(cx, frame, packet, choice)
+            }
             Ok(Some(choice)) => self.open(cx, frame, packet, home, choice),
             Ok(None) => self.leave(cx, frame, packet, service),
             Err(reason) => Verdict::Drop(reason),
@@ -57,7 +61,7 @@ impl Own {
     /// The scheduler's choice for a packet of a service without persistence.
     fn choose(&self, cx: &Context<'_>, packet: &Packet, service: &ServiceView) -> Option<Choice> {
         // Found as a service of FTP or of all ports: without persistence such a packet goes nowhere.
-        if packet.key.destination_port() != service.port() {
+        if packet.key.destination_port() != service.port() && !service.is_marked() {
             return None;
         }
         let destination = service.pick(&self.request(cx, packet))?;
@@ -137,15 +141,6 @@ impl Own {
             return Verdict::Punt(PuntReason::NotAService);
         }
         self.reject_to_client(cx, frame, packet, Error::PortUnreachable, DropReason::NoDestination)
-    }
-}
-
-impl<'a> Context<'a> {
-    /// The service a packet is for.
-    #[inline]
-    pub(super) fn service_of(&self, packet: &Packet) -> Option<&'a ServiceView> {
-        let key = &packet.key;
-        self.snapshot.services.find(key.destination(), key.destination_port(), key.protocol(), key.family())
     }
 }
 

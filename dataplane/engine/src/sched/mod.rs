@@ -23,8 +23,6 @@ mod rr;
 mod sed;
 mod sh;
 mod siphash;
-#[cfg(test)]
-mod tests;
 mod twos;
 mod wlc;
 mod wrr;

@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ulvs_model::{Destination, ForwardMethod, SchedulerKind, Service, ServiceKey, ServiceSettings, Sysctls, Weight};
-use ulvs_wire::Family;
 
 use crate::counters::Totals;
 use crate::proto::Timeouts;
@@ -20,8 +19,8 @@ use crate::shared::Shared;
 use crate::time::Ticks;
 
 use super::{
-    Addresses, CompileError, DestinationId, DestinationView, Destinations, Network, NetworkView, PortId, ServiceView,
-    Services, Snapshot,
+    Addresses, CompileError, DestinationId, DestinationView, Destinations, MarkRule, Marks, Network, NetworkView,
+    PortId, ServiceView, Services, Snapshot,
 };
 
 /// A service as the compiler keeps it.
@@ -63,6 +62,7 @@ pub struct Compiler {
     generations: u32,
     trash: HashMap<(ServiceKey, SocketAddr), DestinationId>,
     services: Services,
+    marks: Arc<Marks>,
     destinations: Destinations,
     translated: Addresses,
     network: Arc<NetworkView>,
@@ -76,6 +76,7 @@ impl Compiler {
     pub fn new(shared: Arc<Shared>) -> Self {
         Self {
             services: Services::new(shared.hasher()),
+            marks: Arc::default(),
             shared,
             records: HashMap::new(),
             slots: Vec::new(),
@@ -95,6 +96,7 @@ impl Compiler {
     pub fn snapshot(&self) -> Snapshot {
         Snapshot {
             services: self.services.clone(),
+            marks: Arc::clone(&self.marks),
             destinations: self.destinations.clone(),
             translated: self.translated.clone(),
             network: Arc::clone(&self.network),
@@ -122,6 +124,11 @@ impl Compiler {
     /// Sets IPVS's switches.
     pub fn set_sysctls(&mut self, sysctls: Sysctls) {
         self.sysctls = sysctls;
+    }
+
+    /// Changes which packets have a firewall mark.
+    pub fn set_marks(&mut self, rules: &[MarkRule]) {
+        self.marks = Arc::new(Marks::new(rules));
     }
 
     /// Changes what is known of the network.
@@ -339,7 +346,7 @@ impl Compiler {
         let Some(record) = self.records.get(&key) else { return };
         let listed = self.listed(record);
         let ServiceSettings { scheduler, scheduler_flags, .. } = record.settings;
-        let family = Family::of(key.vip());
+        let family = key.family();
         let workers = self.shared.capacity().workers;
         let scheduler =
             Scheduler::new((scheduler, scheduler_flags), family, &listed, Arc::clone(&record.memory), workers);
@@ -347,7 +354,7 @@ impl Compiler {
         for one in &listed {
             self.shared.live.watch(one.candidate.id, scheduler.watches());
         }
-        self.services.set(Arc::new(ServiceView::new(key, scheduler, record.settings.persistence)));
+        self.services.set(Arc::new(ServiceView::new(key, scheduler, &record.settings)));
     }
 }
 

@@ -6,7 +6,9 @@ mod addresses;
 mod compiler;
 mod destinations;
 mod error;
+mod marks;
 mod network;
+mod place;
 mod services;
 mod status;
 
@@ -14,8 +16,11 @@ pub(crate) use addresses::Addresses;
 pub use compiler::Compiler;
 pub(crate) use destinations::{DestinationView, Destinations};
 pub use error::CompileError;
+pub use marks::MarkRule;
+pub(crate) use marks::Marks;
 pub use network::{HopId, Neighbour, Network, Port, Route};
 pub(crate) use network::{Lookup, NetworkView};
+pub(crate) use place::{ANY, mark_as_address};
 pub(crate) use services::{FTP, FTP_DATA, Persistence, ServiceView, Services};
 pub use status::{DestinationStatus, Reach, ServiceStatus};
 
@@ -37,6 +42,7 @@ pub struct DestinationId(pub u32);
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub(crate) services: Services,
+    pub(crate) marks: Arc<Marks>,
     pub(crate) destinations: Destinations,
     /// Real servers that have or had NAT connections: their replies must not leave untranslated.
     pub(crate) translated: Addresses,

@@ -1,15 +1,16 @@
-//! Services by address, port and protocol, in shards that snapshots share.
+//! Services by address, port and protocol or by mark, in shards that snapshots share.
 
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use ulvs_model::ServiceKey;
+use ulvs_model::{ServiceKey, ServiceSettings};
 use ulvs_wire::{Address, Family, FlowHasher, parse};
 
 use crate::live::LiveConnections;
 use crate::sched::{Request, Scheduler};
 use crate::time::ticks;
 
+use super::place::{ANY, Place};
 use super::{Addresses, DestinationId};
 
 const SHARDS: usize = 1024;
@@ -39,20 +40,28 @@ impl Persistence {
 #[derive(Debug)]
 pub(crate) struct ServiceView {
     pub(crate) key: ServiceKey,
-    /// The key's address, as packets have it.
-    vip: (Address, Family),
+    /// What it is found by.
+    place: Place,
     scheduler: Scheduler,
     pub(crate) persistence: Option<Persistence>,
+    /// Each datagram is scheduled by itself (ipvs-facts B.7).
+    pub(crate) one_packet: bool,
 }
 
 impl ServiceView {
-    pub(crate) fn new(key: ServiceKey, scheduler: Scheduler, persistence: Option<ulvs_model::Persistence>) -> Self {
-        Self { key, vip: vip(&key), scheduler, persistence: persistence.map(Persistence::of) }
+    pub(crate) fn new(key: ServiceKey, scheduler: Scheduler, settings: &ServiceSettings) -> Self {
+        let persistence = settings.persistence.map(Persistence::of);
+        Self { key, place: Place::of(&key), scheduler, persistence, one_packet: settings.one_packet }
     }
 
     /// The port it serves; 0: all.
     pub(crate) const fn port(&self) -> u16 {
-        self.key.address.port()
+        self.place.port
+    }
+
+    /// It is one by firewall mark.
+    pub(crate) const fn is_marked(&self) -> bool {
+        self.place.protocol == ANY
     }
 
     /// Asks for what the next pick reads, as far as this line tells.
@@ -84,13 +93,15 @@ pub(crate) struct Services {
     of_family: [u32; 2],
     /// How many of them are also found by other ports than their own.
     wide: u32,
+    /// How many of them are found by a mark.
+    marked: u32,
     hasher: FlowHasher,
 }
 
 impl Services {
     pub(crate) fn new(hasher: FlowHasher) -> Self {
         let empty = Arc::new(Shard::new());
-        Self { shards: vec![empty; SHARDS], vips: Addresses::default(), of_family: [0; 2], wide: 0, hasher }
+        Self { shards: vec![empty; SHARDS], vips: Addresses::default(), of_family: [0; 2], wide: 0, marked: 0, hasher }
     }
 
     /// The service a packet to this address and port is for (ipvs-facts B.5.2): one of this port, or one of FTP if the port
@@ -108,14 +119,24 @@ impl Services {
         ftp.or_else(|| self.exact(to, 0, protocol, family))
     }
 
-    fn exact(&self, to: Address, port: u16, protocol: u8, family: Family) -> Option<&ServiceView> {
-        let hash = self.hasher.service(to, port, protocol, family);
-        let shard = &self.shards[shard_index(hash)];
-        let same = |service: &Arc<ServiceView>| {
-            let key = &service.key;
-            service.vip == (to, family) && key.address.port() == port && key.protocol.number() == protocol
-        };
-        shard.find(hash, same).map(|service| &**service)
+    fn exact(&self, address: Address, port: u16, protocol: u8, family: Family) -> Option<&ServiceView> {
+        self.at(Place { address, family, port, protocol })
+    }
+
+    fn at(&self, place: Place) -> Option<&ServiceView> {
+        let hash = place.hash(self.hasher);
+        self.shards[shard_index(hash)].find(hash, |service| service.place == place).map(|service| &**service)
+    }
+
+    /// Whether there is any service by mark, and so a reason to ask for a packet's.
+    #[inline]
+    pub(crate) const fn are_marked(&self) -> bool {
+        self.marked > 0
+    }
+
+    /// The service of packets with this mark; 0: they have none.
+    pub(crate) fn of_mark(&self, mark: u32, family: Family) -> Option<&ServiceView> {
+        if mark == 0 { None } else { self.at(Place::marked(mark, family)) }
     }
 
     /// Whether there are so many that a worker's cache may not hold what their schedulers use.
@@ -136,29 +157,35 @@ impl Services {
     pub(crate) fn set(&mut self, service: Arc<ServiceView>) {
         let key = service.key;
         let hasher = self.hasher;
-        let (hash, shard) = self.shard_of(&key);
+        let (hash, shard) = self.shard_of(service.place);
         if let Some(place) = shard.find_mut(hash, |other| other.key == key) {
             *place = service;
         } else {
-            shard.insert_unique(hash, service, |other| hash_of(hasher, &other.key));
-            self.vips.add(key.vip());
-            self.of_family[family_index(vip(&key).1)] += 1;
+            shard.insert_unique(hash, service, |other| other.place.hash(hasher));
+            if let Some(vip) = key.vip() {
+                self.vips.add(vip);
+            }
+            self.of_family[family_index(key.family())] += 1;
             self.wide += u32::from(is_wide(&key));
+            self.marked += u32::from(key.mark().is_some());
         }
     }
 
     pub(crate) fn remove(&mut self, key: &ServiceKey) {
-        let (hash, shard) = self.shard_of(key);
+        let (hash, shard) = self.shard_of(Place::of(key));
         if let Ok(found) = shard.find_entry(hash, |other| other.key == *key) {
             found.remove();
-            self.of_family[family_index(vip(key).1)] -= 1;
+            self.of_family[family_index(key.family())] -= 1;
             self.wide -= u32::from(is_wide(key));
-            self.vips.remove(key.vip());
+            self.marked -= u32::from(key.mark().is_some());
+            if let Some(vip) = key.vip() {
+                self.vips.remove(vip);
+            }
         }
     }
 
-    fn shard_of(&mut self, key: &ServiceKey) -> (u64, &mut Shard) {
-        let hash = hash_of(self.hasher, key);
+    fn shard_of(&mut self, place: Place) -> (u64, &mut Shard) {
+        let hash = place.hash(self.hasher);
         (hash, Arc::make_mut(&mut self.shards[shard_index(hash)]))
     }
 }
@@ -169,7 +196,7 @@ const fn shard_index(hash: u64) -> usize {
 }
 
 const fn is_wide(key: &ServiceKey) -> bool {
-    matches!(key.address.port(), 0 | FTP)
+    key.mark().is_none() && matches!(key.port(), 0 | FTP)
 }
 
 const fn family_index(family: Family) -> usize {
@@ -177,13 +204,4 @@ const fn family_index(family: Family) -> usize {
         Family::V4 => 0,
         Family::V6 => 1,
     }
-}
-
-fn vip(key: &ServiceKey) -> (Address, Family) {
-    (key.vip().into(), Family::of(key.vip()))
-}
-
-fn hash_of(hasher: FlowHasher, key: &ServiceKey) -> u64 {
-    let (address, family) = vip(key);
-    hasher.service(address, key.address.port(), key.protocol.number(), family)
 }

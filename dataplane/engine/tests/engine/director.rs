@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ulvs_engine::conn::Connection;
-use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route, ServiceStatus, Snapshot};
+use ulvs_engine::snapshot::{Compiler, MarkRule, Neighbour, Network, Port, PortId, Route, ServiceStatus, Snapshot};
 use ulvs_engine::{BURST, Capacity, DropReason, Engine, Frame, MemoryFrame, Shared, TICKS_PER_SECOND, Ticks, Verdict};
 
 use crate::ipvsadm::{self, Unsupported};
@@ -61,6 +61,8 @@ impl Director {
         let shared = Arc::new(Shared::new(capacity, [11, 22, 33]).unwrap());
         let mut compiler = Compiler::new(Arc::clone(&shared));
         compiler.set_network(&network(1500));
+        let destination = Some("10.0.3.0/24".parse().unwrap());
+        compiler.set_marks(&[MarkRule { mark: 7, destination, ..MarkRule::default() }]);
         let engines = (0..capacity.workers).map(|worker| Engine::new(Arc::clone(&shared), worker)).collect();
         Self { snapshot: None, shared, compiler, now: Ticks::from_seconds(1000), engines }
     }

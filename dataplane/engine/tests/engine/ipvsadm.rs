@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::snapshot::Compiler;
 use ulvs_model::{
-    Destination, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, Service, ServiceKey, ServiceSettings,
-    Thresholds, Weight,
+    Destination, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, Service, ServiceKey,
+    ServiceSettings, Thresholds, Weight,
 };
 
 /// What a command asks for that the engine does not have.
@@ -35,13 +35,16 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
         return Ok(());
     }
     let (mut service, mut server, mut settings) = (None, None, ServiceSettings::default());
-    let (mut timeout, mut netmask) = (None, None);
+    let (mut timeout, mut netmask, mut family) = (None, None, Family::V4);
     let (mut method, mut weight, mut thresholds) = (ForwardMethod::Dr, Weight::default(), Thresholds::default());
     while let Some(option) = words.next() {
         let mut value = || words.next().unwrap();
         match option {
-            "-t" => service = Some((Protocol::Tcp, value())),
-            "-u" => service = Some((Protocol::Udp, value())),
+            "-t" => service = Some(ServiceKey::new(Protocol::Tcp, value().parse().unwrap())),
+            "-u" => service = Some(ServiceKey::new(Protocol::Udp, value().parse().unwrap())),
+            "-f" => service = Some(ServiceKey::Mark { family, mark: value().parse().unwrap() }),
+            "-6" => family = Family::V6,
+            "-o" => settings.one_packet = true,
             "-r" => server = Some(value().parse().unwrap()),
             "-s" => {
                 let name = value();
@@ -64,9 +67,11 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
             _ => return Err(Unsupported::Option(option.to_owned())),
         }
     }
-    let (protocol, address) = service.unwrap();
-    let key = ServiceKey::new(protocol, address.parse().unwrap());
-    let is_v6 = key.address.is_ipv6();
+    let key = match service.unwrap() {
+        ServiceKey::Mark { mark, .. } => ServiceKey::Mark { family, mark },
+        key @ ServiceKey::Address { .. } => key,
+    };
+    let is_v6 = key.family() == Family::V6;
     let host = if is_v6 { Netmask::HOST_V6 } else { Netmask::HOST_V4 };
     let mask = |text: String| match text.parse() {
         Ok(length) => Netmask::of_length(length, is_v6).unwrap(),

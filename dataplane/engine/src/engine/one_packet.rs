@@ -1,0 +1,37 @@
+//! One-packet scheduling: each datagram is scheduled by itself, and its connection lives no longer (ipvs-facts B.7).
+
+use ulvs_wire::Packet;
+
+use crate::conn::{Entry, Role};
+use crate::frame::Frame;
+use crate::verdict::Verdict;
+
+use super::schedule::{Choice, new};
+use super::{Context, Own, release};
+
+impl Own {
+    /// Sends a datagram where it was scheduled to. Replies of its real server belong to no connection.
+    #[cold]
+    pub(super) fn send_once<F: Frame>(
+        &mut self,
+        cx: &Context<'_>,
+        frame: &mut F,
+        packet: &Packet,
+        choice: Choice,
+    ) -> Verdict {
+        let id = choice.destination;
+        let destination = cx.snapshot.destinations.get(id);
+        let verdict = if destination.is_resolved() {
+            cx.counters.destination(id).connections.add(1);
+            let entry = Entry::of_one_packet(&new(packet.key, choice, destination));
+            self.send(cx, frame, packet, id, destination, entry.as_hit())
+        } else {
+            // It is scheduled again when it no longer has to wait.
+            self.unreachable(cx, frame, packet, destination)
+        };
+        if let Role::Controlled(template) = choice.role {
+            release(cx.shared, template);
+        }
+        verdict
+    }
+}
