@@ -12,12 +12,18 @@ use crate::devices::DirectorPort;
 /// Puts the sources together. What the file says comes first and wins.
 pub(crate) fn compile(ports: &[DirectorPort], director: &Director, kernel: &KernelState) -> Network {
     let mut network = Network {
-        ports: ports.iter().map(|port| Port { mac: port.mac, mtu: port.settings.mtu }).collect(),
+        ports: ports.iter().map(|port| Port { mac: port.mac, mtu: mtu(port, kernel) }).collect(),
         ..Network::default()
     };
     from_file(&mut network, ports, director);
     from_kernel(&mut network, ports, kernel);
     network
+}
+
+/// The file's, or a smaller one that the twin was given since, with `ip link set`.
+fn mtu(port: &DirectorPort, kernel: &KernelState) -> u16 {
+    let twin = port.tap.as_ref().and_then(|tap| kernel.links.get(&tap.index()));
+    twin.and_then(|link| u16::try_from(link.mtu).ok()).map_or(port.settings.mtu, |mtu| mtu.min(port.settings.mtu))
 }
 
 /// The file's rules for firewall marks. One of a port that does not run marks nothing.
