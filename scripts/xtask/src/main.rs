@@ -11,9 +11,12 @@ mod bench;
 mod instructions;
 mod lab;
 mod load;
+mod oracle;
 mod percentile;
 mod plot;
+mod shell;
 mod tiers;
+mod vm;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -45,6 +48,10 @@ enum Command {
     Lab(lab::Arguments),
     /// Send a bounded load from where this is run, and report failures, percentiles and shares.
     Load(load::Arguments),
+    /// A stock Debian in QEMU as the lab's director: on bound NICs, or with the kernel's own IPVS.
+    Vm(vm::Arguments),
+    /// Play scenarios against ulvs, and compare with what the kernel's IPVS answered.
+    Oracle(oracle::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +63,8 @@ fn main() -> ExitCode {
         Command::Instructions(arguments) => instructions::run(&arguments),
         Command::Lab(arguments) => lab::run(arguments),
         Command::Load(arguments) => load::run(&arguments),
+        Command::Vm(arguments) => vm::run(&arguments),
+        Command::Oracle(arguments) => oracle::run(&arguments),
     };
     match outcome {
         Ok(code) => code,

@@ -25,7 +25,7 @@ pub(super) fn run(name: &str) -> Result<ExitCode> {
 }
 
 /// Ends what runs in the lab's namespaces and removes them and the lab's files; whether there was anything.
-pub(super) fn remove(name: &str) -> Result<bool> {
+pub(crate) fn remove(name: &str) -> Result<bool> {
     let state = State::load(name);
     let hosts = hosts(name);
     let there = !hosts.is_empty() || directory(name).exists();

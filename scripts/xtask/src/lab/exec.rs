@@ -34,18 +34,24 @@ pub(super) fn run(name: &str, arguments: &Arguments) -> Result<ExitCode> {
 
 /// The lab's own director and its programs come before the machine's.
 fn environment(command: &mut Command, state: &State) -> Result<()> {
+    own_programs_first(command)?;
+    command
+        .env("ULVS_LAB", &state.plan.name)
+        .env("ULVS_SOCKET", socket(&state.plan.name))
+        .env("ULVS_IPVS_SOCKET", socket(&state.plan.name).with_file_name("ipvs.sock"))
+        .env("ULVS_PROC", socket(&state.plan.name).with_file_name("proc").join("net"))
+        .env("ULVS_CONFIG", state.config());
+    Ok(())
+}
+
+/// PATH with the programs of this build before the machine's.
+pub(crate) fn own_programs_first(command: &mut Command) -> Result<()> {
     let program = this_program()?;
     let target = program.parent().and_then(|folder| folder.parent());
     let mut path: Vec<_> =
         target.into_iter().flat_map(|target| [target.join("release"), target.join("debug")]).collect();
     path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
     path.extend(["/usr/sbin".into(), "/sbin".into()]);
-    command
-        .env("PATH", std::env::join_paths(path)?)
-        .env("ULVS_LAB", &state.plan.name)
-        .env("ULVS_SOCKET", socket(&state.plan.name))
-        .env("ULVS_IPVS_SOCKET", socket(&state.plan.name).with_file_name("ipvs.sock"))
-        .env("ULVS_PROC", socket(&state.plan.name).with_file_name("proc").join("net"))
-        .env("ULVS_CONFIG", state.config());
+    command.env("PATH", std::env::join_paths(path)?);
     Ok(())
 }

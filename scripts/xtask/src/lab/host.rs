@@ -11,14 +11,14 @@ use nix::unistd::Pid;
 const NO_IP: &str = "cannot run ip: install the package iproute2";
 
 /// One namespace, by its name.
-pub(super) struct Host(pub(super) String);
+pub(crate) struct Host(pub(crate) String);
 
 impl Host {
     pub(super) fn exists(&self) -> bool {
         Path::new("/run/netns").join(&self.0).exists()
     }
 
-    pub(super) fn add(&self) -> Result<()> {
+    pub(crate) fn add(&self) -> Result<()> {
         run(Command::new("ip").args(["netns", "add", &self.0]))
             .with_context(|| format!("cannot make the namespace {}", self.0))
     }
@@ -29,7 +29,7 @@ impl Host {
     }
 
     /// A command to be run inside.
-    pub(super) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.0]).arg(program);
         command
@@ -37,7 +37,7 @@ impl Host {
 
     /// Lines of `ip`'s own language. Those that begin with -4 or -6 come last: ip takes that option for a whole batch
     /// only.
-    pub(super) fn ip(&self, lines: &[String]) -> Result<()> {
+    pub(crate) fn ip(&self, lines: &[String]) -> Result<()> {
         let family = |line: &str| ["-4 ", "-6 "].into_iter().find(|option| line.starts_with(option));
         for group in [None, Some("-4 "), Some("-6 ")] {
             let some: Vec<String> = lines
@@ -54,7 +54,7 @@ impl Host {
     }
 
     /// Lines of shell.
-    pub(super) fn shell(&self, lines: &[String]) -> Result<()> {
+    pub(crate) fn shell(&self, lines: &[String]) -> Result<()> {
         self.feed(self.command("sh").args(["-e", "-s"]), lines)
     }
 

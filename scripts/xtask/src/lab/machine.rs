@@ -39,7 +39,7 @@ pub(super) fn check_programs() -> Result<()> {
 }
 
 /// One core for each worker, the last ones first: the machine's own work tends to be on the first.
-pub(super) fn cores(workers: u16) -> Result<Vec<usize>> {
+pub(crate) fn cores(workers: u16) -> Result<Vec<usize>> {
     let status = fs::read_to_string("/proc/self/status").context("cannot read /proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap_or("0");
     let mut cores = core_list(line);

@@ -20,6 +20,12 @@ use std::process::{Command as Process, ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 
+pub(crate) use down::remove;
+pub(crate) use exec::own_programs_first;
+pub(crate) use host::Host;
+pub(crate) use machine::cores;
+pub(crate) use state::directory;
+
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The lab's name, which begins every namespace's name; labs of different names do not see each other.
@@ -75,7 +81,7 @@ fn again_as_root() -> anyhow::Error {
     anyhow::Error::new(error).context("the lab needs root, and sudo could not be started: run this as root")
 }
 
-fn name(text: &str) -> Result<String, String> {
+pub(crate) fn name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if text.is_empty() || text.len() > 32 || !text.chars().all(plain) || text.starts_with('-') {
         return Err("a lab's name is 1 to 32 characters of a-z, 0-9 and -".to_owned());

@@ -1,0 +1,236 @@
+//! Who plays the director: the kernel's IPVS in the guest, or ulvs, in a namespace or on the guest's NICs. All are driven by
+//! ipvsadm in a shell of theirs, with interfaces `eth0` (clients) and `eth1` (real servers).
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::names;
+use super::wires::Wires;
+use crate::shell::{Answer, Shell};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The director's addresses: on `eth0` and `eth1`.
+const ADDRESSES: [&[&str]; 2] = [
+    &[
+        "10.0.1.1/24",
+        "10.0.1.100/32",
+        "10.0.1.101/32",
+        "10.0.1.102/32",
+        "2001:db8:1::1/64",
+        "2001:db8:1::100/128",
+        "2001:db8:1::101/128",
+    ],
+    &["10.0.2.1/24", "2001:db8:2::1/64"],
+];
+
+/// A director to be, its shell, and how it begins anew.
+pub(super) struct Director {
+    shell: Shell,
+    kind: Kind,
+}
+
+enum Kind {
+    /// A network namespace for each scenario: IPVS in it is as new.
+    Kernel {
+        namespaces: usize,
+    },
+    Ulvs(Ulvs),
+}
+
+/// Where ulvsd runs and on what.
+pub(super) struct Ulvs {
+    /// A folder for its files, as the shell sees it.
+    pub(super) folder: String,
+    pub(super) devices: [String; 2],
+    pub(super) huge_pages: bool,
+    pub(super) core: usize,
+}
+
+impl Director {
+    /// The guest's kernel.
+    pub(super) fn kernel(mut shell: Shell) -> Result<Self> {
+        shell.here(
+            "for number in 0 1; do for path in /sys/class/net/*; do\n\
+             [ \"$(cat $path/address)\" != 52:54:00:00:0$((number + 1)):01 ] || ip link set ${path##*/} down name eth$number\n\
+             done; done; modprobe ip_vs",
+            LIMIT,
+        )?
+        .ok()?;
+        Ok(Self { shell, kind: Kind::Kernel { namespaces: 0 } })
+    }
+
+    /// A ulvsd that this shell starts.
+    pub(super) fn ulvs(mut shell: Shell, ulvs: Ulvs) -> Result<Self> {
+        let file = format!(
+            "mkdir -p {0}\ncat >{0}/fresh.toml <<'END'\n{1}END\n\
+             export ULVS_SOCKET={0}/api.sock ULVS_IPVS_SOCKET={0}/ipvs.sock ULVS_PROC={0}/proc/net ULVS_LOG=warn\n\
+             ipvsadm() {{ ulvs-run ipvsadm \"$@\"; }}\npid=\n",
+            ulvs.folder,
+            ulvs.file()
+        );
+        shell.here(&(file + &settings()), LIMIT)?.ok()?;
+        Ok(Self { shell, kind: Kind::Ulvs(ulvs) })
+    }
+
+    pub(super) fn is_kernel(&self) -> bool {
+        matches!(self.kind, Kind::Kernel { .. })
+    }
+
+    /// As after a boot: no services, no connections, settings as they come.
+    pub(super) fn fresh(&mut self, wires: &mut Wires) -> Result<()> {
+        let script = match &mut self.kind {
+            Kind::Kernel { namespaces } => {
+                *namespaces += 1;
+                let (old, new) = (format!("d{}", *namespaces - 1), format!("d{namespaces}"));
+                let mut lines = vec![format!("netns add {new}")];
+                lines.extend([0, 1].map(|number| format!("link set eth{number} netns {new}")));
+                if *namespaces > 1 {
+                    lines.push(format!("netns delete {old}"));
+                }
+                self.shell.here(&batch(&lines), LIMIT)?.ok()?;
+                self.shell.become_one_of(&format!("ip netns exec {new}"), LIMIT)?;
+                let mut lines = Vec::new();
+                for (number, addresses) in ADDRESSES.iter().enumerate() {
+                    lines.push(format!("link set eth{number} mtu 1500 up"));
+                    let nodad = |address: &&str| if address.contains(':') { " nodad" } else { "" };
+                    lines
+                        .extend(addresses.iter().map(|one| format!("address add {one} dev eth{number}{}", nodad(one))));
+                }
+                settings() + &batch(&[lines, network()].concat())
+            }
+            Kind::Ulvs(ulvs) => ulvs.start() + &batch(&network()),
+        };
+        let answer = self.shell.here(&script, LIMIT)?;
+        if answer.status != 0 {
+            bail!("the director does not begin anew: {}", answer.words.trim());
+        }
+        wires.settle()?;
+        Ok(())
+    }
+
+    /// A scenario's command.
+    pub(super) fn command(&mut self, line: &str) -> Result<Answer> {
+        self.shell.here(&names::replaced(line), LIMIT)
+    }
+
+    /// Packets to this prefix are the director's and carry a firewall mark.
+    pub(super) fn mark(&mut self, prefix: &str, mark: u32) -> Result<Answer> {
+        if let Kind::Ulvs(ulvs) = &self.kind {
+            let rule = format!("[[mark]]\nmark = {mark}\ndestination = \"{prefix}\"\n");
+            let script = format!("cat >>{0}/ulvs.toml <<'END'\n{rule}END\nulvsctl apply >/dev/null", ulvs.folder);
+            return self.shell.here(&script, LIMIT);
+        }
+        let six = prefix.contains(':');
+        let (option, family) = if six { ("-6", "ip6") } else { ("-4", "ip") };
+        self.shell.here(
+            &format!(
+                "ip {option} route replace local {prefix} dev lo && nft \"table inet ulvs {{ chain mark {{ \
+                 type filter hook prerouting priority -150; {family} daddr {prefix} meta mark set {mark}; }}; }}\""
+            ),
+            LIMIT,
+        )
+    }
+
+    /// Ends what was started.
+    pub(super) fn end(&mut self) -> Result<()> {
+        if let Kind::Ulvs(_) = &self.kind {
+            self.shell.here(Ulvs::stop(), LIMIT)?;
+        }
+        Ok(())
+    }
+
+    /// The last words of the director's log.
+    pub(super) fn log(&mut self) -> Result<String> {
+        match &self.kind {
+            Kind::Kernel { .. } => Ok(String::new()),
+            Kind::Ulvs(ulvs) => {
+                let command = format!("tail -n 5 {}/ulvsd.log", ulvs.folder);
+                Ok(self.shell.here(&command, LIMIT)?.words)
+            }
+        }
+    }
+}
+
+impl Ulvs {
+    fn file(&self) -> String {
+        let mut text = format!(
+            "[dpdk]\nhuge_pages = {}\nmemory = 64\npackets = 4096\n[workers]\ncores = [{}]\npoll = \"adaptive\"\n\
+             [connections]\ncapacity = 4096\n[api]\nsocket = \"{2}/api.sock\"\n[state]\nfolder = \"off\"\n[metrics]\nlisten = \"off\"\n",
+            self.huge_pages, self.core, self.folder
+        );
+        for (number, device) in self.devices.iter().enumerate() {
+            let addresses: Vec<String> = ADDRESSES[number].iter().map(|address| format!("\"{address}\"")).collect();
+            let _ = write!(
+                text,
+                "[[port]]\nname = \"{}\"\ndevice = \"{device}\"\ntap = \"eth{number}\"\naddresses = [{}]\n",
+                ["wan", "lan"][number],
+                addresses.join(", ")
+            );
+        }
+        text
+    }
+
+    fn stop() -> &'static str {
+        "[ -z \"$pid\" ] || { kill $pid 2>/dev/null; wait $pid; }; pid=\n"
+    }
+
+    fn start(&self) -> String {
+        format!(
+            "{stop}cp {0}/fresh.toml {0}/ulvs.toml; ulvsd --config {0}/ulvs.toml >{0}/ulvsd.log 2>&1 & pid=$!\n\
+             until ulvsctl status >/dev/null 2>&1; do\n\
+             kill -0 $pid 2>/dev/null || break\nsleep 0.02\ndone\n\
+             kill -0 $pid || {{ tail -n 5 {0}/ulvsd.log; false; }} && ",
+            self.folder,
+            stop = Self::stop(),
+        )
+    }
+}
+
+/// What the kernel around the director is told once.
+fn settings() -> String {
+    let pairs = [
+        ("ipv4.ip_forward", "1"),
+        ("ipv6.conf.all.forwarding", "1"),
+        ("ipv4.conf.all.rp_filter", "0"),
+        ("ipv4.conf.default.rp_filter", "0"),
+        ("ipv4.conf.all.send_redirects", "0"),
+        ("ipv4.conf.default.send_redirects", "0"),
+        ("ipv6.conf.all.accept_dad", "0"),
+        ("ipv6.conf.default.accept_dad", "0"),
+        // replies of DR and TUN, whose source is an address of the director
+        ("ipv4.conf.all.accept_local", "1"),
+        ("ipv4.icmp_ratelimit", "0"),
+        ("ipv6.icmp.ratelimit", "0"),
+        ("ipv4.icmp_msgs_per_sec", "100000"),
+        ("ipv4.icmp_msgs_burst", "10000"),
+    ];
+    pairs.iter().fold(String::from("ip link set lo up\n"), |text, (key, value)| {
+        let path = format!("/proc/sys/net/{}", key.replace('.', "/"));
+        text + &format!("[ ! -e {path} ] || echo {value} >{path}\n")
+    })
+}
+
+/// Neighbours and routes.
+fn network() -> Vec<String> {
+    let mut lines = names::neighbours();
+    lines.push("route replace default via 10.0.1.254 dev eth0".to_owned());
+    lines.push("route replace default via 2001:db8:1::254 dev eth0".to_owned());
+    lines
+}
+
+/// Lines of `ip`, and that its interfaces take packets whatever way leads back.
+fn batch(lines: &[String]) -> String {
+    format!(
+        "{{ for path in /proc/sys/net/ipv4/conf/eth?; do [ ! -e $path ] || echo 0 >$path/rp_filter; done\n\
+         ip -batch - <<'END'\n{}\nEND\n}}\n",
+        lines.join("\n")
+    )
+}
+
+/// The answer of a shell that could not do what is needed before anything is played.
+pub(super) fn must(answer: Answer, what: &str) -> Result<String> {
+    answer.ok().with_context(|| what.to_owned())
+}
