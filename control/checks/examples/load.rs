@@ -51,7 +51,8 @@ fn check(kind: &str) -> Check {
 /// Each its own address of loopback.
 fn watch(runner: &mut Runner, check: &Arc<Check>, number: u32, port: u16) -> Arc<Watched> {
     let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 0)) + number);
-    let watched = Arc::new(Watched::new(Arc::clone(check), Target { address: (ip, port).into(), service: None }));
+    let watched =
+        Arc::new(Watched::new(Arc::clone(check), Target { address: (ip, port).into(), service: None, through: None }));
     runner.watch(number.into(), Arc::clone(&watched)).unwrap();
     watched
 }

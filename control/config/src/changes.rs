@@ -67,6 +67,7 @@ fn template(check: &Check) -> Vec<(&'static str, String)> {
     optional("retry_interval", check.retry_interval.map(millis));
     optional("port", check.port.map(|port| port.to_string()));
     optional("shared", check.shared.then(|| "true".to_owned()));
+    optional("through", check.through_vip.then(|| "vip".to_owned()));
     optional("slow_start", Some(check.slow_start).filter(|time| !time.is_zero()).map(millis));
     optional("source", check.origin.source.map(|source| source.to_string()));
     optional("interface", check.origin.interface.clone());

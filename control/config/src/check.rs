@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ulvs_model::{Destination, ServiceKey};
+use ulvs_model::{Destination, ForwardMethod, ServiceKey};
 
 /// How real servers are checked: a template, of which each real server that names it has its own.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -28,6 +28,8 @@ pub struct Check {
     pub port: Option<u16>,
     /// Whether one probe serves all services that have the real server.
     pub shared: bool,
+    /// Whether it asks the virtual address, in the way that clients' packets reach the real server; else the real server's own.
+    pub through_vip: bool,
     /// How probes leave.
     pub origin: Origin,
     /// How long a real server takes to its full weight after it was down.
@@ -166,6 +168,8 @@ pub struct ServiceChecks {
     pub service: ServiceKey,
     /// The real servers that are checked, each with its checks' places in [`Director::checks`](crate::Director::checks).
     pub real_servers: Vec<(SocketAddr, Vec<usize>)>,
+    /// How each of them is reached, in the same order.
+    pub methods: Vec<ForwardMethod>,
     /// Whether a real server that is down stays, with weight 0, instead of being removed.
     pub inhibit_on_failure: bool,
     /// The least sum of weights of real servers that are up.

@@ -12,6 +12,7 @@ use ulvs_ipvs::Follow;
 
 use crate::checks::Checks;
 use crate::control::Request;
+use crate::vip::Vip;
 use crate::words::counted;
 use crate::{check, ipvs};
 
@@ -28,6 +29,7 @@ pub(crate) struct Configuration {
     pub(crate) control: mpsc::Sender<Request>,
     pub(crate) services: Arc<ipvs::Director>,
     pub(crate) checks: Checks,
+    pub(crate) vip: Arc<Vip>,
     pub(crate) versions: Option<Versions>,
     /// What is followed. One follows at a time.
     pub(crate) followed: Mutex<Director>,
@@ -122,6 +124,7 @@ impl Configuration {
         follow: Follow,
         who: &str,
     ) -> Result<Applied, String> {
+        self.vip.prepare(&director).await.map_err(|error| format!("{error:#}"))?;
         let entries = ipvs::entries(&director);
         let mut changes = ipvs::follow(&self.services, entries, follow).await.map_err(|refusal| refusal.to_string())?;
         changes.extend(check_changes(followed, &director));

@@ -22,6 +22,7 @@ use crate::signals::{Signals, Told};
 use crate::state::{self, Folder, Keeper};
 use crate::status::Sources;
 use crate::threads::Threads;
+use crate::vip::Vip;
 use crate::words::counted;
 use crate::{api, check, drain, ipvs, metrics, placement, proc_net, underlay};
 
@@ -115,11 +116,13 @@ async fn serve(
     let absent: Vec<_> = control.absent_addresses().iter().map(ToString::to_string).collect();
     let clock = Tsc::new(&datapath.eal);
     let board = control.board();
-    let threads = Threads::start(datapath, director, &control, clock)?;
+    let vip = Arc::new(Vip::new(kernel.clone()));
+    vip.prepare(director).await?;
+    let threads = Threads::start(datapath, director, (&control, &vip), clock)?;
     control.wakes(threads.workers());
     let parts = (&datapath.shared, &datapath.ports, &datapath.started);
     let exception = Arc::clone(threads.exception());
-    let (checks, steward) = Checks::start(director, Arc::clone(&services))?;
+    let (checks, steward) = Checks::start(director, Arc::clone(&services), Arc::clone(&vip))?;
     let told = (Arc::clone(&services), checks.board());
     let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), told));
     let rights = ipvs::rights()?;
@@ -130,6 +133,7 @@ async fn serve(
         control: requests,
         services: Arc::clone(&services),
         checks,
+        vip,
         versions,
         followed: Mutex::new(director.clone()),
     });

@@ -33,6 +33,7 @@ mod status;
 mod threads;
 mod twin;
 mod underlay;
+mod vip;
 mod words;
 
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! What the API and the metrics tell, gathered without disturbing a worker.
 
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -197,7 +198,10 @@ fn service(service: &EngineService, table: &Table, checked: Option<&checks::Row>
         let edited = entry.zip(said.and_then(|said| said.destination(&id))).is_some_and(|(one, said)| !one.is_as(said));
         real_server(one, entry, edited, health(one.destination.address))
     };
-    let taken_out = entry.into_iter().flat_map(|entry| entry.destinations().rev().filter(|one| one.weight().is_none()));
+    // While a change is under way the workers' list is ahead of the table: each real server is in one of the two.
+    let forwarded: HashSet<_> = service.destinations.iter().map(|one| one.destination.address).collect();
+    let taken_out =
+        entry.into_iter().flat_map(|entry| entry.destinations().rev().filter(|one| !forwarded.contains(&one.id.0)));
     let flags = service.settings.scheduler_flags.shown(service.settings.scheduler);
     ServiceStatus {
         protocol: service.key.protocol().map_or("fwm", Protocol::name).into(),

@@ -12,6 +12,7 @@ use ulvs_worker::{Exception, Patience, PollMode, Tsc, Worker};
 
 use crate::control::Control;
 use crate::director::Datapath;
+use crate::vip::Vip;
 use crate::{clock, exception};
 
 /// Threads that run until this value is dropped.
@@ -24,7 +25,12 @@ pub(crate) struct Threads {
 
 impl Threads {
     /// Starts all of them, or none.
-    pub(crate) fn start(datapath: &Datapath, director: &Director, control: &Control, clock: Tsc) -> Result<Self> {
+    pub(crate) fn start(
+        datapath: &Datapath,
+        director: &Director,
+        (control, vip): (&Control, &Arc<Vip>),
+        clock: Tsc,
+    ) -> Result<Self> {
         let has_tap: Vec<_> = datapath.ports.iter().map(|port| port.tap.is_some()).collect();
         let queues = Arc::new(Exception::new(&has_tap));
         let stop = Arc::new(AtomicBool::new(false));
@@ -48,7 +54,7 @@ impl Threads {
             threads.running.push(started);
         }
         let (pool, ports) = (datapath.pool.clone(), Arc::clone(&datapath.ports));
-        threads.running.push(exception::start(&datapath.eal, pool, ports, queues, mode, stop)?);
+        threads.running.push(exception::start(&datapath.eal, pool, ports, (queues, Arc::clone(vip)), mode, stop)?);
         Ok(threads)
     }
 

@@ -39,10 +39,24 @@ impl Tap {
     ///
     /// When the name is not valid or taken, or the kernel refuses; each error names its remedy.
     pub fn create(name: &str, mac: [u8; 6], mtu: u16) -> Result<Self, TapError> {
-        check_name(name)?;
         if mac[0] & 1 != 0 || mac == [0; 6] {
             return Err(TapError::Mac { mac: Mac(mac) });
         }
+        Self::make(name, libc::IFF_TAP, Some(mac), mtu)
+    }
+
+    /// Creates the TUN device `name` with this MTU, and sets it up: what it takes and gives are IP packets without an
+    /// Ethernet header, else it is as a TAP.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::create`].
+    pub fn create_tun(name: &str, mtu: u16) -> Result<Self, TapError> {
+        Self::make(name, libc::IFF_TUN, None, mtu)
+    }
+
+    fn make(name: &str, kind: libc::c_int, mac: Option<[u8; 6]>, mtu: u16) -> Result<Self, TapError> {
+        check_name(name)?;
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -51,7 +65,7 @@ impl Tap {
             .map_err(TapError::from_open)?;
 
         let mut request = Request::new(name);
-        request.flags(libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_TUN_EXCL);
+        request.flags(kind | libc::IFF_NO_PI | libc::IFF_TUN_EXCL);
         request.submit(&file, libc::TUNSETIFF as libc::c_ulong).map_err(|error| TapError::from_create(name, error))?;
 
         // Any socket will do for the ioctls of interfaces; netlink would need the async side.
@@ -61,8 +75,10 @@ impl Tap {
         };
         let control = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)
             .map_err(|errno| failed("open a control socket for")(errno.into()))?;
-        request.hardware_address(mac);
-        request.submit(&control, libc::SIOCSIFHWADDR).map_err(failed("set the MAC address of"))?;
+        if let Some(mac) = mac {
+            request.hardware_address(mac);
+            request.submit(&control, libc::SIOCSIFHWADDR).map_err(failed("set the MAC address of"))?;
+        }
         request.mtu(mtu);
         request.submit(&control, libc::SIOCSIFMTU).map_err(|source| TapError::Mtu {
             name: name.to_owned(),
@@ -74,7 +90,7 @@ impl Tap {
         request.flags(libc::IFF_UP | libc::IFF_MULTICAST);
         request.submit(&control, libc::SIOCSIFFLAGS).map_err(failed("set up"))?;
         let index = if_nametoindex(name).map_err(|errno| failed("find")(errno.into()))?;
-        debug!(name, index, mtu, mac = %Mac(mac), "created TAP");
+        debug!(name, index, mtu, mac = ?mac.map(Mac), "created TAP");
         Ok(Self { file, name: name.to_owned(), index })
     }
 

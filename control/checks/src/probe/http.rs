@@ -42,20 +42,25 @@ impl Request {
         Ok(Self { probe: probe.clone(), tls })
     }
 
-    /// Whether the answer has the right status and body.
-    pub(super) async fn ask(&self, address: SocketAddr, origin: &Origin) -> Result<Finding, Failure> {
+    /// Whether the answer has the right status and body. `named` is who is asked, if the check has no `host`.
+    pub(super) async fn ask(
+        &self,
+        address: SocketAddr,
+        named: SocketAddr,
+        origin: &Origin,
+    ) -> Result<Finding, Failure> {
         let stream = Bounded::new(socket::connect(address, origin).await?);
         match &self.tls {
-            None => self.exchange(stream, address).await,
+            None => self.exchange(stream, named).await,
             Some(TlsConnectorOf(tls)) => {
-                let stream = tls.connect(self.server_name(address)?, stream).await;
-                self.exchange(stream.map_err(|error| Failure::new(format!("TLS: {error}")))?, address).await
+                let stream = tls.connect(self.server_name(named)?, stream).await;
+                self.exchange(stream.map_err(|error| Failure::new(format!("TLS: {error}")))?, named).await
             }
         }
     }
 
-    fn server_name(&self, address: SocketAddr) -> Result<ServerName<'static>, Failure> {
-        let Some(host) = &self.probe.host else { return Ok(ServerName::IpAddress(address.ip().into())) };
+    fn server_name(&self, named: SocketAddr) -> Result<ServerName<'static>, Failure> {
+        let Some(host) = &self.probe.host else { return Ok(ServerName::IpAddress(named.ip().into())) };
         // without the port
         let name = host.parse::<hyper::http::uri::Authority>().map_or(host.clone(), |host| host.host().to_owned());
         let name = name.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -65,9 +70,9 @@ impl Request {
     async fn exchange(
         &self,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin,
-        address: SocketAddr,
+        named: SocketAddr,
     ) -> Result<Finding, Failure> {
-        let host = self.probe.host.clone().unwrap_or_else(|| address.to_string());
+        let host = self.probe.host.clone().unwrap_or_else(|| named.to_string());
         let request = hyper::Request::get(self.probe.path.as_str())
             .header(header::HOST, host)
             .header(header::USER_AGENT, concat!("ulvs/", env!("CARGO_PKG_VERSION")))

@@ -61,6 +61,8 @@ pub struct Target {
     pub address: SocketAddr,
     /// The service, if it is for one only.
     pub service: Option<ulvs_model::ServiceKey>,
+    /// Where it is asked instead, which somebody leads to the service's virtual address on that real server.
+    pub through: Option<SocketAddr>,
 }
 
 /// A check made ready to be asked many times.
@@ -109,10 +111,17 @@ impl Question {
     /// # Errors
     /// Why the real server has not passed.
     pub async fn ask(&self, target: &Target) -> Result<Finding, Failure> {
-        let (address, origin) = (target.address, &self.origin);
+        let (address, origin) = match target.through {
+            // Where it comes from is up to who leads it.
+            Some(through) => (through, &Origin::default()),
+            None => (target.address, &self.origin),
+        };
         match &self.kind {
             Kind::Tcp => tcp::ask(address, origin).await,
-            Kind::Http(request) => request.ask(address, origin).await,
+            Kind::Http(request) => {
+                let vip = target.service.filter(|_| target.through.is_some()).and_then(|service| service.address());
+                request.ask(address, vip.unwrap_or(address), origin).await
+            }
             Kind::Dns(query) => query.ask(address, origin).await,
             Kind::Udp(probe) => udp::ask(probe, address, origin).await,
             Kind::Icmp => icmp::ask(address.ip(), origin).await,

@@ -28,7 +28,7 @@ fn check(lines: &str) -> Check {
 /// What comes of asking once; its time is bounded by the caller, as in the director.
 fn ask_within(lines: &str, address: SocketAddr, limit: Duration) -> Option<Result<Finding, String>> {
     let question = Question::new(&check(lines)).unwrap();
-    let target = Target { address, service: None };
+    let target = Target { address, service: None, through: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let asked = runtime.block_on(async { tokio::time::timeout(limit, question.ask(&target)).await });
     asked.ok().map(|found| found.map_err(|failure| failure.to_string()))

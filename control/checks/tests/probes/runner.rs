@@ -14,7 +14,7 @@ fn what_changes_is_told_and_what_is_forgotten_is_not_asked() {
     let (mut runner, mut changes) = Runner::start().unwrap();
     let address = free_port();
     let check = Arc::new(check("type = \"tcp\"\ninterval = 100\nrise = 1\nfall = 1"));
-    let watched = Arc::new(Watched::new(check, Target { address, service: None }));
+    let watched = Arc::new(Watched::new(check, Target { address, service: None, through: None }));
     runner.watch(7, Arc::clone(&watched)).unwrap();
     let down = changes.blocking_recv().unwrap();
     assert_eq!((down.id, down.opinion.is_up, down.reason.as_deref()), (7, false, Some("connection refused")));

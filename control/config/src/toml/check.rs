@@ -57,6 +57,16 @@ fn template(name: &str, probe: Probe, table: &mut Table<'_, '_>, problems: &mut 
         Probe::Agent(_) => table.required("port", "9707", problems, port),
         _ => table.optional("port", problems, port),
     };
+    let can_go_through = matches!(probe, Probe::Tcp | Probe::Http(_) | Probe::Dns(_) | Probe::Udp(_));
+    let through_vip = can_go_through && table.optional("through", problems, through).is_some();
+    let shared = table.optional("shared", problems, boolean);
+    if let Some(At { value: true, span }) = &shared
+        && through_vip
+    {
+        let message =
+            "`shared`: through the virtual address each service is asked for itself: leave out one of the two";
+        problems.wrong(span.clone(), message);
+    }
     Check {
         name: name.to_owned(),
         interval: table.or("interval", Duration::from_secs(5), problems, at_least_100),
@@ -66,8 +76,14 @@ fn template(name: &str, probe: Probe, table: &mut Table<'_, '_>, problems: &mut 
         rise: if is_agent { 1 } else { table.or("rise", 2, problems, number(1..=1000)) },
         fall: if is_agent { 1 } else { table.or("fall", 3, problems, number(1..=1000)) },
         port: port.map(|port| port.value),
-        shared: table.or("shared", false, problems, boolean),
-        origin: if matches!(probe, Probe::Exec(_)) { Origin::default() } else { origin(table, problems) },
+        shared: shared.is_some_and(|shared| shared.value),
+        through_vip,
+        origin: match probe {
+            Probe::Exec(_) => Origin::default(),
+            // The way of clients' packets is not the kernel's to choose.
+            _ if through_vip => Origin { source: source(table, problems), ..Origin::default() },
+            _ => origin(table, problems),
+        },
         slow_start: table.or("slow_start", Duration::ZERO, problems, milliseconds(0)),
         feedback: if says_weights { feedback(table, problems) } else { Feedback::default() },
         probe,
@@ -118,10 +134,14 @@ fn exec(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<ExecProbe>
     Some(ExecProbe { command, dynamic })
 }
 
-fn origin(table: &mut Table<'_, '_>, problems: &mut Problems) -> Origin {
+fn source(table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<IpAddr> {
     let address = written::<IpAddr>("an IP address, as \"10.0.0.1\"");
+    table.optional("source", problems, address).map(|source| source.value)
+}
+
+fn origin(table: &mut Table<'_, '_>, problems: &mut Problems) -> Origin {
     Origin {
-        source: table.optional("source", problems, address).map(|source| source.value),
+        source: source(table, problems),
         interface: table.optional("interface", problems, interface).map(|interface| interface.value),
         mark: table.optional("mark", problems, number(1..=u32::MAX)).map(|mark| mark.value),
     }
@@ -140,6 +160,13 @@ fn feedback(table: &mut Table<'_, '_>, problems: &mut Problems) -> Feedback {
         smoothing: table.or("smoothing", default.smoothing, problems, number(1..=100)),
         bounds: (least, most.map_or(default.bounds.1, |most| most.value)),
         interval: table.or("weight_interval", default.interval, problems, milliseconds(1000)),
+    }
+}
+
+fn through(value: &DeValue<'_>) -> Result<(), String> {
+    match string(value)? {
+        "vip" => Ok(()),
+        other => Err(format!("expected \"vip\", the virtual address, found \"{}\"", other.escape_debug())),
     }
 }
 

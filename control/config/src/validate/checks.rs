@@ -47,6 +47,11 @@ impl<'a> Names<'a> {
         Self { checks, broken }
     }
 
+    /// The first of these checks that asks through the virtual address.
+    pub(super) fn through_vip(&self, places: &[usize]) -> Option<&Check> {
+        places.iter().filter_map(|place| self.checks.get(*place)).find(|check| check.through_vip)
+    }
+
     /// The places of the checks that are named.
     pub(super) fn find(&self, names: Vec<At<String>>, problems: &mut Problems) -> Vec<usize> {
         let mut found = Vec::with_capacity(names.len());
@@ -91,8 +96,10 @@ pub(super) fn validate(
         }
         return None;
     }
+    let method = |address: &SocketAddr| service.find(*address).map_or(ForwardMethod::Nat, |one| one.method);
     Some(ServiceChecks {
         service: service.key(),
+        methods: real_servers.iter().map(|(address, _)| method(address)).collect(),
         real_servers,
         inhibit_on_failure: draft.inhibit_on_failure,
         quorum: draft.quorum.map_or(1, |quorum| quorum.value),

@@ -73,8 +73,16 @@ impl Services<'_> {
         let mut real_servers = Vec::with_capacity(draft.real_servers.len());
         for mut real_server in draft.real_servers {
             let own = real_server.checks.take().map(|own| self.names.find(own, problems));
+            let (method, place) = (real_server.method, real_server.ip.as_ref().map(|ip| ip.span.clone()));
             if let Some(address) = add(real_server, &mut service, problems) {
-                real_servers.push((address, own.unwrap_or_else(|| common.clone())));
+                let checks = own.unwrap_or_else(|| common.clone());
+                if (method == Some(ForwardMethod::Nat) || key.vip().is_none())
+                    && let Some(check) = self.names.through_vip(&checks)
+                    && let Some(place) = place
+                {
+                    problems.doubtful(place, without_vip(&check.name, key));
+                }
+                real_servers.push((address, checks));
             }
         }
         self.checked.extend(checks::validate(draft_checked, real_servers, &service, problems));
@@ -160,6 +168,14 @@ fn add(draft: DraftRealServer, service: &mut Service, problems: &mut Problems) -
         return None;
     }
     Some(destination.address)
+}
+
+fn without_vip(check: &str, key: ServiceKey) -> String {
+    let who = if key.vip().is_none() { "services by firewall mark" } else { "real servers of method \"nat\"" };
+    format!(
+        "check \"{check}\" asks through the virtual address, which {who} do not have: name another check in `checks` of this \
+         real server"
+    )
 }
 
 pub(super) fn only_nat_changes_ports(ip: IpAddr, served: u16) -> String {

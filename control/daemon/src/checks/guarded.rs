@@ -10,6 +10,7 @@ use ulvs_ipvs::table::{Checked, Destination as Entry, Hold, Owner, Service};
 use ulvs_model::{Destination, ServiceKey};
 
 use super::watches::Watches;
+use crate::vip::Way;
 
 /// A service whose real servers are checked.
 pub(crate) struct Guarded {
@@ -30,13 +31,17 @@ impl Guarded {
         };
         let mut slow_starts = Vec::with_capacity(said.real_servers.len());
         let mut members = HashMap::with_capacity(said.real_servers.len());
-        for (address, places) in &said.real_servers {
+        for ((address, places), method) in said.real_servers.iter().zip(&said.methods) {
             let named: Vec<&Check> = places.iter().filter_map(|place| checks.get(*place)).collect();
             slow_starts.push((*address, named.iter().map(|check| check.slow_start).max().unwrap_or_default()));
             let want = |check: &&Check| {
                 let asked = SocketAddr::new(address.ip(), check.port.unwrap_or(address.port()));
                 let service = (!check.shared).then_some(said.service);
-                watches.want(check, Target { address: asked, service }, said.service)
+                let vip = said.service.vip().filter(|_| check.through_vip);
+                let source = check.origin.source;
+                let way = vip.map(|vip| Way { real_server: address.ip(), vip, method: *method, source });
+                let through = way.and_then(|way| watches.through(way)).map(|way| SocketAddr::new(way, asked.port()));
+                watches.want(check, Target { address: asked, service, through }, said.service)
             };
             members.insert(*address, named.iter().filter_map(want).collect());
         }

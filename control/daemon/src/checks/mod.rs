@@ -20,6 +20,7 @@ use ulvs_checks::{Event, Runner};
 use ulvs_ipvs::table::{Owner, ServiceId};
 
 use crate::ipvs::Director;
+use crate::vip::Vip;
 
 pub(crate) use board::{Board, Row};
 use guarded::Guarded;
@@ -58,7 +59,11 @@ impl Checks {
     ///
     /// # Errors
     /// If there can't be another thread.
-    pub(crate) fn start(said: &ulvs_config::Director, director: Arc<Director>) -> Result<(Self, Steward)> {
+    pub(crate) fn start(
+        said: &ulvs_config::Director,
+        director: Arc<Director>,
+        vip: Arc<Vip>,
+    ) -> Result<(Self, Steward)> {
         let (runner, events) = Runner::start().context("health checks can't have a thread of their own")?;
         let (files, receiver) = mpsc::channel(1);
         let board = Arc::<Board>::default();
@@ -67,7 +72,7 @@ impl Checks {
             board: Arc::clone(&board),
             files: receiver,
             events,
-            watches: Watches::new(runner),
+            watches: Watches::new(runner, vip),
             services: BTreeMap::new(),
             began: Instant::now(),
             is_stale: false,

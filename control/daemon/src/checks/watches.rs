@@ -1,10 +1,13 @@
 use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ulvs_checks::probe::Target;
 use ulvs_checks::{Id, Runner, Watched};
 use ulvs_config::Check;
 use ulvs_model::ServiceKey;
+
+use crate::vip::{Vip, Way};
 
 /// What tells watches apart: the check's name, and who is asked for whom.
 type Key = (String, Target);
@@ -15,6 +18,7 @@ pub(crate) struct Watches {
     running: HashMap<Key, Running>,
     keys: HashMap<Id, Key>,
     made: Id,
+    vip: Arc<Vip>,
 }
 
 struct Running {
@@ -24,13 +28,27 @@ struct Running {
 }
 
 impl Watches {
-    pub(crate) fn new(runner: Runner) -> Self {
-        Self { runner, running: HashMap::new(), keys: HashMap::new(), made: 0 }
+    pub(crate) fn new(runner: Runner, vip: Arc<Vip>) -> Self {
+        Self { runner, running: HashMap::new(), keys: HashMap::new(), made: 0, vip }
     }
 
     /// From now on it is said anew what is wanted.
     pub(crate) fn begin(&mut self) {
         self.running.values_mut().for_each(|one| one.services.clear());
+        self.vip.registry.begin();
+    }
+
+    /// The address by which a real server is asked through the virtual one; absent if there are no more of them, which is told.
+    pub(crate) fn through(&self, way: Way) -> Option<IpAddr> {
+        let address = self.vip.registry.address(way);
+        if address.is_none() {
+            tracing::error!(
+                "too many real servers are checked through virtual addresses: {} of {} is asked at its own",
+                way.real_server,
+                way.vip
+            );
+        }
+        address
     }
 
     /// A real server is to be checked so for a service. One that is checked so already is not disturbed. Absent if this machine
@@ -68,6 +86,7 @@ impl Watches {
         for (key, id) in &unwanted {
             self.forget(key, *id);
         }
+        self.vip.registry.end();
     }
 
     /// The services that a watch counts for.

@@ -69,7 +69,7 @@ fn families() -> Vec<MetricFamily> {
 fn watched() -> Arc<Watched> {
     let file = "[workers]\ncores = [1]\n[[port]]\nname = \"p\"\ndevice = \"net_null0\"\n[check.web]\ntype = \"tcp\"\n";
     let check = ulvs_config::Director::parse(file).unwrap().checks()[0].clone();
-    let target = Target { address: ([10, 0, 0, 11], 80).into(), service: None };
+    let target = Target { address: ([10, 0, 0, 11], 80).into(), service: None, through: None };
     Arc::new(Watched::new(Arc::new(check), target))
 }
 
