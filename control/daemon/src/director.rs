@@ -24,7 +24,7 @@ use crate::status::Sources;
 use crate::threads::Threads;
 use crate::vip::Vip;
 use crate::words::counted;
-use crate::{api, check, drain, ipvs, metrics, placement, proc_net, underlay};
+use crate::{api, check, drain, ipvs, metrics, placement, proc_net, systemd, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
@@ -143,6 +143,7 @@ async fn serve(
     tasks.push(tokio::spawn(netlink.run()));
     tasks.push(tokio::spawn(steward.run()));
     tasks.push(tokio::spawn(drain::run(Arc::clone(&services))));
+    tasks.push(tokio::spawn(systemd::watch(Arc::clone(&datapath.shared))));
     let told = proc_net::Sources {
         services: Arc::clone(&services),
         board,
@@ -155,15 +156,20 @@ async fn serve(
     tasks.extend(keeper.clone().map(|keeper| tokio::spawn(keeper.run(Arc::clone(&services)))));
     tasks.extend(sockets.metrics.map(|listener| tokio::spawn(metrics::serve(listener, sources))));
     // the file's, and what was kept of those of ipvsadm, keepalived and the API
-    announce(director, services.look(|table| table.services(None).count()), &absent);
+    systemd::begun(&datapath.shared).await;
+    let count = || services.look(|table| table.services(None).count());
+    announce(director, count(), &absent);
+    systemd::ready(&forwarding(director, count()));
     while signals.next().await == Told::Reload {
+        systemd::reloading();
         tokio::select! {
-            () = configuration.reload() => {}
+            () = configuration.reload() => systemd::ready(&forwarding(director, count())),
             // It waits for workers, perhaps for one that hangs.
             () = signals.stop() => break,
         }
     }
     tracing::info!("stopping");
+    systemd::stopping();
     // Nobody is answered any more, then nothing is forwarded.
     for task in tasks.into_iter().rev() {
         end(task).await;
@@ -179,7 +185,6 @@ async fn serve(
 
 /// Says that everything is under way, and what is not as it looks.
 fn announce(director: &Director, services: usize, absent: &[String]) {
-    let cores = &director.workers().cores;
     underlay::warn(director);
     if !absent.is_empty() {
         tracing::info!(
@@ -188,13 +193,19 @@ fn announce(director: &Director, services: usize, absent: &[String]) {
             shown(absent)
         );
     }
-    tracing::info!(
+    tracing::info!("{}", forwarding(director, services));
+}
+
+/// What is under way, in a sentence.
+fn forwarding(director: &Director, services: usize) -> String {
+    let cores = &director.workers().cores;
+    format!(
         "forwarding: {}, {} on core{} {}",
         counted(services, "service"),
         counted(cores.len(), "worker"),
         if cores.len() == 1 { "" } else { "s" },
         cores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    );
+    )
 }
 
 /// The table with the services to begin with, and the workers' part of them in `control`; and who keeps what is set.

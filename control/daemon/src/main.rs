@@ -30,6 +30,7 @@ mod proc_net;
 mod signals;
 mod state;
 mod status;
+mod systemd;
 mod threads;
 mod twin;
 mod underlay;

@@ -19,3 +19,4 @@ mod scale;
 mod start;
 mod state;
 mod stop;
+mod systemd;
