@@ -233,7 +233,13 @@ impl FlowKey {
 
     /// The ports, as they are next to each other on the wire.
     #[inline]
-    pub(crate) const fn set_ports(&mut self, ports: [u8; 4]) {
+    pub const fn wire_ports(&self) -> [u8; 4] {
+        ((self.ends.0 >> 32) as u32).to_le_bytes()
+    }
+
+    /// Sets the ports, as they are next to each other on the wire.
+    #[inline]
+    pub const fn set_ports(&mut self, ports: [u8; 4]) {
         self.ends = Ends::from_wire(ports, self.protocol(), self.family());
     }
 }

@@ -12,6 +12,10 @@ pub const HEADER_LEN: usize = 20;
 pub const DONT_FRAGMENT: u16 = 0x4000;
 /// "More fragments" and the offset in [`Ipv4Header::fragment`]: not zero in every fragment.
 pub const FRAGMENT_MASK: u16 = 0x3fff;
+/// "More fragments" in [`Ipv4Header::fragment`].
+pub const MORE_FRAGMENTS: u16 = 0x2000;
+/// The offset in [`Ipv4Header::fragment`], in units of eight bytes: 0 in a first fragment.
+pub const OFFSET_MASK: u16 = 0x1fff;
 
 /// The fixed part of the header.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]

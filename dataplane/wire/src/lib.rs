@@ -6,14 +6,17 @@
 pub mod checksum;
 pub mod ethernet;
 pub mod flow;
+pub mod fragment;
 pub mod icmp;
 pub mod ipv4;
 pub mod ipv6;
 pub mod parse;
+pub mod quoted;
 pub mod tcp;
 pub mod udp;
 
 pub use checksum::Delta;
 pub use flow::{Address, Ends, FlowHasher, FlowKey};
-pub use parse::{Kind, Malformed, Packet, parse};
+pub use parse::{Kind, Malformed, Packet, parse, parse_any};
+pub use quoted::Quoted;
 pub use ulvs_model::Family;

@@ -10,7 +10,7 @@ use crate::ipv4::{self, Ipv4Header};
 use crate::ipv6::{self, Ipv6Header};
 use crate::tcp::{self, TcpHeader};
 use crate::udp::{self, UdpHeader};
-use crate::{checksum, icmp};
+use crate::{checksum, fragment, icmp};
 
 /// IP protocol number of TCP.
 pub const TCP: u8 = 6;
@@ -78,7 +78,7 @@ pub enum Malformed {
 pub fn parse(frame: &[u8], packet: &mut Packet) -> Kind {
     match frame.first_chunk() {
         Some(start) if plain_ipv4(start, frame.len(), packet) => Kind::Flow,
-        _ => parse_any(frame, packet),
+        _ => parse_all(frame, packet),
     }
 }
 
@@ -135,8 +135,15 @@ fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> boo
     right
 }
 
+/// The same as [`parse`], without its short way: for frames that have taken the long one before.
+#[inline(never)]
+pub fn parse_any(frame: &[u8], packet: &mut Packet) -> Kind {
+    parse_all(frame, packet)
+}
+
 /// Any frame, field by field.
-fn parse_any(frame: &[u8], packet: &mut Packet) -> Kind {
+#[inline]
+fn parse_all(frame: &[u8], packet: &mut Packet) -> Kind {
     let Ok((ethernet, rest)) = EthernetHeader::ref_from_prefix(frame) else {
         return Kind::Malformed(Malformed::Truncated);
     };
@@ -210,7 +217,7 @@ fn ipv6(bytes: &[u8], packet: &mut Packet) -> Kind {
         TCP | UDP => (header.next_header, 0),
         next => match skip_extensions(next, payload) {
             Extensions::Transport(protocol, skipped) => (protocol, skipped),
-            Extensions::Fragment(protocol) => {
+            Extensions::Fragment { protocol, .. } => {
                 packet.key.set_v6(addresses, protocol);
                 return Kind::Fragment;
             }
@@ -234,20 +241,32 @@ fn words(address: &[u8; 16]) -> [u64; 2] {
     [u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1])]
 }
 
-enum Extensions {
+/// What extension headers lead to.
+pub(crate) enum Extensions {
+    /// This protocol, so many bytes on.
     Transport(u8, usize),
-    /// With the protocol of what was cut up.
-    Fragment(u8),
+    /// A fragment header so many bytes on, with the next header of what was cut up.
+    Fragment {
+        at: usize,
+        protocol: u8,
+    },
     /// The packet has more nodes to visit: its destination is the next one only, and no end of a flow.
     OnItsWay,
     Malformed(Malformed),
 }
 
-fn skip_extensions(mut next: u8, payload: &[u8]) -> Extensions {
+pub(crate) fn skip_extensions(mut next: u8, payload: &[u8]) -> Extensions {
     let mut at = 0;
     for _ in 0..MAX_EXTENSIONS {
         match next {
-            ipv6::FRAGMENT => return Extensions::Fragment(payload.get(at).copied().unwrap_or(next)),
+            // One that is all of a packet is no fragment (RFC 6946).
+            ipv6::FRAGMENT if is_atomic(payload, at) => {
+                (next, at) = (payload[at], at + fragment::HEADER_LEN_V6);
+                continue;
+            }
+            ipv6::FRAGMENT => {
+                return Extensions::Fragment { at, protocol: payload.get(at).copied().unwrap_or(next) };
+            }
             ipv6::HOP_BY_HOP | ipv6::ROUTING | ipv6::DESTINATION_OPTIONS => {}
             _ => return Extensions::Transport(next, at),
         }
@@ -266,6 +285,12 @@ fn skip_extensions(mut next: u8, payload: &[u8]) -> Extensions {
         next = following;
     }
     Extensions::Malformed(Malformed::BadIpHeader)
+}
+
+/// Whether the fragment header at `at` says that nothing was cut off.
+fn is_atomic(payload: &[u8], at: usize) -> bool {
+    // The offset and "more fragments"; two bits between them are reserved.
+    matches!(payload.get(at..), Some(&[_, _, high, low, _, _, _, _, ..]) if high == 0 && low & !6 == 0)
 }
 
 #[inline]
@@ -303,7 +328,7 @@ fn transport(packet: &mut Packet, segment: &[u8]) -> Kind {
 }
 
 #[inline]
-fn ports(source: U16, destination: U16) -> [u8; 4] {
+pub(crate) fn ports(source: U16, destination: U16) -> [u8; 4] {
     let ([a, b], [c, d]) = (source.to_bytes(), destination.to_bytes());
     [a, b, c, d]
 }
