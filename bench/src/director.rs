@@ -8,8 +8,8 @@ use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route, Snapshot};
 use ulvs_engine::{Capacity, Engine, Shared};
 use ulvs_model::{
-    Destination, ForwardMethod, Persistence, Protocol, SchedulerKind, Service, ServiceKey, ServiceSettings, Thresholds,
-    Weight,
+    Destination, Encapsulation, ForwardMethod, Persistence, Protocol, SchedulerKind, Service, ServiceKey,
+    ServiceSettings, Thresholds, Weight,
 };
 use ulvs_worker::{Exception, Patience, Worker};
 
@@ -89,6 +89,7 @@ fn service(setup: &Setup, vip: u32, port: u16) -> Result<Service> {
         service.add(Destination {
             address: SocketAddr::new(ip(setup.ipv6, REAL_SERVER + 1 + number), port),
             method: setup.method,
+            encapsulation: Encapsulation::default(),
             weight: weight(setup.scheduler),
             thresholds: Thresholds::default(),
         })?;

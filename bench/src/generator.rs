@@ -5,7 +5,7 @@ use dpdk::Mempool;
 use ulvs_engine::BURST;
 use ulvs_engine::snapshot::PortId;
 use ulvs_worker::PacketIo;
-use ulvs_worker::ports::MbufBurst;
+use ulvs_worker::ports::{MbufBurst, MbufFrame};
 
 use crate::flows::Frames;
 
@@ -90,5 +90,9 @@ impl PacketIo for Generator {
     fn send(&mut self, _: PortId, burst: &mut MbufBurst) {
         self.sent += burst.mbufs().len() as u64;
         burst.mbufs().clear();
+    }
+
+    fn assemble(&mut self, _: [&[u8]; 3]) -> Option<MbufFrame> {
+        None
     }
 }

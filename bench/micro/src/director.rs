@@ -4,7 +4,9 @@ use std::sync::Arc;
 use anyhow::Result;
 use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route, Snapshot};
 use ulvs_engine::{BURST, Capacity, Engine, MemoryFrame, Shared, Ticks, Verdict};
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
+use ulvs_model::{
+    Destination, Encapsulation, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight,
+};
 
 use crate::frames::{GATEWAY, PORT_MAC, REAL_PORT, REAL_SERVER, SERVICE_PORT, VIP};
 
@@ -80,6 +82,7 @@ fn service(setup: Setup) -> Result<Service> {
         service.add(Destination {
             address: SocketAddr::new(ip(setup.ipv6, REAL_SERVER + number), port),
             method: setup.method,
+            encapsulation: Encapsulation::default(),
             weight: weight(setup.scheduler),
             thresholds: Thresholds::default(),
         })?;

@@ -28,6 +28,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 const ASKED: usize = 4096;
 /// Neighbours asked for in one tick.
 const ASKED_AT_ONCE: usize = 64;
+/// Path MTUs taken in in one tick.
+const LEARNED_AT_ONCE: usize = 16;
 /// How often removed real servers and schedulers' addresses are looked through.
 const TRASH: Duration = Duration::from_secs(60);
 
@@ -150,11 +152,15 @@ impl Control {
                     self.publisher.reclaim();
                     self.tell_wanted();
                     self.ask_for_neighbours().await;
+                    self.learn_mtus();
                 }
                 _ = estimate.tick() => self.tick_board(),
                 _ = trash.tick() => {
                     self.compiler.empty_trash(self.started.elapsed().as_secs());
                     self.compiler.forget_addresses(now());
+                    if self.compiler.forget_mtus(self.started.elapsed().as_secs()) {
+                        self.publish();
+                    }
                 }
             }
         }
@@ -271,6 +277,18 @@ impl Control {
                 *now = wanted;
                 changed
             });
+        }
+    }
+
+    /// Takes in what routers said of the ways to real servers.
+    fn learn_mtus(&mut self) {
+        let mut changed = false;
+        for _ in 0..LEARNED_AT_ONCE {
+            let Some(learned) = self.shared.next_learned() else { break };
+            changed |= self.compiler.learn_mtu(learned, self.started.elapsed().as_secs());
+        }
+        if changed {
+            self.publish();
         }
     }
 

@@ -44,7 +44,7 @@ impl Threads {
         let patience = Patience { packets: neighbours.queue, ticks: clock::ticks_of(neighbours.wait) };
         let cores = &director.workers().cores;
         for (number, &core) in cores.iter().enumerate() {
-            let io = DpdkIo::new(&datapath.started, u16::try_from(number)?)?;
+            let io = DpdkIo::new(&datapath.started, u16::try_from(number)?, datapath.pool.clone())?;
             let engine = Engine::new(Arc::clone(&datapath.shared), number);
             let (place, ports) = ((number, cores.len()), datapath.ports.len());
             let reader = control.publisher().reader();

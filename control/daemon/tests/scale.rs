@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route};
 use ulvs_engine::{Capacity, Shared};
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
+use ulvs_model::{
+    Destination, Encapsulation, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight,
+};
 
 const SERVICES: u32 = 10_000;
 const EACH: u32 = 10;
@@ -28,6 +30,7 @@ fn destination(service: u32, number: u32, weight: i64) -> Destination {
     Destination {
         address,
         method: ForwardMethod::Nat,
+        encapsulation: Encapsulation::default(),
         weight: Weight::new(weight).unwrap(),
         thresholds: Thresholds::default(),
     }

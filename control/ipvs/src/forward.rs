@@ -3,11 +3,11 @@
 use std::num::NonZeroU32;
 
 use ulvs_model::{
-    Destination, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, ServiceError, ServiceKey,
-    ServiceSettings, Thresholds, Weight,
+    Destination, Encapsulation, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, ServiceError,
+    ServiceKey, ServiceSettings, Thresholds, Weight,
 };
 
-use crate::table::{self, Family, Flags, PersistenceEngine, Service, ServiceId, TunnelKind};
+use crate::table::{self, Family, Flags, PersistenceEngine, Service, ServiceId};
 use crate::{Errno, Refusal};
 
 /// What the datapath can't forward rightly yet.
@@ -28,8 +28,8 @@ pub enum Obstacle {
     /// A forwarding method that is neither NAT nor tunnel nor direct routing.
     #[error("forwarding method {0} is not there yet: use masquerading, tunnelling or direct routing")]
     Method(u8),
-    /// A tunnel that is not IP in IP.
-    #[error("tunnel type {0} is not there yet: use ipip")]
+    /// A tunnel of a type that IPVS has not.
+    #[error("there is no tunnel of type {0}: use ipip, gue or gre")]
     Tunnel(u8),
     /// What is wrong for the datapath, though IPVS takes it.
     #[error(transparent)]
@@ -106,11 +106,15 @@ pub fn key(id: &ServiceId) -> Result<ServiceKey, Obstacle> {
 pub fn destination(destination: &table::Destination) -> Result<Destination, Obstacle> {
     let settings = destination.settings;
     let method = ForwardMethod::from_code(settings.method).ok_or(Obstacle::Method(settings.method))?;
-    if method == ForwardMethod::Tun && settings.tunnel.kind != TunnelKind::IPIP {
-        return Err(Obstacle::Tunnel(settings.tunnel.kind.0));
-    }
+    let table::Tunnel { kind, port, flags } = settings.tunnel;
+    let encapsulation = match Encapsulation::from_ipvs(kind.0, port, flags) {
+        Some(known) => known,
+        // Kept and shown with other methods too, to which it means nothing.
+        None if method != ForwardMethod::Tun => Encapsulation::default(),
+        None => return Err(Obstacle::Tunnel(kind.0)),
+    };
     let weight = destination.weight().unwrap_or(settings.weight);
     let weight = Weight::new(weight.into()).unwrap_or(Weight::QUIESCENT);
     let thresholds = Thresholds::new(settings.upper, settings.lower).unwrap_or_default();
-    Ok(Destination { address: destination.id.0, method, weight, thresholds })
+    Ok(Destination { address: destination.id.0, method, encapsulation, weight, thresholds })
 }

@@ -1,29 +1,37 @@
 //! One burst through the stages: parse, look up, decide, rewrite.
 
 mod ahead;
+mod fragment;
 mod inbound;
 mod one_packet;
+mod other;
 mod outbound;
 mod persist;
+mod pieces;
 mod reject;
+mod related;
 mod schedule;
 mod service;
 #[cfg(test)]
 mod tests;
+mod tunnel;
+mod tunnel_error;
 
 use std::sync::Arc;
 
-use ulvs_wire::{FlowKey, Kind, Malformed, Packet, ethernet, parse};
+pub use pieces::Pieces;
+use ulvs_wire::{Kind, Packet, parse};
 
 use crate::conn::{ConnId, Control, Direction, Entry, Hit, Home, Local};
 use crate::counters::WorkerCounters;
+use crate::datagrams::DatagramName;
 use crate::frame::Frame;
 use crate::limit::IcmpLimit;
 use crate::proto::{self, Path, State};
 use crate::shared::Shared;
-use crate::snapshot::{Lookup, PortId, Snapshot};
+use crate::snapshot::{PortId, Snapshot};
 use crate::time::Ticks;
-use crate::verdict::{DropReason, PuntReason, Verdict};
+use crate::verdict::Verdict;
 
 /// The most packets in a burst.
 pub const BURST: usize = 64;
@@ -58,6 +66,10 @@ struct Own {
     /// Identification of the next IPv4 header the director makes, and how far it is to the one after: no other worker's.
     next_ip_id: u16,
     ip_id_step: u16,
+    /// The same of IPv6 packets it makes and cuts.
+    next_fragment_id: u32,
+    /// How frames of the burst are to be cut, in their order.
+    cuts: Vec<Pieces>,
 }
 
 /// What the packets of a burst are decided with.
@@ -81,6 +93,8 @@ impl Engine {
             icmp: IcmpLimit::new(),
             next_ip_id: index(worker),
             ip_id_step: index(shared.capacity().workers),
+            next_fragment_id: index(worker).into(),
+            cuts: Vec::with_capacity(BURST),
         };
         let staged = vec![Staged { packet: Packet::default(), home: Home::default(), guess: None }; BURST];
         Self { shared, own, staged }
@@ -104,17 +118,30 @@ impl Engine {
         let Self { shared, own, staged } = self;
         let cx = Context { shared, snapshot, counters: &shared.workers()[own.worker], now, ingress };
         let staged = &mut staged[..count];
-        let flows = cx.parse(frames, staged, verdicts);
+        own.cuts.clear();
+        let flows = cx.parse(frames, staged);
         cx.look_up(flows, staged);
         if snapshot.services.are_many() {
             cx.look_ahead(flows, staged, own.worker);
         }
-        for (at, ((frame, verdict), staged)) in frames.iter_mut().zip(verdicts.iter_mut()).zip(staged).enumerate() {
-            if flows >> at & 1 != 0 {
+        if flows.trailing_ones() as usize == count {
+            for ((frame, verdict), staged) in frames.iter_mut().zip(verdicts.iter_mut()).zip(staged) {
                 *verdict = own.decide(&cx, frame, staged);
             }
+        } else {
+            own.decide_mixed(&cx, flows, frames, verdicts, staged);
         }
         cx.count(verdicts)
+    }
+
+    /// How the frames of the last burst whose verdict was [`Verdict::Fragment`] are to be cut, in their order.
+    pub fn cuts(&self) -> &[Pieces] {
+        &self.own.cuts
+    }
+
+    /// Which datagram a frame is a fragment of, if its verdict was [`Verdict::Hold`].
+    pub fn datagram<F: Frame>(&self, frame: &F) -> Option<DatagramName> {
+        fragment::name(&self.shared, frame)
     }
 
     /// Between two bursts: frees what no worker holds any more and ends connections whose time ran out, a bounded part of
@@ -137,20 +164,18 @@ impl Engine {
 }
 
 impl Context<'_> {
-    /// Says what each frame is. Flows are staged, and their home buckets asked for; the others have their verdicts.
+    /// Says which frames are flows for the director. They are staged, and their home buckets asked for.
     #[inline(always)]
-    fn parse<F: Frame>(&self, frames: &[F], staged: &mut [Staged], verdicts: &mut [Verdict]) -> Frames {
+    fn parse<F: Frame>(&self, frames: &[F], staged: &mut [Staged]) -> Frames {
         let mac = self.snapshot.network.port(self.ingress).map_or([0; 6], |port| port.mac);
         let mut flows = 0;
-        for (at, ((frame, staged), verdict)) in frames.iter().zip(staged).zip(verdicts).enumerate() {
+        for (at, (frame, staged)) in frames.iter().zip(staged).enumerate() {
             let bytes = frame.bytes();
             let kind = parse(bytes, &mut staged.packet);
             if kind == Kind::Flow && bytes.first_chunk() == Some(&mac) {
                 staged.home = self.shared.table.home(&staged.packet.key);
                 self.shared.table.prefetch_bucket(staged.home);
                 flows |= 1 << at;
-            } else {
-                *verdict = other(self.snapshot, mac, bytes, kind, &staged.packet);
             }
         }
         flows
@@ -185,14 +210,14 @@ impl Context<'_> {
         let counters = self.counters;
         for verdict in verdicts {
             match *verdict {
-                Verdict::Forward(_) => counters.forwarded.add(1),
+                Verdict::Forward(_) | Verdict::Fragment(_) => counters.forwarded.add(1),
                 Verdict::Punt(reason) => counters.count_punt(reason),
                 Verdict::Drop(reason) => counters.count_drop(reason),
                 Verdict::Reject(_, reason) => {
                     counters.count_drop(reason);
                     counters.icmp_errors.add(1);
                 }
-                Verdict::Wait => {}
+                Verdict::Wait | Verdict::Hold => {}
             }
         }
     }
@@ -205,6 +230,26 @@ impl Own {
         match cx.shared.table.likely(*guess, &packet.key) {
             Some(hit) if hit.entry.has_time(cx.now) => self.forward(cx, frame, packet, *home, hit),
             _ => self.decide_by_search(cx, frame, packet, *home),
+        }
+    }
+
+    /// Decides about a burst that has not only flows in it.
+    #[cold]
+    #[inline(never)]
+    fn decide_mixed<F: Frame>(
+        &mut self,
+        cx: &Context<'_>,
+        flows: Frames,
+        frames: &mut [F],
+        verdicts: &mut [Verdict],
+        staged: &[Staged],
+    ) {
+        for (at, ((frame, verdict), staged)) in frames.iter_mut().zip(verdicts).zip(staged).enumerate() {
+            *verdict = if flows >> at & 1 != 0 {
+                self.decide_by_search(cx, frame, &staged.packet, staged.home)
+            } else {
+                self.other(cx, frame)
+            };
         }
     }
 
@@ -352,40 +397,5 @@ fn release(shared: &Shared, template: ConnId) {
         && shared.table.entry(template).control().state() != State::Established
     {
         shared.table.entry(template).expire();
-    }
-}
-
-/// Whether a fragment may be of a reply that NAT would have to translate.
-fn is_reply(snapshot: &Snapshot, key: &FlowKey) -> bool {
-    matches!(key.protocol(), parse::TCP | parse::UDP)
-        && snapshot.translated.contains(key.source(), key.family())
-        && snapshot.network.lookup(key.destination(), key.family()) != Lookup::Local
-}
-
-/// What is no flow for the director, by its headers alone.
-#[cold]
-fn other(snapshot: &Snapshot, mac: ethernet::Mac, bytes: &[u8], kind: Kind, packet: &Packet) -> Verdict {
-    let to = bytes.first_chunk().copied().unwrap_or_default();
-    match kind {
-        Kind::Malformed(how) => Verdict::Drop(match how {
-            Malformed::Truncated => DropReason::Truncated,
-            Malformed::BadIpHeader => DropReason::BadIpHeader,
-            Malformed::BadIpChecksum => DropReason::BadIpChecksum,
-            Malformed::BadTransportHeader => DropReason::BadTransportHeader,
-        }),
-        _ if to != mac && !ethernet::is_group(to) => Verdict::Drop(DropReason::OtherHost),
-        Kind::Arp => Verdict::Punt(PuntReason::Arp),
-        Kind::Icmp => Verdict::Punt(PuntReason::Icmp),
-        Kind::OtherEtherType => Verdict::Punt(PuntReason::OtherEtherType),
-        Kind::OtherProtocol => Verdict::Punt(PuntReason::OtherProtocol),
-        _ if to != mac => Verdict::Punt(PuntReason::Group),
-        // The kernel would put it together and refuse it: it knows nothing of services.
-        Kind::Fragment if snapshot.services.has_vip(packet.key.destination(), packet.key.family()) => {
-            Verdict::Drop(DropReason::Fragment)
-        }
-        // It would route it on, with the real server's own address.
-        Kind::Fragment if is_reply(snapshot, &packet.key) => Verdict::Drop(DropReason::Fragment),
-        Kind::Fragment => Verdict::Punt(PuntReason::Fragment),
-        Kind::Flow => Verdict::Punt(PuntReason::NotAService),
     }
 }

@@ -10,6 +10,7 @@
 
 pub mod conn;
 pub mod counters;
+mod datagrams;
 mod engine;
 mod forward;
 mod frame;
@@ -27,10 +28,11 @@ mod templates;
 mod time;
 mod verdict;
 
-pub use engine::{BURST, Engine};
+pub use datagrams::{DatagramName, Datagrams};
+pub use engine::{BURST, Engine, Pieces};
 pub use frame::{Frame, MemoryFrame};
 pub use live::{LiveConnections, Load};
-pub use shared::{Capacity, Shared, Unresolved};
+pub use shared::{Capacity, LearnedMtu, Shared, Unresolved};
 pub use templates::Templates;
 pub use time::{TICKS_PER_SECOND, Ticks, ticks};
 pub use verdict::{DropReason, PuntReason, Verdict};

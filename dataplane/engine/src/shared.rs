@@ -8,6 +8,7 @@ use ulvs_wire::FlowHasher;
 
 use crate::conn::Table;
 use crate::counters::{Totals, WorkerCounters};
+use crate::datagrams::Datagrams;
 use crate::live::{LiveConnections, Load};
 use crate::snapshot::{DestinationId, PortId};
 use crate::templates::Templates;
@@ -20,6 +21,17 @@ pub struct Unresolved {
     pub port: PortId,
     /// Its IP address.
     pub address: IpAddr,
+}
+
+/// What a router on the way to a tunnel's far end said: packets to it must be shorter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LearnedMtu {
+    /// The destination.
+    pub destination: DestinationId,
+    /// Which use of its number.
+    pub generation: u32,
+    /// The longest IP packet, outer headers included.
+    pub mtu: u16,
 }
 
 /// Sizes that are fixed for a director's life.
@@ -42,8 +54,11 @@ pub struct Shared {
     pub live: LiveConnections,
     /// How many templates there are.
     pub templates: Templates,
+    /// What came in fragments.
+    pub datagrams: Datagrams,
     workers: Box<[WorkerCounters]>,
     requests: ArrayQueue<Unresolved>,
+    learned: ArrayQueue<LearnedMtu>,
     hasher: FlowHasher,
     capacity: Capacity,
 }
@@ -60,8 +75,10 @@ impl Shared {
             table: Table::new(capacity.connections, capacity.workers, hasher)?,
             live: LiveConnections::new(destinations)?,
             templates: Templates::new(destinations, capacity.connections)?,
+            datagrams: Datagrams::new()?,
             workers: (0..capacity.workers).map(|_| WorkerCounters::new(destinations)).collect::<io::Result<_>>()?,
             requests: ArrayQueue::new(1024),
+            learned: ArrayQueue::new(256),
             hasher,
             capacity,
         })
@@ -124,5 +141,15 @@ impl Shared {
     /// A neighbour that packets wait for, if there is one that was not taken yet.
     pub fn next_unresolved(&self) -> Option<Unresolved> {
         self.requests.pop()
+    }
+
+    /// Passes on what a router said of a way. Forgotten if too much was said already: it will be said again.
+    pub(crate) fn learned(&self, mtu: LearnedMtu) {
+        let _ = self.learned.push(mtu);
+    }
+
+    /// Something that was learned of a way, if there is any that was not taken yet.
+    pub fn next_learned(&self) -> Option<LearnedMtu> {
+        self.learned.pop()
     }
 }

@@ -13,6 +13,12 @@ pub enum Verdict {
     Drop(DropReason),
     /// The packet is dropped for this reason; the frame has become the ICMP error about it, to be sent out of this port.
     Reject(PortId, DropReason),
+    /// Send the frame out of this port in fragments; its headers are ready. How it is to be cut,
+    /// [`Engine::cuts`](crate::Engine::cuts) says.
+    Fragment(PortId),
+    /// A fragment whose first fragment has not come: keep the frame, unchanged, and ask again when it has. Not a final
+    /// verdict, and not counted.
+    Hold,
     /// The next hop's hardware address is not known yet: keep the frame, unchanged, and ask again when the snapshot
     /// changes. Not a final verdict, and not counted.
     Wait,
@@ -55,10 +61,18 @@ reasons! {
         BadIpChecksum => "bad_ip_checksum",
         /// The TCP or UDP header is cut off or says it is longer than the packet.
         BadTransportHeader => "bad_transport_header",
+        /// The checksum of an ICMP error about a connection does not verify.
+        BadIcmpChecksum => "bad_icmp_checksum",
         /// The frame is for another host's hardware address.
         OtherHost => "other_host",
-        /// A fragment of a packet to a virtual address, or of a reply that NAT would have to translate.
+        /// A fragment of a packet to a service whose first fragment was not forwarded.
         Fragment => "fragment",
+        /// A fragment no packet was cut into, or one that repeats or overlaps others.
+        BadFragment => "bad_fragment",
+        /// The first fragment of the packet did not come in time.
+        FragmentTimeout => "fragment_timeout",
+        /// Too many fragments wait for the first of their packets.
+        FragmentQueueFull => "fragment_queue_full",
         /// The service has no real server with a positive weight; the client is told by ICMP.
         NoDestination => "no_destination",
         /// The connection's real server was removed from the service.
@@ -73,10 +87,10 @@ reasons! {
         TtlExceeded => "ttl_exceeded",
         /// The packet is longer than the next hop's MTU and must not be fragmented; the sender is told by ICMP.
         TooBig => "too_big",
-        /// The packet is longer than the next hop's MTU and would have to be fragmented.
-        NeedsFragmentation => "needs_fragmentation",
         /// A tunnel to the real server would take less than 68 bytes (IPv4) or 1280 (IPv6): its way is too narrow.
         TunnelTooNarrow => "tunnel_too_narrow",
+        /// An ICMP error from a tunnel's way; the client is told by one about the packet that was inside.
+        TunnelError => "tunnel_error",
         /// There is no route to the real server or client; the sender is told by ICMP.
         NoRoute => "no_route",
         /// The next hop's hardware address did not become known in time.
@@ -87,6 +101,8 @@ reasons! {
         NoHeadroom => "no_headroom",
         /// The kernel did not take punted frames fast enough.
         PuntQueueFull => "punt_queue_full",
+        /// There was no packet buffer for a fragment.
+        NoBuffer => "no_buffer",
         /// The port has no TAP twin to punt to.
         NoTap => "no_tap",
         /// The port's transmit queue took no more.
@@ -99,7 +115,7 @@ reasons! {
     PuntReason {
         /// ARP.
         Arp => "arp",
-        /// ICMP or ICMPv6, neighbour discovery included.
+        /// ICMP or ICMPv6, neighbour discovery included, and errors that are not about a connection.
         Icmp => "icmp",
         /// IP with a protocol no service can have.
         OtherProtocol => "other_protocol",
@@ -123,7 +139,7 @@ impl DropReason {
     ///
     /// The packets received are the sum of those forwarded, punted, and dropped for other reasons than these.
     pub const fn is_after_verdict(self) -> bool {
-        matches!(self, Self::PuntQueueFull | Self::NoTap | Self::TxFull)
+        matches!(self, Self::PuntQueueFull | Self::NoBuffer | Self::NoTap | Self::TxFull)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route, Snapshot};
 use ulvs_engine::{BURST, Capacity, DropReason, Engine, MemoryFrame, PuntReason, Shared, Ticks, Verdict};
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
+use ulvs_model::{Destination, Encapsulation, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
 
 /// Hardware addresses of the two ports.
 pub const PORTS: [[u8; 6]; 2] = [[2, 0, 0, 0, 1, 1], [2, 0, 0, 0, 2, 1]];
@@ -72,7 +72,7 @@ fn service(protocol: Protocol, family: usize, port: u16) -> Service {
     };
     let port = if method == ForwardMethod::Nat { 8080 } else { port };
     let address = SocketAddr::new(ip(SERVERS[family]), port);
-    service.add(Destination { address, method, weight: Weight::default(), thresholds: Thresholds::default() }).unwrap();
+    service.add(Destination { address, method, encapsulation: Encapsulation::default(), weight: Weight::default(), thresholds: Thresholds::default() }).unwrap();
     service
 }
 

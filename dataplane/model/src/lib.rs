@@ -4,6 +4,7 @@
 //! server as one service sees it. Values here are validated; nothing here does I/O.
 
 mod destination;
+mod encapsulation;
 mod family;
 mod forward_method;
 mod persistence;
@@ -19,6 +20,7 @@ mod thresholds;
 mod weight;
 
 pub use destination::Destination;
+pub use encapsulation::Encapsulation;
 pub use family::Family;
 pub use forward_method::ForwardMethod;
 pub use persistence::{Netmask, Persistence};

@@ -166,7 +166,7 @@ fn check_unicast(ip: IpAddr) -> Result<(), ServiceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Protocol, Thresholds, Weight};
+    use crate::{Encapsulation, Protocol, Thresholds, Weight};
 
     fn service() -> Service {
         let key = ServiceKey::new(Protocol::Tcp, "192.0.2.100:80".parse().unwrap());
@@ -177,6 +177,7 @@ mod tests {
         Destination {
             address: address.parse().unwrap(),
             method,
+            encapsulation: Encapsulation::default(),
             weight: Weight::default(),
             thresholds: Thresholds::default(),
         }

@@ -8,12 +8,14 @@ use crate::UnknownName;
 pub struct Sysctls {
     /// A removed or weight-0 destination invalidates its templates (B.6). Any number but 0 is on.
     pub expire_quiescent_template: i32,
+    /// 0: tunnels take no notice of IPv4's DF, and are fragmented (C.5). Any other number is on.
+    pub pmtu_disc: i32,
 }
 
 impl Default for Sysctls {
     /// IPVS's.
     fn default() -> Self {
-        Self { expire_quiescent_template: 0 }
+        Self { expire_quiescent_template: 0, pmtu_disc: 1 }
     }
 }
 
@@ -22,16 +24,19 @@ impl Default for Sysctls {
 pub enum Sysctl {
     /// See [`Sysctls::expire_quiescent_template`].
     ExpireQuiescentTemplate,
+    /// See [`Sysctls::pmtu_disc`].
+    PmtuDisc,
 }
 
 impl Sysctl {
     /// Every switch.
-    pub const ALL: [Self; 1] = [Self::ExpireQuiescentTemplate];
+    pub const ALL: [Self; 2] = [Self::ExpireQuiescentTemplate, Self::PmtuDisc];
 
     /// IPVS's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ExpireQuiescentTemplate => "expire_quiescent_template",
+            Self::PmtuDisc => "pmtu_disc",
         }
     }
 }
@@ -41,6 +46,7 @@ impl Sysctls {
     pub const fn get(&self, which: Sysctl) -> i32 {
         match which {
             Sysctl::ExpireQuiescentTemplate => self.expire_quiescent_template,
+            Sysctl::PmtuDisc => self.pmtu_disc,
         }
     }
 
@@ -48,6 +54,7 @@ impl Sysctls {
     pub fn set(&mut self, which: Sysctl, value: i32) {
         match which {
             Sysctl::ExpireQuiescentTemplate => self.expire_quiescent_template = value,
+            Sysctl::PmtuDisc => self.pmtu_disc = value,
         }
     }
 }
@@ -65,7 +72,7 @@ impl FromStr for Sysctl {
         Self::ALL.into_iter().find(|one| one.name() == name).ok_or_else(|| UnknownName {
             kind: "sysctl",
             given: name.to_owned(),
-            known: "expire_quiescent_template",
+            known: "expire_quiescent_template, pmtu_disc",
         })
     }
 }

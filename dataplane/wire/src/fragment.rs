@@ -3,8 +3,8 @@
 use zerocopy::FromBytes;
 use zerocopy::byteorder::network_endian::U16;
 
+use crate::Family;
 use crate::ethernet;
-use crate::flow::Family;
 use crate::ipv4::{self, Ipv4Header};
 use crate::ipv6::{self, Ipv6Header};
 use crate::parse::{self, Extensions, Packet};

@@ -3,7 +3,7 @@
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::flow::Family;
+use crate::Family;
 
 /// Bytes of the header of an error message.
 pub const HEADER_LEN: usize = 8;

@@ -2,7 +2,8 @@
 
 use zerocopy::FromBytes;
 
-use crate::flow::{Address, Family, FlowKey};
+use crate::Family;
+use crate::flow::{Address, FlowKey};
 use crate::ipv4::{self, Ipv4Header};
 use crate::ipv6::Ipv6Header;
 use crate::parse::{self, Extensions};

@@ -42,7 +42,10 @@ pub trait PacketIo {
 
     /// Sends the burst; what the port refuses stays in it. Never waits.
     fn send(&mut self, port: PortId, burst: &mut Self::Burst);
+
+    /// A new packet of these bytes, one part after the other; `None` if there is no buffer for it.
+    fn assemble(&mut self, parts: [&[u8]; 3]) -> Option<PacketOf<Self>>;
 }
 
 /// A packet of this I/O.
-pub(crate) type PacketOf<I> = <<I as PacketIo>::Burst as Burst>::Packet;
+pub type PacketOf<I> = <<I as PacketIo>::Burst as Burst>::Packet;

@@ -4,6 +4,7 @@
 //! to and comes from the kernel passes through an [`Exception`]; nothing in the loop waits for it.
 
 pub mod exception;
+mod held;
 mod io;
 pub mod memory;
 mod outlet;
@@ -13,7 +14,7 @@ mod waiting;
 mod worker;
 
 pub use exception::{Exception, TapCounters};
-pub use io::{Burst, PacketIo};
+pub use io::{Burst, PacketIo, PacketOf};
 pub use run::{PollMode, StartError, Tsc, Wall, run, start};
 pub use waiting::Patience;
 pub use worker::Worker;

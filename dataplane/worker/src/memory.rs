@@ -49,12 +49,15 @@ pub struct MemoryIo {
     pub sent: Vec<Vec<MemoryFrame>>,
     /// How many more frames each port takes.
     pub room: Vec<usize>,
+    /// How many more packets can be made.
+    pub buffers: usize,
 }
 
 impl MemoryIo {
     /// Ports that take everything.
     pub fn new(ports: usize) -> Self {
-        Self { arriving: vec![VecDeque::new(); ports], sent: vec![Vec::new(); ports], room: vec![usize::MAX; ports] }
+        let (arriving, sent) = (vec![VecDeque::new(); ports], vec![Vec::new(); ports]);
+        Self { arriving, sent, room: vec![usize::MAX; ports], buffers: usize::MAX }
     }
 }
 
@@ -72,5 +75,10 @@ impl PacketIo for MemoryIo {
         let count = burst.0.len().min(self.room[port]);
         self.room[port] -= count;
         self.sent[port].extend(burst.0.drain(..count));
+    }
+
+    fn assemble(&mut self, parts: [&[u8]; 3]) -> Option<MemoryFrame> {
+        self.buffers = self.buffers.checked_sub(1)?;
+        Some(MemoryFrame::new(&parts.concat()))
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use ulvs_engine::counters::WorkerCounters;
 use ulvs_engine::snapshot::PortId;
-use ulvs_engine::{DropReason, PuntReason, Verdict};
+use ulvs_engine::{DropReason, Frame, Pieces, PuntReason, Verdict};
+use ulvs_wire::fragment::Cut;
 
 use crate::exception::Exception;
 use crate::io::{Burst, PacketIo, PacketOf};
@@ -65,9 +66,28 @@ impl<I: PacketIo> Outlet<I> {
             Verdict::Forward(port) | Verdict::Reject(port, _) => self.queue(port, packet, counters),
             Verdict::Punt(reason) => self.punt(ingress, reason, packet, counters),
             Verdict::Drop(_) => drop(packet),
-            Verdict::Wait => return Some(packet),
+            // The engine says beside its verdicts how packets are cut: `fragment`.
+            Verdict::Wait | Verdict::Hold | Verdict::Fragment(_) => return Some(packet),
         }
         None
+    }
+
+    /// Sends a packet in fragments.
+    #[cold]
+    pub(crate) fn fragment(&mut self, port: PortId, pieces: Pieces, packet: &PacketOf<I>, counters: &WorkerCounters) {
+        let bytes = packet.bytes();
+        let count = Cut::of(bytes, pieces.mtu, pieces.id).map_or(0, |cut| {
+            for number in 0..cut.count() {
+                let Some(mut fragment) = self.io.assemble(cut.parts(bytes, number)) else { return number };
+                cut.finish(number, fragment.bytes_mut());
+                self.queue(port, fragment, counters);
+            }
+            usize::MAX
+        });
+        if count < usize::MAX {
+            // What is missing makes the rest useless.
+            counters.count_drop(DropReason::NoBuffer);
+        }
     }
 
     #[inline]

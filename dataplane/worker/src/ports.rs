@@ -1,7 +1,7 @@
 //! DPDK's ports as the poll loop sees them.
 
 use bytemuck::TransparentWrapper;
-use dpdk::{Mbuf, RxQueue, StartedPort, TxQueue};
+use dpdk::{Mbuf, Mempool, RxQueue, StartedPort, TxQueue};
 use ulvs_engine::snapshot::PortId;
 use ulvs_engine::{BURST, Frame};
 
@@ -91,6 +91,8 @@ pub struct DpdkIo {
     /// By port number; a port may have fewer receive queues than there are workers.
     rx: Vec<Option<RxQueue>>,
     tx: Vec<TxQueue>,
+    /// Where the packets that it makes itself come from.
+    pool: Mempool,
 }
 
 /// A worker needs a transmit queue on every port.
@@ -106,16 +108,17 @@ pub struct NoTxQueue {
 }
 
 impl DpdkIo {
-    /// Queue `worker` of every port, in the order of their numbers.
+    /// Queue `worker` of every port, in the order of their numbers, and a pool for packets that the worker makes.
     ///
     /// # Errors
     /// If a port lacks a transmit queue for it, or it is taken.
-    pub fn new(ports: &[StartedPort], worker: u16) -> Result<Self, NoTxQueue> {
+    pub fn new(ports: &[StartedPort], worker: u16, pool: Mempool) -> Result<Self, NoTxQueue> {
         let tx =
             |(port, started): (usize, &StartedPort)| started.take_tx_queue(worker).ok_or(NoTxQueue { port, worker });
         Ok(Self {
             rx: ports.iter().map(|port| port.take_rx_queue(worker)).collect(),
             tx: ports.iter().enumerate().map(tx).collect::<Result<_, _>>()?,
+            pool,
         })
     }
 }
@@ -135,5 +138,13 @@ impl PacketIo for DpdkIo {
         if let Some(queue) = self.tx.get_mut(usize::from(port.0)) {
             queue.send(&mut burst.0);
         }
+    }
+
+    fn assemble(&mut self, parts: [&[u8]; 3]) -> Option<MbufFrame> {
+        let mut mbuf = Mbuf::alloc(&self.pool)?;
+        for part in parts {
+            mbuf.append(u16::try_from(part.len()).ok()?)?.copy_from_slice(part);
+        }
+        Some(MbufFrame(mbuf))
     }
 }

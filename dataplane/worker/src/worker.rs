@@ -5,9 +5,10 @@ use std::sync::Arc;
 use ulvs_engine::counters::WorkerCounters;
 use ulvs_engine::publish::Reader;
 use ulvs_engine::snapshot::{PortId, Snapshot};
-use ulvs_engine::{BURST, DropReason, Engine, Ticks, Verdict};
+use ulvs_engine::{BURST, DropReason, Engine, Frame, Ticks, Verdict};
 
 use crate::exception::Exception;
+use crate::held::Held;
 use crate::io::{Burst, PacketIo, PacketOf};
 use crate::outlet::Outlet;
 use crate::waiting::{Patience, Waiting};
@@ -29,6 +30,7 @@ struct Forwarder<I: PacketIo> {
     received: Box<I::Burst>,
     verdicts: [Verdict; BURST],
     waiting: Waiting<PacketOf<I>>,
+    held: Held<PacketOf<I>>,
     outlet: Outlet<I>,
 }
 
@@ -49,6 +51,7 @@ impl<I: PacketIo> Worker<I> {
             received: Box::default(),
             verdicts: [Verdict::Wait; BURST],
             waiting: Waiting::new(patience),
+            held: Held::new(),
             outlet: Outlet::new(io, ports, (number, workers), exception),
         };
         Self { snapshots, last: 0, forwarder }
@@ -64,6 +67,9 @@ impl<I: PacketIo> Worker<I> {
             forwarder.retry_waiting(snapshot, now);
         }
         let moved = forwarder.receive(snapshot, now) + forwarder.inject();
+        if !forwarder.held.is_empty() {
+            forwarder.look_through_held(snapshot, now);
+        }
         forwarder.finish(now);
         let counters = forwarder.engine.counters();
         counters.generation.set(self.snapshots.generation());
@@ -84,9 +90,9 @@ impl<I: PacketIo> Worker<I> {
         &self.forwarder.engine
     }
 
-    /// Packets that wait for a neighbour.
+    /// Packets that wait: for a neighbour, or for the first fragment of theirs.
     pub fn waiting(&self) -> usize {
-        self.forwarder.waiting.len()
+        self.forwarder.waiting.len() + self.forwarder.held.len()
     }
 }
 
@@ -107,10 +113,18 @@ impl<I: PacketIo> Forwarder<I> {
             if all.is_some_and(|to| self.outlet.forward_all(to, &mut self.received)) {
                 continue;
             }
-            let counters = self.engine.counters();
+            let engine = &self.engine;
+            let counters = engine.counters();
+            let mut cuts = engine.cuts().iter();
             for (packet, verdict) in self.received.drain().zip(&self.verdicts) {
-                if let Some(packet) = self.outlet.dispatch(*verdict, port, packet, counters) {
-                    wait(&mut self.waiting, now, port, packet, counters);
+                let Some(packet) = self.outlet.dispatch(*verdict, port, packet, counters) else { continue };
+                match (*verdict, cuts.as_slice()) {
+                    (Verdict::Fragment(to), [pieces, ..]) => {
+                        self.outlet.fragment(to, *pieces, &packet, counters);
+                        cuts.next();
+                    }
+                    (Verdict::Hold, _) => hold(&mut self.held, engine, now, port, packet),
+                    _ => wait(&mut self.waiting, now, port, packet, counters),
                 }
             }
         }
@@ -122,11 +136,51 @@ impl<I: PacketIo> Forwarder<I> {
     fn retry_waiting(&mut self, snapshot: &Snapshot, now: Ticks) {
         for _ in 0..self.waiting.len() {
             let Some((since, port, mut packet)) = self.waiting.pop() else { break };
-            self.engine.process(snapshot, now, port, std::slice::from_mut(&mut packet), &mut self.verdicts[..1]);
-            let counters = self.engine.counters();
-            if let Some(packet) = self.outlet.dispatch(self.verdicts[0], port, packet, counters) {
-                wait(&mut self.waiting, since, port, packet, counters);
+            let verdict = self.decide_again(snapshot, now, port, &mut packet);
+            self.dispatch_again(verdict, since, now, port, packet);
+        }
+    }
+
+    /// Only when some first fragment has come since the last time: a flood of others costs one comparison a pass.
+    #[cold]
+    fn look_through_held(&mut self, snapshot: &Snapshot, now: Ticks) {
+        let begun = self.engine.shared().datagrams.begun();
+        if std::mem::replace(&mut self.held.seen, begun) != begun {
+            self.retry_held(snapshot, now);
+        }
+        while let Some(packet) = self.held.pop_late(now) {
+            self.engine.counters().count_drop(DropReason::FragmentTimeout);
+            drop(packet);
+        }
+    }
+
+    /// Fragments whose first has come meanwhile, on whatever worker, go on.
+    #[cold]
+    fn retry_held(&mut self, snapshot: &Snapshot, now: Ticks) {
+        for _ in 0..self.held.len() {
+            let Some(mut held) = self.held.pop() else { break };
+            if self.engine.shared().datagrams.has(held.name, now) {
+                let verdict = self.decide_again(snapshot, now, held.port, &mut held.packet);
+                self.dispatch_again(verdict, now, now, held.port, held.packet);
+            } else {
+                self.held.put_back(held);
             }
+        }
+    }
+
+    fn decide_again(&mut self, snapshot: &Snapshot, now: Ticks, port: PortId, packet: &mut PacketOf<I>) -> Verdict {
+        self.engine.process(snapshot, now, port, std::slice::from_mut(packet), &mut self.verdicts[..1]);
+        self.verdicts[0]
+    }
+
+    /// Takes a packet that came at `since` where its new verdict says.
+    fn dispatch_again(&mut self, verdict: Verdict, since: Ticks, now: Ticks, port: PortId, packet: PacketOf<I>) {
+        let counters = self.engine.counters();
+        let Some(packet) = self.outlet.dispatch(verdict, port, packet, counters) else { return };
+        match (verdict, self.engine.cuts()) {
+            (Verdict::Fragment(to), [pieces]) => self.outlet.fragment(to, *pieces, &packet, counters),
+            (Verdict::Hold, _) => hold(&mut self.held, &self.engine, now, port, packet),
+            _ => wait(&mut self.waiting, since, port, packet, counters),
         }
     }
 
@@ -150,5 +204,15 @@ impl<I: PacketIo> Forwarder<I> {
 fn wait<P>(waiting: &mut Waiting<P>, since: Ticks, ingress: PortId, packet: P, counters: &WorkerCounters) {
     if waiting.push(since, ingress, packet).is_err() {
         counters.count_drop(DropReason::NeighbourQueueFull);
+    }
+}
+
+/// Keeps a fragment that came at `now` until the first of its packet comes.
+#[cold]
+fn hold<P: Frame>(held: &mut Held<P>, engine: &Engine, now: Ticks, ingress: PortId, packet: P) {
+    let name = engine.datagram(&packet);
+    let refused = name.is_none_or(|name| held.push(now, ingress, name, packet).is_some());
+    if refused {
+        engine.counters().count_drop(DropReason::FragmentQueueFull);
     }
 }

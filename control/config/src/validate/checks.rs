@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use ulvs_model::{Destination, ForwardMethod, Service, Thresholds, Weight};
+use ulvs_model::{Destination, Encapsulation, ForwardMethod, Service, Thresholds, Weight};
 
 use super::place::Place;
 use crate::check::{Check, ServiceChecks};
@@ -117,7 +117,13 @@ fn sorry_server(draft: DraftRealServer, service: &Service, problems: &mut Proble
         problems.wrong(ip.span, super::services::only_nat_changes_ports(ip.value, served));
         return None;
     }
-    let destination = Destination { address, method, weight: Weight::default(), thresholds: Thresholds::default() };
+    let destination = Destination {
+        address,
+        method,
+        encapsulation: Encapsulation::default(),
+        weight: Weight::default(),
+        thresholds: Thresholds::default(),
+    };
     match service.clone().add(destination) {
         Ok(()) => Some(destination),
         Err(ulvs_model::ServiceError::DuplicateDestination(_)) => {

@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use ulvs_model::{
-    Destination, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, SchedulerKind, Service,
-    ServiceKey, ServiceSet, ServiceSettings, Thresholds,
+    Destination, Encapsulation, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, SchedulerKind,
+    Service, ServiceKey, ServiceSet, ServiceSettings, Thresholds,
 };
 
 use super::checks::{self, Names};
@@ -161,8 +161,13 @@ fn add(draft: DraftRealServer, service: &mut Service, problems: &mut Problems) -
         return None;
     }
     let thresholds = thresholds(draft.upper_threshold, draft.lower_threshold, problems);
-    let destination =
-        Destination { address: SocketAddr::new(ip.value, port), method, weight: draft.weight, thresholds };
+    let destination = Destination {
+        address: SocketAddr::new(ip.value, port),
+        method,
+        encapsulation: Encapsulation::default(),
+        weight: draft.weight,
+        thresholds,
+    };
     if let Err(error) = service.add(destination) {
         problems.wrong(ip.span, error.to_string());
         return None;

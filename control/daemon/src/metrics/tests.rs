@@ -10,7 +10,9 @@ use ulvs_checks::Watched;
 use ulvs_checks::probe::Target;
 use ulvs_engine::Capacity;
 use ulvs_engine::snapshot::Compiler;
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
+use ulvs_model::{
+    Destination, Encapsulation, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight,
+};
 
 use super::*;
 use crate::checks::Row;
@@ -53,7 +55,15 @@ fn families() -> Vec<MetricFamily> {
     let key = ServiceKey::new(Protocol::Tcp, address("192.0.2.100:80"));
     let mut service = Service::new(key, SchedulerKind::Rr).unwrap();
     let (address, method) = (address("10.0.0.11:80"), ForwardMethod::Nat);
-    service.add(Destination { address, method, weight: Weight::default(), thresholds: Thresholds::default() }).unwrap();
+    service
+        .add(Destination {
+            address,
+            method,
+            encapsulation: Encapsulation::default(),
+            weight: Weight::default(),
+            thresholds: Thresholds::default(),
+        })
+        .unwrap();
     let mut compiler = Compiler::new(Arc::clone(&shared));
     compiler.add_service(&service).unwrap();
     let registry = Registry::new();

@@ -8,7 +8,8 @@ use ulvs_ipvs::codec::FAMILY_ID;
 use ulvs_ipvs::table::{Change, Deviation, Owner, ServiceId, Timeouts};
 use ulvs_ipvs::{Access, Follow, file};
 use ulvs_model::{
-    Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, ServiceSet, Thresholds, Weight,
+    Destination, Encapsulation, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, ServiceSet, Thresholds,
+    Weight,
 };
 
 use crate::rig::{Rig, destination, errno, request, service};
@@ -70,6 +71,7 @@ fn real(host: u8, weight: i64) -> Destination {
     Destination {
         address,
         method: ForwardMethod::Nat,
+        encapsulation: Encapsulation::default(),
         weight: Weight::new(weight).unwrap(),
         thresholds: Thresholds::default(),
     }

@@ -8,8 +8,8 @@ use ulvs_ipvs::codec::{FAMILY_ID, Messages, Request};
 use ulvs_ipvs::table::Command;
 use ulvs_ipvs::{Access, file, forward};
 use ulvs_model::{
-    Destination, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, SchedulerKind, Service,
-    ServiceKey, ServiceSettings, Thresholds, Weight,
+    Destination, Encapsulation, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, SchedulerKind,
+    Service, ServiceKey, ServiceSettings, Thresholds, Weight,
 };
 
 use crate::rig::{Rig, request, unhex};
@@ -66,6 +66,7 @@ fn services() -> impl Strategy<Value = Service> {
             let destination = Destination {
                 address: std::net::SocketAddr::new(address, port),
                 method: ForwardMethod::ALL[method],
+                encapsulation: Encapsulation::default(),
                 weight: Weight::new(weight).unwrap(),
                 thresholds: Thresholds::new(upper, upper / 3).unwrap(),
             };

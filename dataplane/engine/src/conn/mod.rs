@@ -12,6 +12,7 @@ mod local;
 #[cfg(all(test, loom))]
 mod loom_model;
 mod one_packet;
+mod peek;
 mod pool;
 mod quiescence;
 mod table;

@@ -3,7 +3,7 @@
 use ulvs_model::ForwardMethod;
 use ulvs_wire::{Packet, tcp};
 
-use crate::conn::{Hit, Home};
+use crate::conn::{Entry, Hit, Home};
 use crate::forward::icmp_error::Error;
 use crate::forward::nat::{End, Rewrite};
 use crate::forward::tun::Tunnel;
@@ -63,8 +63,10 @@ impl Own {
             return self.reject_to_client(cx, frame, packet, Error::TimeExceeded, DropReason::TtlExceeded);
         }
         match hit.control.method() {
-            ForwardMethod::Tun => return self.tunnel(cx, frame, packet, destination),
-            _ if packet.ip_len > destination.mtu => return self.too_big(cx, frame, packet, destination.mtu),
+            ForwardMethod::Tun => return self.tunnel(cx, frame, packet, destination, hit.entry),
+            _ if packet.ip_len > destination.mtu => {
+                return self.too_long(cx, frame, packet, destination, hit.entry, destination.mtu);
+            }
             ForwardMethod::Dr => dr::request(frame, packet, &destination.ethernet),
             ForwardMethod::Nat => {
                 let (address, port) = hit.entry.destination();
@@ -82,16 +84,13 @@ impl Own {
         frame: &mut F,
         packet: &Packet,
         destination: &DestinationView,
+        entry: &Entry,
     ) -> Verdict {
-        let family = destination.family();
-        let Some(mtu) = tun::mtu(family, destination.mtu) else {
-            return Verdict::Drop(DropReason::TunnelTooNarrow);
-        };
-        if packet.ip_len > mtu {
-            return self.too_big(cx, frame, packet, mtu);
+        if packet.ip_len > destination.longest_in_tunnel {
+            return self.tunnel_any(cx, frame, packet, destination, entry);
         }
         let tunnel = Tunnel {
-            family,
+            family: destination.family(),
             source: destination.tunnel_source,
             destination: destination.address,
             ethernet: destination.ethernet,

@@ -3,13 +3,13 @@
 use ulvs_model::ForwardMethod;
 use ulvs_wire::Packet;
 
-use crate::conn::Hit;
+use crate::conn::{Direction, Entry, Hit};
 use crate::forward::icmp_error::Error;
 use crate::forward::nat::{End, Rewrite};
 use crate::forward::{dr, nat};
 use crate::frame::Frame;
 use crate::shared::Unresolved;
-use crate::snapshot::{HopId, Lookup};
+use crate::snapshot::{Hop, HopId, Lookup};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::{Context, Own, advance};
@@ -49,29 +49,54 @@ impl Own {
             return self.reject_from_director(cx, frame, packet, error, reason);
         }
         if packet.ip_len > hop.mtu {
-            if !packet.dont_fragment {
-                return Verdict::Drop(DropReason::NeedsFragmentation);
-            }
+            return self.too_long_reply(cx, frame, packet, hit.entry, &hop);
+        }
+        send_reply(cx, frame, packet, hit, &hop, serves);
+        Verdict::Forward(hop.port)
+    }
+
+    /// The reply is longer than the way to the client takes.
+    #[cold]
+    #[inline(never)]
+    fn too_long_reply<F: Frame>(
+        &mut self,
+        cx: &Context<'_>,
+        frame: &mut F,
+        packet: &Packet,
+        entry: &Entry,
+        hop: &Hop,
+    ) -> Verdict {
+        if packet.dont_fragment {
             let (error, reason) = (Error::TooBig(hop.mtu), DropReason::TooBig);
             return self.reject_from_director(cx, frame, packet, error, reason);
         }
-        let entry = hit.entry;
-        if hit.control.method() == ForwardMethod::Nat {
-            let (address, port) = entry.vip();
-            let (ip, transport) = entry.deltas();
-            let deltas = (ip.inverse(), transport.inverse());
-            nat::rewrite(frame, packet, &Rewrite { end: End::Source, address, port, deltas }, &hop.ethernet);
-        } else {
-            dr::request(frame, packet, &hop.ethernet);
-        }
-        if serves {
-            let counters = cx.counters.destination(id);
-            counters.packets_out.add(1);
-            counters.bytes_out.add(u64::from(packet.ip_len));
-        }
-        advance(cx, packet, hit);
-        Verdict::Forward(hop.port)
+        // The number of the entry is of no interest here.
+        let hit = Hit { entry, id: 0, direction: Direction::Out, control: entry.control() };
+        let (id, generation) = entry.destination_id();
+        send_reply(cx, frame, packet, hit, hop, cx.snapshot.destinations.get(id).serves(generation));
+        self.cut(Verdict::Forward(hop.port), hop.mtu)
     }
+}
+
+/// Translates a reply, counts it, and steps its connection's state.
+#[inline(always)]
+fn send_reply<F: Frame>(cx: &Context<'_>, frame: &mut F, packet: &Packet, hit: Hit<'_>, hop: &Hop, serves: bool) {
+    let entry = hit.entry;
+    if hit.control.method() == ForwardMethod::Nat {
+        let (address, port) = entry.vip();
+        let (ip, transport) = entry.deltas();
+        let deltas = (ip.inverse(), transport.inverse());
+        nat::rewrite(frame, packet, &Rewrite { end: End::Source, address, port, deltas }, &hop.ethernet);
+    } else {
+        dr::request(frame, packet, &hop.ethernet);
+    }
+    if serves {
+        let (id, _) = entry.destination_id();
+        let counters = cx.counters.destination(id);
+        counters.packets_out.add(1);
+        counters.bytes_out.add(u64::from(packet.ip_len));
+    }
+    advance(cx, packet, hit);
 }
 
 /// The hop towards the client: remembered in the connection, looked up again when the network has changed.

@@ -35,12 +35,9 @@ impl Own {
         }
     }
 
-    /// The packet is longer than the way to its destination takes.
+    /// The packet is longer than the way to its destination takes, and must not be cut.
     #[cold]
     pub(super) fn too_big<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet, mtu: u16) -> Verdict {
-        if !packet.dont_fragment {
-            return Verdict::Drop(DropReason::NeedsFragmentation);
-        }
         // The kernel quotes the packet as it would have gone on.
         forward::decrement_ttl(frame, packet);
         self.reject_to_client(cx, frame, packet, Error::TooBig(mtu), DropReason::TooBig)

@@ -29,6 +29,13 @@ pub(crate) enum Error {
     HostUnreachable,
     /// Too long for the next hop's MTU.
     TooBig(u16),
+    /// What a router on the way said, of the packet's own family.
+    Relayed {
+        /// The ICMP type.
+        kind: u8,
+        /// The ICMP code.
+        code: u8,
+    },
 }
 
 impl Error {
@@ -39,6 +46,7 @@ impl Error {
             Self::PortUnreachable => (3, 3, 0),
             Self::HostUnreachable => (3, 1, 0),
             Self::TooBig(mtu) => (3, 4, mtu as u32),
+            Self::Relayed { kind, code } => (kind, code, 0),
         }
     }
 
@@ -48,6 +56,7 @@ impl Error {
             Self::PortUnreachable => (1, 4, 0),
             Self::HostUnreachable => (1, 0, 0),
             Self::TooBig(mtu) => (2, 0, mtu as u32),
+            Self::Relayed { kind, code } => (kind, code, 0),
         }
     }
 }

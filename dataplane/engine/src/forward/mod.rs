@@ -5,6 +5,8 @@
 pub(crate) mod dr;
 pub(crate) mod icmp_error;
 pub(crate) mod nat;
+pub(crate) mod quote;
+pub(crate) mod shim;
 pub(crate) mod tun;
 
 use ulvs_wire::ipv4::Ipv4Header;

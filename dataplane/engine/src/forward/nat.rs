@@ -45,6 +45,15 @@ pub(crate) fn rewrite(frame: &mut impl Frame, packet: &Packet, to: &Rewrite, eth
     }
 }
 
+/// Rewrites the address alone and takes one from the TTL: of a fragment without transport header.
+pub(crate) fn rewrite_address(frame: &mut impl Frame, packet: &Packet, to: &Rewrite, ethernet: &[u8; 12]) {
+    super::set_ethernet(frame, ethernet);
+    if let Some(ip) = frame.bytes_mut().get_mut(usize::from(packet.l3)..) {
+        // Nothing more is to be rewritten.
+        let _ = rewrite_network(ip, packet.key.family(), to);
+    }
+}
+
 /// Rewrites address, TTL and header checksum; what follows the header without options.
 #[inline(always)]
 fn rewrite_network<'a>(ip: &'a mut [u8], family: Family, to: &Rewrite) -> Option<&'a mut [u8]> {
@@ -105,7 +114,7 @@ fn rewrite_udp(segment: &mut [u8], to: &Rewrite) -> Summed {
 
 /// A computed 0 is sent as 0xffff, for 0 means none (RFC 768).
 #[inline]
-fn never_zero(checksum: U16) -> U16 {
+pub(crate) fn never_zero(checksum: U16) -> U16 {
     if checksum == U16::ZERO { U16::MAX_VALUE } else { checksum }
 }
 
@@ -116,24 +125,25 @@ fn sum_udp(ip: &mut [u8], packet: &Packet) {
     let at = usize::from(packet.l4 - packet.l3);
     let Some(ip) = ip.get_mut(..usize::from(packet.ip_len)) else { return };
     let Some((network, segment)) = ip.split_at_mut_checked(at) else { return };
-    let sum = full_udp_checksum(network, segment, packet.key.family());
+    // Of a datagram in fragments not all is here: it goes on without.
+    let Some(sum) = full_udp_checksum(network, segment, packet.key.family()) else { return };
     if let Ok((header, _)) = UdpHeader::mut_from_prefix(segment) {
         header.checksum = never_zero(U16::new(sum));
     }
 }
 
 #[cold]
-fn full_udp_checksum(network: &[u8], segment: &[u8], family: Family) -> u16 {
+fn full_udp_checksum(network: &[u8], segment: &[u8], family: Family) -> Option<u16> {
     let (source, destination) = match family {
         Family::V4 => (network.get(12..16), network.get(16..20)),
         Family::V6 => (network.get(8..24), network.get(24..40)),
     };
     let (Some(source), Some(destination)) = (source, destination) else {
-        return 0;
+        return None;
     };
     // The receiver sums what the UDP header says, which may be less than the IP packet holds.
     let length = segment.get(4..6).map_or(0, |field| usize::from(u16::from_be_bytes([field[0], field[1]])));
-    let datagram = segment.get(..length).unwrap_or(segment);
+    let datagram = segment.get(..length)?;
     let sum = checksum::pseudo(source, destination, parse::UDP, datagram.len());
-    !checksum::fold(checksum::add(sum, datagram))
+    Some(!checksum::fold(checksum::add(sum, datagram)))
 }

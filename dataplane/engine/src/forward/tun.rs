@@ -3,16 +3,18 @@
 use ulvs_wire::ethernet;
 use ulvs_wire::ipv4::{self, PlainHeader};
 use ulvs_wire::ipv6::{self, Ipv6Header};
-use ulvs_wire::{Address, Family, Packet};
+use ulvs_wire::{Address, Family, Packet, Quoted, parse, udp};
 use zerocopy::FromBytes;
 use zerocopy::byteorder::network_endian::{U16, U32};
 
 use crate::frame::Frame;
 
+use super::shim;
+
 /// IP protocol number of IPv4 inside IP.
-const IPV4_IN_IP: u8 = 4;
+pub(crate) const IPV4_IN_IP: u8 = 4;
 /// IP protocol number of IPv6 inside IP.
-const IPV6_IN_IP: u8 = 41;
+pub(crate) const IPV6_IN_IP: u8 = 41;
 /// ECN bits of the traffic class, and their values (RFC 3168).
 const ECN: u8 = 0x03;
 const CONGESTION_EXPERIENCED: u8 = 0x03;
@@ -39,15 +41,16 @@ pub(crate) const fn overhead(outer: Family) -> u16 {
     }
 }
 
-/// The longest packet that goes into a tunnel over a way of this MTU; `None` if a tunnel must not be used there.
+/// The longest packet that goes into a tunnel over a way of this MTU, with so many bytes between outer header and packet;
+/// `None` if a tunnel must not be used there.
 #[inline]
-pub(crate) const fn mtu(outer: Family, way: u16) -> Option<u16> {
+pub(crate) const fn mtu(outer: Family, way: u16, between: u16) -> Option<u16> {
     // RFC 791 section 3.2, RFC 8200 section 5. The kernel judges by the outer family alone.
     let least = match outer {
         Family::V4 => 68,
         Family::V6 => 1280,
     };
-    match way.checked_sub(overhead(outer)) {
+    match way.checked_sub(overhead(outer) + between) {
         Some(mtu) if mtu >= least => Some(mtu),
         _ => None,
     }
@@ -62,9 +65,12 @@ pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, tunnel: &Tunnel) 
     };
     // Ethernet padding must not end up inside the tunnel.
     frame.truncate(usize::from(packet.l3) + usize::from(packet.ip_len));
-    if !frame.prepend(usize::from(overhead(tunnel.family))) {
-        return false;
-    }
+    frame.prepend(usize::from(overhead(tunnel.family))) && write_outer(frame, packet.ip_len, tunnel, &inner)
+}
+
+/// Writes Ethernet and outer IP header in front of `payload` bytes.
+#[inline(always)]
+pub(crate) fn write_outer(frame: &mut impl Frame, payload: u16, tunnel: &Tunnel, inner: &Inner) -> bool {
     let Some((start, rest)) = frame.bytes_mut().split_first_chunk_mut() else {
         return false;
     };
@@ -72,17 +78,17 @@ pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, tunnel: &Tunnel) 
         Family::V4 => {
             let Some(header) = rest.first_chunk_mut() else { return false };
             *start = start_of(tunnel, ethernet::TYPE_IPV4);
-            *header = outer_v4(packet, tunnel, &inner);
+            *header = outer_v4(payload, tunnel, inner);
             true
         }
         Family::V6 => {
             *start = start_of(tunnel, ethernet::TYPE_IPV6);
-            outer_v6(rest, packet, tunnel, &inner)
+            outer_v6(rest, payload, tunnel, inner)
         }
     }
 }
 
-#[inline]
+#[inline(always)]
 fn start_of(tunnel: &Tunnel, ether_type: u16) -> [u8; ethernet::HEADER_LEN] {
     let mut start = [0; ethernet::HEADER_LEN];
     start[..12].copy_from_slice(&tunnel.ethernet);
@@ -91,16 +97,17 @@ fn start_of(tunnel: &Tunnel, ether_type: u16) -> [u8; ethernet::HEADER_LEN] {
 }
 
 /// What the outer header takes from the inner one.
-struct Inner {
-    protocol: u8,
+pub(crate) struct Inner {
+    /// What follows the outer header.
+    pub(crate) protocol: u8,
     traffic_class: u8,
-    dont_fragment: bool,
+    pub(crate) dont_fragment: bool,
     ttl: u8,
 }
 
 impl Inner {
-    #[inline]
-    fn of(frame: &mut impl Frame, packet: &Packet) -> Option<Self> {
+    #[inline(always)]
+    pub(crate) fn of(frame: &mut impl Frame, packet: &Packet) -> Option<Self> {
         Some(match packet.key.family() {
             Family::V4 => Self {
                 protocol: IPV4_IN_IP,
@@ -128,11 +135,11 @@ impl Inner {
     }
 }
 
-#[inline]
-fn outer_v4(packet: &Packet, tunnel: &Tunnel, inner: &Inner) -> [u8; ipv4::HEADER_LEN] {
+#[inline(always)]
+fn outer_v4(payload: u16, tunnel: &Tunnel, inner: &Inner) -> [u8; ipv4::HEADER_LEN] {
     PlainHeader {
         tos: inner.outer_class(),
-        total_len: packet.ip_len + overhead(Family::V4),
+        total_len: payload + overhead(Family::V4),
         id: if inner.dont_fragment { 0 } else { tunnel.id },
         fragment: if inner.dont_fragment { ipv4::DONT_FRAGMENT } else { 0 },
         ttl: inner.ttl,
@@ -143,17 +150,59 @@ fn outer_v4(packet: &Packet, tunnel: &Tunnel, inner: &Inner) -> [u8; ipv4::HEADE
     .to_bytes()
 }
 
-fn outer_v6(bytes: &mut [u8], packet: &Packet, tunnel: &Tunnel, inner: &Inner) -> bool {
+fn outer_v6(bytes: &mut [u8], payload: u16, tunnel: &Tunnel, inner: &Inner) -> bool {
     let Ok((header, _)) = Ipv6Header::mut_from_prefix(bytes) else {
         return false;
     };
     *header = Ipv6Header {
         version_class_flow: U32::new(6 << 28 | u32::from(inner.outer_class()) << 20),
-        payload_len: U16::new(packet.ip_len),
+        payload_len: U16::new(payload),
         next_header: inner.protocol,
         hop_limit: inner.ttl,
         source: tunnel.source.0.to_be_bytes(),
         destination: tunnel.destination.0.to_be_bytes(),
     };
     true
+}
+
+/// The packet in a quoted outer packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Inside {
+    pub(crate) family: Family,
+    /// Offset of its IP header in the frame.
+    pub(crate) at: usize,
+}
+
+/// What an outer packet holds that `frame` quotes, if it is of a tunnel.
+pub(crate) fn inside(frame: &[u8], quoted: &Quoted) -> Option<Inside> {
+    let l4 = usize::from(quoted.l4);
+    match quoted.key.protocol() {
+        parse::UDP => {
+            let at = l4 + udp::HEADER_LEN;
+            let &[start, protocol] = frame.get(at..)?.first_chunk()?;
+            // Version 0 and data; options counted in words.
+            let is_data = start & 0xe0 == 0;
+            let at = at + shim::GUE_LEN + usize::from(start & 0x1f) * 4;
+            is_data.then_some(Inside { family: family_inside(protocol)?, at })
+        }
+        shim::GRE => {
+            let &[flags, _, high, low] = frame.get(l4..)?.first_chunk()?;
+            let family = match u16::from_be_bytes([high, low]) {
+                ethernet::TYPE_IPV4 => Family::V4,
+                ethernet::TYPE_IPV6 => Family::V6,
+                _ => return None,
+            };
+            Some(Inside { family, at: l4 + if flags & shim::GRE_CHECKSUM != 0 { 8 } else { 4 } })
+        }
+        protocol => Some(Inside { family: family_inside(protocol)?, at: l4 }),
+    }
+}
+
+/// The family of a packet behind this protocol number.
+const fn family_inside(protocol: u8) -> Option<Family> {
+    match protocol {
+        IPV4_IN_IP => Some(Family::V4),
+        IPV6_IN_IP => Some(Family::V6),
+        _ => None,
+    }
 }

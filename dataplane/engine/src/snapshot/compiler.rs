@@ -5,9 +5,10 @@
 
 mod listing;
 mod numbers;
+mod path_mtus;
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use ulvs_model::{Destination, ForwardMethod, SchedulerKind, Service, ServiceKey, ServiceSettings, Sysctls, Weight};
@@ -17,6 +18,8 @@ use crate::proto::Timeouts;
 use crate::sched::{Candidate, Edit, Listed, Memory, Scheduler};
 use crate::shared::Shared;
 use crate::time::Ticks;
+
+use path_mtus::PathMtu;
 
 use super::{
     Addresses, CompileError, DestinationId, DestinationView, Destinations, MarkRule, Marks, Network, NetworkView,
@@ -66,6 +69,7 @@ pub struct Compiler {
     destinations: Destinations,
     translated: Addresses,
     network: Arc<NetworkView>,
+    path_mtus: HashMap<IpAddr, PathMtu>,
     timeouts: Timeouts,
     secure_tcp: bool,
     sysctls: Sysctls,
@@ -86,6 +90,7 @@ impl Compiler {
             destinations: Destinations::default(),
             translated: Addresses::default(),
             network: Arc::new(NetworkView::new(&Network::default(), 1)),
+            path_mtus: HashMap::new(),
             timeouts: Timeouts::default(),
             secure_tcp: false,
             sysctls: Sysctls::default(),
@@ -123,7 +128,11 @@ impl Compiler {
 
     /// Sets IPVS's switches.
     pub fn set_sysctls(&mut self, sysctls: Sysctls) {
+        let changes_tunnels = sysctls.pmtu_disc != self.sysctls.pmtu_disc;
         self.sysctls = sysctls;
+        if changes_tunnels {
+            self.refresh_all();
+        }
     }
 
     /// Changes which packets have a firewall mark.
@@ -135,13 +144,17 @@ impl Compiler {
     pub fn set_network(&mut self, network: &Network) {
         let generation = self.network.generation.wrapping_add(1);
         self.network = Arc::new(NetworkView::new(network, generation));
+        self.refresh_all();
+    }
+
+    fn refresh_all(&mut self) {
         for at in 0..self.slots.len() {
             self.refresh(DestinationId(u32::try_from(at).unwrap_or(u32::MAX)));
         }
     }
 
     /// Next hops towards all real servers: what the kernel should keep resolved.
-    pub fn next_hops(&self) -> impl Iterator<Item = (PortId, std::net::IpAddr)> + '_ {
+    pub fn next_hops(&self) -> impl Iterator<Item = (PortId, IpAddr)> + '_ {
         let used = self.slots.iter().flatten().filter(|slot| slot.available);
         used.filter_map(|slot| self.network.next_hop(slot.destination.ip()))
     }
@@ -305,12 +318,15 @@ impl Compiler {
     }
 
     fn refresh(&mut self, id: DestinationId) {
+        let path_mtu = self.slots[id.0 as usize].as_ref().map_or(u16::MAX, |slot| self.path_mtu(slot.destination.ip()));
         if let Some(slot) = &mut self.slots[id.0 as usize] {
             let Destination { address, method, .. } = slot.destination;
             if method == ForwardMethod::Nat && !std::mem::replace(&mut slot.is_translated, true) {
                 self.translated.add(address.ip());
             }
-            let view = DestinationView::new(&slot.destination, slot.generation, slot.available, &self.network);
+            let Slot { destination, generation, available, .. } = slot;
+            let tunnels = (path_mtu, self.sysctls.pmtu_disc != 0);
+            let view = DestinationView::new(destination, *generation, *available, &self.network, tunnels);
             self.destinations.set(id, view);
         }
     }

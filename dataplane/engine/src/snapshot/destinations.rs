@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use ulvs_model::{Destination, ForwardMethod, Weight};
+use ulvs_model::{Destination, Encapsulation, ForwardMethod, Weight};
 use ulvs_wire::{Address, Family};
+
+use crate::forward::tun;
 
 use super::{DestinationId, Lookup, NetworkView, PortId};
 
@@ -20,11 +22,14 @@ pub(crate) struct DestinationView {
     pub(crate) ethernet: [u8; 12],
     pub(crate) port: PortId,
     pub(crate) mtu: u16,
+    /// The longest packet for a tunnel that is IP in IP with path MTU discovery; 0 if it is not, or its way is too narrow.
+    pub(crate) longest_in_tunnel: u16,
     pub(crate) generation: u32,
     /// Port of the real server.
     pub(crate) destination_port: u16,
     pub(crate) method: ForwardMethod,
     flags: u8,
+    pub(crate) encapsulation: Encapsulation,
 }
 
 const _: () = assert!(size_of::<DestinationView>() == 64);
@@ -36,18 +41,26 @@ impl DestinationView {
         ethernet: [0; 12],
         port: PortId(0),
         mtu: 0,
+        longest_in_tunnel: 0,
         generation: 0,
         destination_port: 0,
         method: ForwardMethod::Dr,
         flags: 0,
+        encapsulation: Encapsulation::IpIp,
     };
     const AVAILABLE: u8 = 1;
     const RESOLVED: u8 = 2;
     const V6: u8 = 4;
     const QUIESCENT: u8 = 8;
 
-    pub(crate) fn new(destination: &Destination, generation: u32, available: bool, network: &NetworkView) -> Self {
-        let Destination { address, method, weight, .. } = *destination;
+    pub(crate) fn new(
+        destination: &Destination,
+        generation: u32,
+        available: bool,
+        network: &NetworkView,
+        (path_mtu, pmtu_disc): (u16, bool),
+    ) -> Self {
+        let Destination { address, method, encapsulation, weight, .. } = *destination;
         let family = Family::of(address.ip());
         let flag = |flag, on| if on { flag } else { 0 };
         let mut view = Self {
@@ -55,6 +68,7 @@ impl DestinationView {
             generation,
             destination_port: address.port(),
             method,
+            encapsulation,
             flags: flag(Self::AVAILABLE, available)
                 | flag(Self::V6, family == Family::V6)
                 | flag(Self::QUIESCENT, weight == Weight::QUIESCENT),
@@ -66,7 +80,10 @@ impl DestinationView {
             && let Some(hop) = network.hop(hop)
             && (source.is_some() || method != ForwardMethod::Tun)
         {
-            (view.ethernet, view.port, view.mtu) = (hop.ethernet, hop.port, hop.mtu);
+            (view.ethernet, view.port, view.mtu) = (hop.ethernet, hop.port, hop.mtu.min(path_mtu));
+            if encapsulation == Encapsulation::IpIp && pmtu_disc {
+                view.longest_in_tunnel = tun::mtu(family, view.mtu, 0).unwrap_or(0);
+            }
             view.flags |= Self::RESOLVED;
         }
         view

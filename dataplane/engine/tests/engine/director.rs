@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ulvs_engine::conn::Connection;
 use ulvs_engine::snapshot::{Compiler, MarkRule, Neighbour, Network, Port, PortId, Route, ServiceStatus, Snapshot};
 use ulvs_engine::{BURST, Capacity, DropReason, Engine, Frame, MemoryFrame, Shared, TICKS_PER_SECOND, Ticks, Verdict};
+use ulvs_wire::fragment::Cut;
 
 use crate::ipvsadm::{self, Unsupported};
 
@@ -49,6 +50,8 @@ pub(crate) struct Director {
     /// `None` after a change, until the next packet.
     snapshot: Option<Snapshot>,
     engines: Vec<Engine>,
+    /// Fragments that came before the first of their packets, with the worker and side they came to.
+    held: Vec<(usize, Side, MemoryFrame)>,
 }
 
 impl Director {
@@ -64,7 +67,7 @@ impl Director {
         let destination = Some("10.0.3.0/24".parse().unwrap());
         compiler.set_marks(&[MarkRule { mark: 7, destination, ..MarkRule::default() }]);
         let engines = (0..capacity.workers).map(|worker| Engine::new(Arc::clone(&shared), worker)).collect();
-        Self { snapshot: None, shared, compiler, now: Ticks::from_seconds(1000), engines }
+        Self { snapshot: None, shared, compiler, now: Ticks::from_seconds(1000), engines, held: Vec::new() }
     }
 
     /// A director after these commands, and those of them that ask for what the engine does not have.
@@ -114,6 +117,44 @@ impl Director {
         (verdict, sent(verdict, &frames[0]))
     }
 
+    /// Plays one IP packet through this worker as a poll loop would: what is to be cut is cut, and fragments that came
+    /// before their first are played again when it has come. The packet's verdict, and all that left.
+    pub(crate) fn play_whole(&mut self, worker: usize, side: Side, l3: &[u8]) -> (Verdict, Vec<Sent>) {
+        let begun = self.shared.datagrams.begun();
+        let frame = Self::frame(side, l3);
+        let (verdict, mut sent) = self.play_frame(worker, side, frame);
+        if self.shared.datagrams.begun() != begun {
+            for (worker, side, frame) in std::mem::take(&mut self.held) {
+                sent.extend(self.play_frame(worker, side, frame).1);
+            }
+        }
+        (verdict, sent)
+    }
+
+    fn play_frame(&mut self, worker: usize, side: Side, frame: MemoryFrame) -> (Verdict, Vec<Sent>) {
+        let mut frames = [frame.clone()];
+        let [verdict] = self.burst(worker, side, &mut frames)[..] else { panic!("one frame, one verdict") };
+        let sent = match verdict {
+            Verdict::Fragment(port) => {
+                let [pieces] = self.engines[worker].cuts() else { panic!("one frame, one cut") };
+                let bytes = frames[0].bytes();
+                let cut = Cut::of(bytes, pieces.mtu, pieces.id).unwrap();
+                let piece = |number| {
+                    let mut piece = cut.parts(bytes, number).concat();
+                    cut.finish(number, &mut piece);
+                    sent(Verdict::Forward(port), &MemoryFrame::new(&piece)).unwrap()
+                };
+                (0..cut.count()).map(piece).collect()
+            }
+            Verdict::Hold => {
+                self.held.push((worker, side, frame));
+                Vec::new()
+            }
+            _ => sent(verdict, &frames[0]).into_iter().collect(),
+        };
+        (verdict, sent)
+    }
+
     /// Plays a burst.
     pub(crate) fn burst(&mut self, worker: usize, side: Side, frames: &mut [MemoryFrame]) -> Vec<Verdict> {
         assert!(frames.len() <= BURST);
@@ -122,6 +163,10 @@ impl Director {
         engine.housekeeping(self.now);
         let snapshot = self.snapshot.get_or_insert_with(|| self.compiler.snapshot());
         engine.process(snapshot, self.now, side.port(), frames, &mut verdicts);
+        while let Some(learned) = self.shared.next_learned() {
+            self.compiler.learn_mtu(learned, (self.now.0 / TICKS_PER_SECOND).into());
+            self.snapshot = None;
+        }
         verdicts
     }
 

@@ -1,77 +1,274 @@
-//! Fragments: what would leave untranslated is dropped, the rest is the kernel's.
+//! Fragments of packets to services and of replies: any order, any worker, one real server (ipvs-facts C.7).
 
-use ulvs_engine::{DropReason, PuntReason, Verdict};
+use ulvs_engine::{Capacity, DropReason, PuntReason, TICKS_PER_SECOND, Ticks, Verdict};
 use ulvs_model::Protocol;
+use ulvs_wire::fragment::Cut;
 
-use crate::director::{Director, Side};
-use crate::frames::Flow;
+use crate::director::{Director, Sent, Side};
+use crate::frames::{Flow, verifies};
 
-const DROPPED: Verdict = Verdict::Drop(DropReason::Fragment);
-const PUNTED: Verdict = Verdict::Punt(PuntReason::Fragment);
+const CLIENTS: [&str; 2] = ["10.9.3.1:7000", "[2001:db8:9::3]:7000"];
+const VIPS: [&str; 2] = ["10.0.1.100", "[2001:db8:1::100]"];
+const SERVERS: [&str; 2] = ["10.0.2.11", "[2001:db8:2::11]"];
 
-/// The first fragment of a UDP packet of 10.0.2.11 or `2001:db8:2::11`.
-fn fragment(to: &str) -> Vec<u8> {
-    let from = if to.starts_with('[') { "[2001:db8:2::11]:53" } else { "10.0.2.11:53" };
-    let mut packet = Flow::new(Protocol::Udp, from, to).packet(0, &[0; 64]);
-    if packet[0] >> 4 == 6 {
-        let next = std::mem::replace(&mut packet[6], 44);
-        packet[5] += 8;
-        packet.splice(40..40, [next, 0, 0, 1, 0, 0, 0, 7]);
-    } else {
-        packet[6] = 0x20;
-        packet[10..12].fill(0);
-        let sum = ulvs_wire::checksum::of(&packet[..20]);
-        packet[10..12].copy_from_slice(&sum.to_be_bytes());
-    }
-    packet
-}
-
-fn director(method: &str) -> Director {
-    let mut director = Director::new();
-    for (vip, server) in [("10.0.1.100", "10.0.2.11"), ("[2001:db8:1::100]", "[2001:db8:2::11]")] {
+fn director(method: &str, workers: usize) -> Director {
+    let mut director = Director::with(Capacity { connections: 4096, destinations: 64, workers });
+    for (vip, server) in VIPS.iter().zip(SERVERS) {
         director.ipvsadm(&format!("ipvsadm -A -u {vip}:53 -s rr"));
-        director.ipvsadm(&format!("ipvsadm -a -u {vip}:53 -r {server}:53 {method}"));
+        director.ipvsadm(&format!("ipvsadm -a -u {vip}:53 -r {server}:5353 {method}"));
+        let other = server.replace("11", "12");
+        director.ipvsadm(&format!("ipvsadm -a -u {vip}:53 -r {other}:5353 {method}"));
     }
     director
 }
 
-fn verdict(director: &mut Director, to: &str) -> Verdict {
-    director.play(Side::Server, &fragment(to)).0
+/// A UDP packet of `length` bytes of data, in fragments of at most `mtu` bytes.
+fn fragments(from: &str, to: &str, length: usize, mtu: u16, id: u16) -> Vec<Vec<u8>> {
+    let payload: Vec<u8> = (0..length).map(|n| u8::try_from(n % 251).unwrap()).collect();
+    let mut packet = Flow::new(Protocol::Udp, from, to).packet(0, &payload);
+    if packet[0] >> 4 == 4 {
+        packet[4..6].copy_from_slice(&id.to_be_bytes());
+        packet[6] = 0;
+    }
+    let frame = [&[0; 14][..], &packet].concat();
+    let cut = Cut::of(&frame, mtu, id.into()).unwrap();
+    let one = |number| {
+        let mut fragment = cut.parts(&frame, number).concat();
+        cut.finish(number, &mut fragment);
+        fragment[14..].to_vec()
+    };
+    (0..cut.count()).map(one).collect()
 }
 
-/// The kernel would route a fragment of a reply on with the real server's address as its source.
-#[test]
-fn a_reply_that_nat_should_translate_is_dropped() {
-    let mut nat = director("-m");
-    for client in ["10.9.3.1:7000", "[2001:db8:9::3]:7000"] {
-        assert_eq!(verdict(&mut nat, client), DROPPED);
-        // Replies of these methods have the virtual address.
-        assert_eq!(verdict(&mut director("-g"), client), PUNTED);
-        assert_eq!(verdict(&mut director("-i"), client), PUNTED);
+/// The packet that these fragments make, as their receiver sees it.
+fn whole(fragments: &[Sent]) -> Vec<u8> {
+    let (mut packet, mut end) = (Vec::new(), 0);
+    for Sent { l3, .. } in fragments {
+        let (offset, data) = if l3[0] >> 4 == 4 {
+            ((u16::from_be_bytes([l3[6], l3[7]]) & 0x1fff) * 8, 20)
+        } else {
+            (u16::from_be_bytes([l3[42], l3[43]]) & !7, 48)
+        };
+        if offset == 0 {
+            let mut header = l3[..if data == 20 { 20 } else { 40 }].to_vec();
+            header.extend_from_slice(packet.get(header.len()..).unwrap_or_default());
+            packet = header;
+        }
+        let header = if data == 20 { 20 } else { 40 };
+        let at = header + usize::from(offset);
+        end = end.max(at + l3.len() - data);
+        packet.resize(packet.len().max(end), 0);
+        packet[at..at + l3.len() - data].copy_from_slice(&l3[data..]);
     }
-    for own in ["10.0.2.1:7000", "[2001:db8:2::1]:7000"] {
-        assert_eq!(verdict(&mut nat, own), PUNTED);
+    let length = u16::try_from(packet.len()).unwrap();
+    if packet[0] >> 4 == 4 {
+        packet[2..4].copy_from_slice(&length.to_be_bytes());
+        packet[6..8].fill(0);
+        packet[10..12].fill(0);
+        let sum = ulvs_wire::checksum::of(&packet[..20]);
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    } else {
+        packet[4..6].copy_from_slice(&(length - 40).to_be_bytes());
+        packet[6] = 17;
     }
-    let mut ping = fragment("10.9.3.1:7000");
-    ping[9] = 1;
-    ping[10..12].fill(0);
-    let sum = ulvs_wire::checksum::of(&ping[..20]);
-    ping[10..12].copy_from_slice(&sum.to_be_bytes());
-    assert_eq!(nat.play(Side::Server, &ping).0, PUNTED);
+    packet
 }
 
-/// Connections outlive their real server, and so do their replies; it is forgotten with them.
+/// The packets in tunnels, without outer headers.
+fn inner(sent: Vec<Sent>) -> Vec<Sent> {
+    sent.into_iter()
+        .map(|one| {
+            let header = if one.l3[0] >> 4 == 4 { 20 } else { 40 };
+            Sent { l3: one.l3[header..].to_vec(), ..one }
+        })
+        .collect()
+}
+
+/// Every order of four fragments, spread over two workers in every way: they come to one real server, all of them and
+/// nothing else, the checksum right; and so does the answer.
 #[test]
-fn removed_real_servers_are_remembered_with_their_connections() {
-    let mut director = director("-m");
-    let client = "10.9.3.1:7000";
-    director.ipvsadm("ipvsadm -e -u 10.0.1.100:53 -r 10.0.2.11:53 -g");
-    assert_eq!(verdict(&mut director, client), DROPPED);
-    director.ipvsadm("ipvsadm -d -u 10.0.1.100:53 -r 10.0.2.11:53");
-    assert_eq!(verdict(&mut director, client), DROPPED);
-    for now in [0, 200] {
-        director.compiler.empty_trash(now);
+fn any_order_on_any_worker() {
+    let orders = permutations(4);
+    for method in ["-m", "-g", "-i"] {
+        let mut director = director(method, 2);
+        for (family, (client, vip)) in CLIENTS.iter().zip(VIPS).enumerate() {
+            let to = format!("{vip}:53");
+            for (n, order) in orders.iter().enumerate() {
+                let parts =
+                    fragments(client, &to, 1600, if family == 0 { 476 } else { 496 }, u16::try_from(n).unwrap());
+                assert_eq!(parts.len(), 4);
+                let mut sent = Vec::new();
+                for (at, &part) in order.iter().enumerate() {
+                    let worker = n >> at & 1;
+                    sent.extend(director.play_whole(worker, Side::Client, &parts[part]).1);
+                }
+                assert_eq!(sent.len(), 4, "{method} {client} {order:?}");
+                assert!(sent.iter().all(|one| one.to == sent[0].to), "one real server");
+                let sent = if method == "-i" { inner(sent) } else { sent };
+                assert!(verifies(&whole(&sent)), "{method} {client} {order:?}");
+                if method == "-m" {
+                    let server = if sent[0].to[5] == 11 {
+                        SERVERS[family].to_owned()
+                    } else {
+                        SERVERS[family].replace("11", "12")
+                    };
+                    reply(&mut director, &format!("{server}:5353"), client, order);
+                }
+            }
+        }
     }
-    director.ipvsadm("ipvsadm -A -u 10.0.1.101:53 -s rr");
-    assert_eq!(verdict(&mut director, client), PUNTED);
+}
+
+fn reply(director: &mut Director, server: &str, client: &str, order: &[usize]) {
+    let parts = fragments(server, client, 1600, 496, 77);
+    let mut sent = Vec::new();
+    for &part in order {
+        sent.extend(director.play_whole(0, Side::Server, &parts[part]).1);
+    }
+    assert_eq!(sent.len(), parts.len());
+    let packet = whole(&sent);
+    assert!(verifies(&packet));
+    let (source, port) = if packet[0] >> 4 == 4 { (12..16, 20) } else { (8..24, 40) };
+    let vip = if source.len() == 4 {
+        vec![10, 0, 1, 100]
+    } else {
+        "2001:db8:1::100".parse::<std::net::Ipv6Addr>().unwrap().octets().to_vec()
+    };
+    assert_eq!((&packet[source], &packet[port..port + 2]), (&vip[..], &[0, 53][..]));
+}
+
+fn permutations(count: usize) -> Vec<Vec<usize>> {
+    if count == 0 {
+        return vec![vec![]];
+    }
+    let insert = |shorter: Vec<usize>| {
+        (0..count).map(move |at| {
+            let mut longer = shorter.clone();
+            longer.insert(at, count - 1);
+            longer
+        })
+    };
+    permutations(count - 1).into_iter().flat_map(insert).collect()
+}
+
+/// IPVS counts the datagram, not its fragments (ipvs-facts C.7, C.10).
+#[test]
+fn a_datagram_is_counted_once() {
+    let mut director = director("-m", 1);
+    let parts = fragments(CLIENTS[0], "10.0.1.100:53", 1600, 476, 1);
+    for part in &parts {
+        director.play_whole(0, Side::Client, part);
+    }
+    for part in fragments("10.0.2.12:5353", CLIENTS[0], 1600, 476, 1) {
+        director.play_whole(0, Side::Server, &part);
+    }
+    let totals = director.service("udp 10.0.1.100:53").totals;
+    assert_eq!((totals.connections, totals.packets_in, totals.bytes_in), (1, 1, 20 + 8 + 1600));
+    assert_eq!((totals.packets_out, totals.bytes_out), (1, 20 + 8 + 1600));
+}
+
+/// RFC 5722: when fragments overlap nothing more of the datagram is forwarded. A repeated one is not forwarded twice.
+#[test]
+fn overlaps_and_repetitions() {
+    let mut director = director("-g", 1);
+    let bad = Verdict::Drop(DropReason::BadFragment);
+    let forwarded = Verdict::Forward(Side::Server.port());
+    let parts = fragments(CLIENTS[0], "10.0.1.100:53", 1600, 476, 1);
+    let other = fragments(CLIENTS[0], "10.0.1.100:53", 1600, 380, 1);
+    let mut verdict = |part: &Vec<u8>| director.play(Side::Client, part).0;
+    assert_eq!((verdict(&parts[0]), verdict(&parts[1])), (forwarded, forwarded));
+    assert_eq!(verdict(&parts[1]), bad);
+    assert_eq!(verdict(&parts[2]), forwarded);
+    assert_eq!(verdict(&other[3]), bad, "begins in the third and ends behind it");
+    assert_eq!(verdict(&parts[3]), bad);
+    // The source uses the number again.
+    for part in &parts {
+        assert_eq!(verdict(part), forwarded);
+    }
+}
+
+/// What follows goes where the first went: to the kernel if no service wanted it, nowhere if nobody could be asked.
+#[test]
+fn what_follows_goes_where_the_first_went() {
+    let mut director = director("-m", 1);
+    let mut verdicts = |side, from: &str, to: &str| -> Vec<Verdict> {
+        let parts = fragments(from, to, 1600, 1500, 9);
+        parts.iter().map(|part| director.play(side, part).0).collect()
+    };
+    let (not_a_service, fragment) = (Verdict::Punt(PuntReason::NotAService), Verdict::Punt(PuntReason::Fragment));
+    for (client, vip) in CLIENTS.iter().zip(VIPS) {
+        assert_eq!(verdicts(Side::Client, client, &format!("{vip}:54")), [not_a_service, fragment]);
+    }
+    for (client, server) in CLIENTS.iter().zip(SERVERS) {
+        // As with whole packets: the director is a router for what is no reply.
+        assert_eq!(verdicts(Side::Server, &format!("{server}:9"), client), [not_a_service, fragment]);
+    }
+    for own in ["10.0.2.1:7000", "10.0.3.1:7000"] {
+        assert_eq!(verdicts(Side::Client, CLIENTS[0], own), [fragment, fragment]);
+    }
+    for server in ["11", "12"] {
+        director.ipvsadm(&format!("ipvsadm -e -u 10.0.1.100:53 -r 10.0.2.{server}:5353 -m -w 0"));
+    }
+    let parts = fragments("10.9.3.2:7000", "10.0.1.100:53", 1600, 1500, 9);
+    let nobody = Verdict::Reject(Side::Client.port(), DropReason::NoDestination);
+    assert_eq!(director.play(Side::Client, &parts[0]).0, nobody);
+    assert_eq!(director.play(Side::Client, &parts[1]).0, Verdict::Drop(DropReason::Fragment));
+}
+
+/// Other protocols' fragments are the kernel's: ping.
+#[test]
+fn pings_are_the_kernel_s() {
+    let mut director = director("-m", 1);
+    for mut part in fragments(CLIENTS[0], "10.0.1.100:53", 1600, 1500, 9) {
+        part[9] = 1;
+        part[10..12].fill(0);
+        let sum = ulvs_wire::checksum::of(&part[..20]);
+        part[10..12].copy_from_slice(&sum.to_be_bytes());
+        assert_eq!(director.play(Side::Client, &part).0, Verdict::Punt(PuntReason::Fragment));
+    }
+}
+
+/// A datagram without checksum goes on without: not all of it is here to compute one.
+#[test]
+fn a_datagram_without_checksum_stays_so() {
+    let mut director = director("-m", 1);
+    let mut parts = fragments(CLIENTS[0], "10.0.1.100:53", 1600, 1500, 9);
+    parts[0][26..28].fill(0);
+    let sent = director.play_whole(0, Side::Client, &parts[0]).1;
+    assert_eq!(sent[0].l3[26..28], [0, 0]);
+}
+
+/// A fragment that would change the header of the first is no fragment of a packet (RFC 3128), and is not kept either.
+#[test]
+fn tiny_fragments_are_dropped() {
+    let mut director = Director::new();
+    director.ipvsadm("ipvsadm -A -t 10.0.1.100:80 -s rr");
+    director.ipvsadm("ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:80 -m");
+    let packet = Flow::new(Protocol::Tcp, CLIENTS[0], "10.0.1.100:80").packet(2, &[0; 64]);
+    let frame = [&[0; 14][..], &packet].concat();
+    for (mtu, verdicts) in [(36, [true, true, false]), (44, [false, false, false])] {
+        let cut = Cut::of(&frame, mtu, 0).unwrap();
+        for (number, is_bad) in verdicts.into_iter().enumerate() {
+            let mut fragment = cut.parts(&frame, number).concat();
+            cut.finish(number, &mut fragment);
+            let (verdict, _) = director.play(Side::Client, &fragment[14..]);
+            assert_eq!(verdict == Verdict::Drop(DropReason::BadFragment), is_bad, "{mtu} {number}: {verdict:?}");
+        }
+    }
+}
+
+/// The first is remembered for five seconds, and no longer than its datagram is on its way.
+#[test]
+fn a_first_is_forgotten_in_time() {
+    let mut director = director("-m", 1);
+    let parts = fragments(CLIENTS[0], "10.0.1.100:53", 1600, 1500, 9);
+    let forwarded = Verdict::Forward(Side::Server.port());
+    assert_eq!(director.play(Side::Client, &parts[0]).0, forwarded);
+    director.now = Ticks(director.now.0 + 4 * TICKS_PER_SECOND);
+    assert_eq!(director.play(Side::Client, &parts[1]).0, forwarded);
+    // All of it has come: this is another datagram's.
+    assert_eq!(director.play(Side::Client, &parts[1]).0, Verdict::Hold);
+    assert_eq!(director.play(Side::Client, &parts[0]).0, forwarded);
+    director.now = Ticks(director.now.0 + 5 * TICKS_PER_SECOND);
+    assert_eq!(director.play(Side::Client, &parts[1]).0, Verdict::Hold);
 }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::snapshot::Compiler;
 use ulvs_model::{
-    Destination, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, Service, ServiceKey,
-    ServiceSettings, Thresholds, Weight,
+    Destination, Encapsulation, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, Service,
+    ServiceKey, ServiceSettings, Thresholds, Weight,
 };
 
 /// What a command asks for that the engine does not have.
@@ -37,6 +37,7 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
     let (mut service, mut server, mut settings) = (None, None, ServiceSettings::default());
     let (mut timeout, mut netmask, mut family) = (None, None, Family::V4);
     let (mut method, mut weight, mut thresholds) = (ForwardMethod::Dr, Weight::default(), Thresholds::default());
+    let mut tunnel = TunnelOptions::default();
     while let Some(option) = words.next() {
         let mut value = || words.next().unwrap();
         match option {
@@ -61,6 +62,7 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
             "-m" => method = ForwardMethod::Nat,
             "-g" => method = ForwardMethod::Dr,
             "-i" => method = ForwardMethod::Tun,
+            _ if option.starts_with("--tun-") => tunnel.read(option, value),
             "-w" => weight = Weight::new(value().parse().unwrap()).unwrap(),
             "-x" => thresholds = Thresholds::new(value().parse().unwrap(), thresholds.lower()).unwrap(),
             "-y" => thresholds = Thresholds::new(thresholds.upper(), value().parse().unwrap()).unwrap(),
@@ -79,8 +81,13 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
     };
     let netmask = netmask.map_or(host, mask);
     settings.persistence = timeout.map(|timeout| Persistence { timeout, netmask });
-    let destination =
-        |address: Option<SocketAddr>| Destination { address: address.unwrap(), method, weight, thresholds };
+    let destination = |address: Option<SocketAddr>| Destination {
+        address: address.unwrap(),
+        method,
+        encapsulation: tunnel.encapsulation(),
+        weight,
+        thresholds,
+    };
     if action != "-A" && compiler.service(key).is_none() {
         return Err(Unsupported::Service(key.to_string()));
     }
@@ -106,4 +113,32 @@ fn sysctl(compiler: &mut Compiler, command: &str) -> Result<(), Unsupported> {
     sysctls.set(which, value.parse().unwrap());
     compiler.set_sysctls(sysctls);
     Ok(())
+}
+
+/// What the options `--tun-…` said, in IPVS's numbers.
+#[derive(Default)]
+struct TunnelOptions {
+    kind: u8,
+    port: u16,
+    flags: u16,
+}
+
+impl TunnelOptions {
+    fn read<'a>(&mut self, option: &str, mut value: impl FnMut() -> &'a str) {
+        match option {
+            "--tun-type" => {
+                let name = value();
+                self.kind = ["ipip", "gue", "gre"].iter().zip(0..).find(|(known, _)| **known == name).unwrap().1;
+            }
+            "--tun-port" => self.port = value().parse().unwrap(),
+            "--tun-nocsum" => self.flags = 0,
+            "--tun-csum" => self.flags = 1,
+            "--tun-remcsum" => self.flags = 2,
+            _ => panic!("{option}"),
+        }
+    }
+
+    fn encapsulation(&self) -> Encapsulation {
+        Encapsulation::from_ipvs(self.kind, self.port, self.flags).unwrap()
+    }
 }

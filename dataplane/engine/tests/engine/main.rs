@@ -8,6 +8,7 @@ mod director;
 mod forwarding;
 mod fragments;
 mod frames;
+mod icmp;
 mod ipvsadm;
 mod next_hops;
 mod persistence;

@@ -52,8 +52,8 @@ impl Case {
     /// # Panics
     /// If what came out is not what the kernel sent.
     pub(crate) fn play(&self, director: &mut Director) -> Vec<Verdict> {
-        let played: Vec<_> = self.input.iter().map(|packet| director.play(packet.side, &packet.l3)).collect();
-        let got: Vec<_> = played.iter().filter_map(|(_, sent)| sent.clone()).map(comparable).collect();
+        let played: Vec<_> = self.input.iter().map(|packet| director.play_whole(0, packet.side, &packet.l3)).collect();
+        let got: Vec<_> = played.iter().flat_map(|(_, sent)| sent.clone()).map(comparable).collect();
         let want: Vec<_> = self.output.iter().map(Output::sent).map(comparable).collect();
         assert_eq!(hex_of(&got), hex_of(&want), "{}: {played:?}", self.name);
         played.into_iter().map(|(verdict, _)| verdict).collect()
@@ -62,6 +62,11 @@ impl Case {
     /// Plays the inputs, whatever the kernel did; all verdicts.
     pub(crate) fn verdicts(&self, director: &mut Director) -> Vec<Verdict> {
         self.input.iter().map(|packet| director.play(packet.side, &packet.l3).0).collect()
+    }
+
+    /// What the kernel sent.
+    pub(crate) fn expected(&self) -> Vec<Sent> {
+        self.output.iter().map(Output::sent).collect()
     }
 
     /// The port of the client, which is the source of the first TCP or UDP packet (without options) from it.
@@ -89,25 +94,56 @@ fn hex_of(all: &[Sent]) -> Vec<String> {
 }
 
 /// The packet without what each kernel chooses by itself: identifications of IPv4 headers the director makes where they
-/// vary, and flow labels of `ICMPv6` errors. Header checksums must be right before.
+/// vary, flow labels of `ICMPv6` errors, identifications of IPv6
+/// fragments (the kernel gives them new ones), and source ports of GUE. Checksums must be right before.
 fn comparable(mut sent: Sent) -> Sent {
     const ICMP: u8 = 1;
-    const TUNNELS: [u8; 2] = [4, 41];
     const ICMP_V6: u8 = 58;
+    const FRAGMENT_V6: u8 = 44;
+    /// The director's own addresses on the server side: where tunnels begin.
+    const OWN: [u8; 4] = [10, 0, 2, 1];
     let l3 = &mut sent.l3;
     if l3[0] >> 4 == 4 {
         let header = usize::from(l3[0] & 0xf) * 4;
         assert_eq!(ulvs_wire::checksum::of(&l3[..header]), 0, "IPv4 header checksum");
-        let dont_fragment = l3[6] & 0x40 != 0;
-        if l3[9] == ICMP || TUNNELS.contains(&l3[9]) && !dont_fragment {
+        let (dont_fragment, is_first) = (l3[6] & 0x40 != 0, u16::from_be_bytes([l3[6], l3[7]]).trailing_zeros() >= 13);
+        if is_first {
+            forget_gue_port(l3, header);
+        }
+        if l3[9] == ICMP || l3[12..16] == OWN && !dont_fragment {
             l3[4..6].fill(0);
             l3[10..12].fill(0);
         }
+    } else if l3[6] == FRAGMENT_V6 {
+        l3[44..48].fill(0);
     } else if l3[6] == ICMP_V6 {
         l3[1] &= 0xf0;
         l3[2..4].fill(0);
+    } else {
+        forget_gue_port(l3, 40);
     }
     sent
+}
+
+/// Forgets the source port of GUE, and its checksum if there is one, after verifying it unless it is of a packet that was cut.
+fn forget_gue_port(l3: &mut [u8], header: usize) {
+    const UDP: u8 = 17;
+    const GUE: [u8; 2] = 6080u16.to_be_bytes();
+    let (protocol, ends) = if header == 40 { (l3[6], 8..40) } else { (l3[9], 12..20) };
+    if protocol != UDP || l3[header + 2..header + 4] != GUE {
+        return;
+    }
+    assert!((32_768..61_000).contains(&u16::from_be_bytes([l3[header], l3[header + 1]])));
+    let (outer, datagram) = l3.split_at_mut(header);
+    let (source, destination) = outer[ends].split_at(if header == 40 { 16 } else { 4 });
+    let is_whole = usize::from(u16::from_be_bytes([datagram[4], datagram[5]])) == datagram.len();
+    if datagram[6..8] != [0, 0] {
+        let sum = ulvs_wire::checksum::pseudo(source, destination, UDP, datagram.len());
+        let sum = ulvs_wire::checksum::fold(ulvs_wire::checksum::add(sum, datagram));
+        assert!(!is_whole || sum == 0xffff, "the checksum of GUE");
+        datagram[6..8].fill(0xff);
+    }
+    datagram[..2].fill(0);
 }
 
 /// How many cases were compared and which were not, to be asserted whole: no case is lost silently.

@@ -25,8 +25,13 @@ pub(crate) fn syn_ack(from: SocketAddrV4, to: SocketAddrV4) -> MemoryFrame {
 
 /// A datagram from a client with a number in it, as it comes in by port 0.
 pub(crate) fn datagram(from: SocketAddrV4, to: SocketAddrV4, number: u16) -> MemoryFrame {
+    datagram_of(from, to, &number.to_be_bytes())
+}
+
+/// A datagram from a client, as it comes in by port 0.
+pub(crate) fn datagram_of(from: SocketAddrV4, to: SocketAddrV4, data: &[u8]) -> MemoryFrame {
     let builder = PacketBuilder::ethernet2(CLIENT_MAC, mac(0)).ipv4(from.ip().octets(), to.ip().octets(), 64);
-    write(|out| builder.udp(from.port(), to.port()).write(out, &number.to_be_bytes()).unwrap())
+    write(|out| builder.udp(from.port(), to.port()).write(out, data).unwrap())
 }
 
 /// An ARP question to the director's port 0, padded.

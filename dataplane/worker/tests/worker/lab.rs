@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route, Snapshot};
 use ulvs_engine::{Capacity, DropReason, Engine, MemoryFrame, PuntReason, Shared, Ticks};
-use ulvs_model::{Destination, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
+use ulvs_model::{Destination, Encapsulation, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
 use ulvs_worker::memory::MemoryIo;
 use ulvs_worker::{Exception, Patience, Worker};
 
@@ -119,7 +119,13 @@ fn service(protocol: Protocol) -> Service {
     let mut service = Service::new(ServiceKey::new(protocol, VIP.parse().unwrap()), SchedulerKind::Rr).unwrap();
     let (address, weight) = ("10.0.0.1:8080".parse().unwrap(), Weight::new(1).unwrap());
     service
-        .add(Destination { address, method: ulvs_model::ForwardMethod::Nat, weight, thresholds: Thresholds::default() })
+        .add(Destination {
+            address,
+            method: ulvs_model::ForwardMethod::Nat,
+            encapsulation: Encapsulation::default(),
+            weight,
+            thresholds: Thresholds::default(),
+        })
         .unwrap();
     service
 }

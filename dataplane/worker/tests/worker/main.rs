@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 mod distribution;
+mod fragments;
 mod frames;
 mod kernel;
 mod lab;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use etherparse::{PacketBuilder, TcpHeader};
 use serde::Deserialize;
-use ulvs_model::{Destination, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight};
+use ulvs_model::{
+    Destination, Encapsulation, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight,
+};
 use ulvs_wire::{Family, FlowKey, parse, tcp};
 
 use super::super::Engine;
@@ -98,6 +100,7 @@ fn director(method: ForwardMethod, secure: bool) -> (Engine, Snapshot) {
         .add(Destination {
             address: address(SERVER),
             method,
+            encapsulation: Encapsulation::default(),
             weight: Weight::default(),
             thresholds: Thresholds::default(),
         })
