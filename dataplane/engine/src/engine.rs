@@ -26,7 +26,7 @@ use crate::conn::{ConnId, Control, Direction, Entry, Hit, Home, Local};
 use crate::counters::WorkerCounters;
 use crate::datagrams::DatagramName;
 use crate::frame::Frame;
-use crate::limit::IcmpLimit;
+use crate::limit::{HostLimits, IcmpLimit};
 use crate::proto::{self, Path, State};
 use crate::shared::Shared;
 use crate::snapshot::{PortId, Snapshot};
@@ -63,6 +63,7 @@ struct Own {
     worker: usize,
     local: Local,
     icmp: IcmpLimit,
+    icmp_to: HostLimits,
     /// Identification of the next IPv4 header the director makes, and how far it is to the one after: no other worker's.
     next_ip_id: u16,
     ip_id_step: u16,
@@ -91,6 +92,7 @@ impl Engine {
             worker,
             local: shared.table.local(worker),
             icmp: IcmpLimit::new(),
+            icmp_to: HostLimits::new(),
             next_ip_id: index(worker),
             ip_id_step: index(shared.capacity().workers),
             next_fragment_id: index(worker).into(),

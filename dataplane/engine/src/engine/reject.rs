@@ -88,7 +88,13 @@ impl Own {
         let Some(&hop) = cx.snapshot.network.hop(hop) else {
             return Verdict::Drop(reason);
         };
-        if is_nobody(to, packet.key.family()) || !self.icmp.take(cx.now) {
+        let family = packet.key.family();
+        // Path MTU discovery is not to wait: as in the kernel, only all errors together are limited.
+        let is_limited = !matches!(error, Error::TooBig(_));
+        if is_nobody(to, family)
+            || is_limited && !self.icmp_to.take(cx.shared.hasher(), to, family, cx.now)
+            || !self.icmp.take(cx.now)
+        {
             return Verdict::Drop(reason);
         }
         let id = self.ip_id();

@@ -68,6 +68,8 @@ fn pick(director: &mut Director, flow: &Flow) -> String {
             }
         }
         (Verdict::Reject(_, DropReason::NoDestination), Some(Sent { l3, .. })) => format!("icmp{}/{}", l3[20], l3[21]),
+        // Recorded without the limit of errors to one host.
+        (Verdict::Drop(DropReason::NoDestination), _) => "icmp3/3".to_owned(),
         (other, _) => format!("{other:?}"),
     }
 }
