@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Changed, CheckStatus, ConnectionPage, ConnectionQuery, DrainQuery, DrainRequest, DrainStatus, Drained, EditRequest,
-    Failure, SOCKET_VARIABLE, ServiceStatus, Status, path,
+    Failure, SOCKET_VARIABLE, ServiceStatus, Status, SysctlRequest, SysctlStatus, path,
 };
 
 /// Asks a running ulvsd, one connection for each question, and waits for the answer.
@@ -133,6 +133,22 @@ impl Client {
     /// If ulvsd refuses, or gives no or no good answer.
     pub fn drain(&self, request: &DrainRequest) -> Result<Changed, ClientError> {
         self.post(path::DRAIN, request)
+    }
+
+    /// IPVS's switches.
+    ///
+    /// # Errors
+    /// If ulvsd gives no or no good answer.
+    pub fn sysctls(&self) -> Result<Vec<SysctlStatus>, ClientError> {
+        self.get(path::SYSCTLS)
+    }
+
+    /// Sets one of them.
+    ///
+    /// # Errors
+    /// If ulvsd refuses, or gives no or no good answer.
+    pub fn set_sysctl(&self, request: &SysctlRequest) -> Result<Changed, ClientError> {
+        self.post(path::SYSCTLS, request)
     }
 
     /// How far a real server is emptied.

@@ -12,6 +12,7 @@ mod edit;
 mod pass_times;
 mod service;
 mod status;
+mod sysctl;
 
 use std::borrow::Cow;
 
@@ -26,6 +27,7 @@ pub use edit::{Edit, EditRequest, RealServerEdit, RealServerName, ServiceEdit, S
 pub use pass_times::{PassTimes, Passes};
 pub use service::{Counters, Neighbour, RealServerStatus, ServiceStatus};
 pub use status::{Occupancy, PortStatus, ReasonCount, Status, WorkerStatus};
+pub use sysctl::{SysctlRequest, SysctlStatus};
 
 /// A word of an open set. The server's are constants, the client's are read.
 pub type Name = Cow<'static, str>;
@@ -52,6 +54,9 @@ pub mod path {
     pub const DRAIN: &str = "/v1/drain";
     /// A list of [`Drained`](crate::Drained)
     pub const DRAINS: &str = "/v1/drains";
+    /// A list of [`SysctlStatus`](crate::SysctlStatus); [`Changed`](crate::Changed), by a POST of a
+    /// [`SysctlRequest`](crate::SysctlRequest)
+    pub const SYSCTLS: &str = "/v1/sysctls";
     /// [`Applied`](crate::Applied): what following the files would do; an [`ApplyRequest`](crate::ApplyRequest) is the query
     pub const DIFF: &str = "/v1/diff";
     /// To be posted: follow the files ([`ApplyRequest`](crate::ApplyRequest)); answered with [`Applied`](crate::Applied)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use ulvs_model::{Protocol, ServiceSet};
+use ulvs_model::{Protocol, ServiceSet, Sysctls};
 
 use crate::check::{Check, ServiceChecks};
 use crate::{Device, Mac};
@@ -19,6 +19,7 @@ pub struct Director {
     pub(crate) destinations: Destinations,
     pub(crate) api: Api,
     pub(crate) state: State,
+    pub(crate) sysctls: Sysctls,
     pub(crate) metrics: Metrics,
     pub(crate) neighbours: Neighbours,
     pub(crate) ports: Vec<Port>,
@@ -59,6 +60,11 @@ impl Director {
     /// `[state]`
     pub const fn state(&self) -> &State {
         &self.state
+    }
+
+    /// `[ipvs]`
+    pub const fn sysctls(&self) -> &Sysctls {
+        &self.sysctls
     }
 
     /// `[metrics]`

@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
-use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, ServiceKey, Weight};
+use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, ServiceKey, Sysctls, Weight};
 
 use crate::problems::{At, Span};
 use crate::{Api, Check, Connections, Destinations, Device, Dpdk, Mac, Metrics, Neighbours, PollMode, State};
@@ -18,6 +18,7 @@ pub(crate) struct Draft {
     pub(crate) destinations: Destinations,
     pub(crate) api: Api,
     pub(crate) state: State,
+    pub(crate) sysctls: Sysctls,
     pub(crate) metrics: Metrics,
     pub(crate) neighbours: Neighbours,
     pub(crate) ports: Vec<DraftPort>,

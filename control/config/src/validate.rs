@@ -41,6 +41,7 @@ impl Draft {
             destinations: self.destinations,
             api: self.api,
             state: self.state,
+            sysctls: self.sysctls,
             metrics: self.metrics,
             neighbours: self.neighbours,
             ports,

@@ -9,6 +9,7 @@ mod edit;
 mod import;
 mod services;
 mod status;
+mod sysctls;
 mod table;
 mod units;
 
@@ -60,6 +61,19 @@ enum Command {
     /// Add, edit or remove a real server of a service.
     #[command(subcommand)]
     Real(edit::OfRealServer),
+    /// IPVS's sysctls, or the value of one.
+    Get {
+        /// Its name, as `conn_reuse_mode`.
+        name: Option<String>,
+    },
+    /// Sets one of IPVS's sysctls.
+    Set {
+        /// Its name, as `conn_reuse_mode`.
+        name: String,
+        /// Its value.
+        #[arg(required = true, allow_negative_numbers = true)]
+        value: Vec<String>,
+    },
     /// What following the director's files as they are now would change.
     Diff {
         /// Also make entries that ipvsadm, keepalived or the API edited as the files say.
@@ -124,6 +138,9 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Command::Undrain(named) => drain::undrain(&client, named, out)?,
         Command::Service(what) => what.run(&client, arguments.json, out)?,
         Command::Real(what) => what.run(&client, arguments.json, out)?,
+        Command::Get { name: None } if arguments.json => writeln!(out, "{}", client.get_text(path::SYSCTLS)?)?,
+        Command::Get { name } => sysctls::get(&client, name.as_deref(), out)?,
+        Command::Set { name, value } => sysctls::set(&client, name, value, out)?,
         Command::Diff { reset } | Command::Apply { reset, dry_run: true } => told(out).diff(*reset)?,
         Command::Apply { reset, dry_run: false } => told(out).apply(*reset)?,
         Command::Check { file } => configuration::check(file, out)?,

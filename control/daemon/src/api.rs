@@ -22,7 +22,7 @@ use axum::{Extension, Json, Router};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use tokio::net::{TcpListener, UnixListener};
-use ulvs_api::{ConnectionQuery, DrainQuery, DrainRequest, Failure, path};
+use ulvs_api::{ConnectionQuery, DrainQuery, DrainRequest, Failure, SysctlRequest, path};
 use ulvs_config::Director;
 use ulvs_ipvs::Refusal;
 use ulvs_ipvs::server::Rights;
@@ -32,7 +32,7 @@ use caller::Caller;
 use crate::configuration::Configuration;
 use crate::status::{Sources, Stopping};
 use crate::words::said;
-use crate::{drain, http};
+use crate::{drain, http, sysctls};
 
 /// Everybody may connect; who may do what is decided by credentials.
 const MODE: u32 = 0o666;
@@ -142,6 +142,7 @@ pub(crate) async fn serve(
         .route(path::SERVICES, get(services).post(edit::edit))
         .route(path::CONNECTIONS, get(connections))
         .route(path::CHECKS, get(checks))
+        .route(path::SYSCTLS, get(list_sysctls).post(set_sysctl))
         .route(path::DRAIN, get(drain_status).post(drain))
         .route(path::DRAINS, get(drains))
         .with_state(sources)
@@ -164,6 +165,27 @@ async fn services(State(sources): State<Arc<Sources>>) -> Response {
 
 async fn checks(State(sources): State<Arc<Sources>>) -> Response {
     Json(sources.checks.status()).into_response()
+}
+
+async fn list_sysctls(State(sources): State<Arc<Sources>>) -> Response {
+    Json(sysctls::list(&sources.services, &sources.sysctls)).into_response()
+}
+
+async fn set_sysctl(
+    State(sources): State<Arc<Sources>>,
+    Extension(caller): Extension<Caller>,
+    request: Result<Json<SysctlRequest>, JsonRejection>,
+) -> Response {
+    if !caller.may_change() {
+        return change::not_permitted();
+    }
+    match request {
+        Ok(Json(request)) => match sysctls::set(&sources.services, &request).await {
+            Ok(changed) => Json(changed).into_response(),
+            Err(refusal) => refusal_of(&refusal),
+        },
+        Err(error) => failure(error.status(), error.body_text()),
+    }
 }
 
 async fn connections(
@@ -216,13 +238,14 @@ fn refusal_of(refusal: &Refusal) -> Response {
 }
 
 async fn unknown() -> Response {
-    const KNOWN: [&str; 8] = [
+    const KNOWN: [&str; 9] = [
         path::STATUS,
         path::SERVICES,
         path::CONNECTIONS,
         path::CHECKS,
         path::DRAIN,
         path::DRAINS,
+        path::SYSCTLS,
         path::DIFF,
         path::VERSIONS,
     ];
@@ -230,7 +253,7 @@ async fn unknown() -> Response {
 }
 
 async fn not_this_way() -> Response {
-    let posted = [path::APPLY, path::ROLLBACK, path::DRAIN].join(", ");
+    let posted = [path::APPLY, path::ROLLBACK, path::DRAIN, path::SYSCTLS].join(", ");
     let sentence = format!("{posted} and edits of {} are posted, all else is got", path::SERVICES);
     failure(StatusCode::METHOD_NOT_ALLOWED, sentence)
 }

@@ -13,9 +13,11 @@ use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{CompileError, Compiler, Network, ServiceStatus, Snapshot};
 use ulvs_engine::{Shared, Ticks, Unresolved};
 use ulvs_kernel::{KernelState, Resolver, resolve::Wanted};
+use ulvs_model::Sysctls;
 
 use crate::devices::DirectorPort;
 use crate::ipvs::{Board, Operation};
+use crate::sysctls::Shown;
 use crate::{adoption, ipvs, network};
 
 /// How often requests of the workers are looked for.
@@ -32,6 +34,9 @@ const ASKED_AT_ONCE: usize = 64;
 const LEARNED_AT_ONCE: usize = 16;
 /// How often removed real servers and schedulers' addresses are looked through.
 const TRASH: Duration = Duration::from_secs(60);
+
+/// How often defences look whether room is scarce, as IPVS's do.
+const DEFENCE: Duration = Duration::from_secs(1);
 
 /// What can be asked of the control task.
 #[derive(Debug)]
@@ -62,6 +67,8 @@ pub(crate) struct Control {
     /// The kernel's news wait until then: with many real servers they take time, and requests must not starve.
     network_quiet_until: Instant,
     started: Instant,
+    /// IPVS's switches as they show themselves.
+    sysctls: watch::Sender<Sysctls>,
     /// The workers' threads, which may sleep.
     workers: Vec<Thread>,
 }
@@ -86,6 +93,7 @@ impl Control {
             asked: HashMap::new(),
             network_quiet_until: Instant::now(),
             started: Instant::now(),
+            sysctls: watch::Sender::new(compiler.shown_sysctls()),
             workers: Vec::new(),
             shared,
             compiler,
@@ -115,6 +123,11 @@ impl Control {
         Arc::clone(&self.board)
     }
 
+    /// IPVS's switches as they show themselves, as they change.
+    pub(crate) fn sysctls(&self) -> Shown {
+        self.sysctls.subscribe()
+    }
+
     /// What the kernel should keep resolved, as it changes.
     pub(crate) fn wanted(&self) -> watch::Receiver<Wanted> {
         self.wanted.subscribe()
@@ -141,6 +154,8 @@ impl Control {
         let mut trash = tokio::time::interval(TRASH);
         let mut estimate = tokio::time::interval_at(tokio::time::Instant::now() + ipvs::PERIOD, ipvs::PERIOD);
         estimate.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut defence = tokio::time::interval(DEFENCE);
+        defence.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 request = requests.recv() => match request {
@@ -155,6 +170,7 @@ impl Control {
                     self.learn_mtus();
                 }
                 _ = estimate.tick() => self.tick_board(),
+                _ = defence.tick() => self.defend(),
                 _ = trash.tick() => {
                     self.compiler.empty_trash(self.started.elapsed().as_secs());
                     self.compiler.forget_addresses(now());
@@ -194,6 +210,7 @@ impl Control {
     /// Makes changes, all or none; workers forward with them from their next burst on.
     pub(crate) fn install(&mut self, operations: &[Operation]) -> Result<(), CompileError> {
         Operation::apply_all(operations, &mut self.compiler)?;
+        self.show_sysctls();
         let mut shown = HashSet::new();
         for operation in operations {
             if operation.service().is_none_or(|key| operation.is_zero() || shown.insert(key)) {
@@ -205,7 +222,21 @@ impl Control {
     }
 
     fn tick_board(&self) {
-        self.board.tick(&self.compiler.services(), self.compiler.destinations_used());
+        let estimates = self.compiler.sysctls().run_estimation != 0;
+        self.board.tick(&self.compiler.services(), self.compiler.destinations_used(), estimates);
+    }
+
+    /// Lets defences act while room in the connection table is scarce, and no longer.
+    fn defend(&mut self) {
+        if self.compiler.look_at_room() {
+            self.publish();
+        }
+        self.show_sysctls();
+    }
+
+    fn show_sysctls(&self) {
+        let shown = self.compiler.shown_sysctls();
+        self.sysctls.send_if_modified(|now| std::mem::replace(now, shown) != shown);
     }
 
     /// Lets listings follow a change at once.

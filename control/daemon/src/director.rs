@@ -24,7 +24,7 @@ use crate::status::Sources;
 use crate::threads::Threads;
 use crate::vip::Vip;
 use crate::words::counted;
-use crate::{api, check, drain, ipvs, metrics, placement, proc_net, systemd, underlay};
+use crate::{api, check, drain, ipvs, metrics, placement, proc_net, sysctls, systemd, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
@@ -123,7 +123,8 @@ async fn serve(
     let parts = (&datapath.shared, &datapath.ports, &datapath.started);
     let exception = Arc::clone(threads.exception());
     let (checks, steward) = Checks::start(director, Arc::clone(&services), Arc::clone(&vip))?;
-    let told = (Arc::clone(&services), checks.board());
+    let sysctls = control.sysctls();
+    let told = (Arc::clone(&services), checks.board(), sysctls.clone());
     let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), told));
     let rights = ipvs::rights()?;
     let netlink = ipvs::bind(&ipvs::socket(&director.api().socket), Arc::clone(&services), rights)?;
@@ -153,6 +154,8 @@ async fn serve(
     };
     let (proc_net, readers) = ProcNet::serve(&director.api().socket, told);
     tasks.extend(readers);
+    let (sysctl_files, keeper_of_files) = sysctls::Files::serve(&director.api().socket, Arc::clone(&services), sysctls);
+    tasks.extend(keeper_of_files);
     tasks.extend(keeper.clone().map(|keeper| tokio::spawn(keeper.run(Arc::clone(&services)))));
     tasks.extend(sockets.metrics.map(|listener| tokio::spawn(metrics::serve(listener, sources))));
     // the file's, and what was kept of those of ipvsadm, keepalived and the API
@@ -175,6 +178,7 @@ async fn serve(
         end(task).await;
     }
     drop(proc_net);
+    drop(sysctl_files);
     if let Some(keeper) = keeper {
         keeper.finish(&configuration.services);
     }

@@ -30,6 +30,7 @@ mod proc_net;
 mod signals;
 mod state;
 mod status;
+mod sysctls;
 mod systemd;
 mod threads;
 mod twin;

@@ -25,7 +25,7 @@ use ulvs_worker::{Exception, Tsc, Wall};
 use crate::clock::seconds_of;
 use crate::control::Request;
 use crate::devices::DirectorPort;
-use crate::{checks, drain, ipvs};
+use crate::{checks, drain, ipvs, sysctls};
 
 /// Entries of the connection table looked at in one go, so that a listing never holds up the control side.
 const LOOKED_AT: u32 = 65_536;
@@ -41,6 +41,7 @@ pub(crate) struct Sources {
     control: mpsc::Sender<Request>,
     pub(crate) services: Arc<ipvs::Director>,
     pub(crate) checks: Arc<checks::Board>,
+    pub(crate) sysctls: sysctls::Shown,
     since: Instant,
 }
 
@@ -55,7 +56,7 @@ impl Sources {
         director: &Director,
         clock: Tsc,
         control: mpsc::Sender<Request>,
-        (services, checks): (Arc<ipvs::Director>, Arc<checks::Board>),
+        (services, checks, sysctls): (Arc<ipvs::Director>, Arc<checks::Board>, sysctls::Shown),
     ) -> Self {
         let (shared, ports, started_ports) = datapath;
         Self {
@@ -68,6 +69,7 @@ impl Sources {
             control,
             services,
             checks,
+            sysctls,
             since: Instant::now(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ulvs_model::{Destination, Netmask, ServiceSet};
+use ulvs_model::{Destination, Netmask, ServiceSet, Sysctl, Sysctls};
 
 use crate::table::{
     Command, DestinationId, DestinationSpec, Family, Flags, Owner, Service, ServiceId, ServiceSpec, Table, Timeouts,
@@ -20,13 +20,13 @@ pub enum Follow {
 }
 
 /// What the file says, in the table's words.
-pub fn entries(file: &ServiceSet, timeouts: Timeouts) -> FileEntries {
+pub fn entries(file: &ServiceSet, timeouts: Timeouts, sysctls: Sysctls) -> FileEntries {
     let service = |service: &ulvs_model::Service| {
         let mut said = FileService::new(service_spec(service));
         service.destinations().iter().for_each(|one| said.add(destination_spec(one)));
         said
     };
-    FileEntries::new(file.iter().map(service), timeouts)
+    FileEntries::new(file.iter().map(service), timeouts, sysctls)
 }
 
 /// The commands after which the table follows the file, for [`Owner::File`].
@@ -60,6 +60,13 @@ pub fn commands(table: &Table, file: &Arc<FileEntries>, follow: Follow) -> Vec<C
     let is_news = follow == Follow::Reset || table.file().timeouts() != timeouts;
     if is_news && table.timeouts() != timeouts {
         commands.push(Command::SetTimeouts(timeouts));
+    }
+    for &which in Sysctl::ALL {
+        let Some(said) = file.sysctls().number(which) else { continue };
+        let is_news = follow == Follow::Reset || table.file().sysctls().number(which) != Some(said);
+        if is_news && table.sysctls().number(which) != Some(said) {
+            commands.push(Command::SetSysctl(which, said));
+        }
     }
     if **table.file() != **file {
         commands.push(Command::FollowFile(Arc::clone(file)));

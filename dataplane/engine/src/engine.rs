@@ -1,6 +1,7 @@
 //! One burst through the stages: parse, look up, decide, rewrite.
 
 mod ahead;
+mod defence;
 mod fragment;
 mod inbound;
 mod one_packet;
@@ -32,6 +33,8 @@ use crate::shared::Shared;
 use crate::snapshot::{PortId, Snapshot};
 use crate::time::Ticks;
 use crate::verdict::Verdict;
+
+use defence::{DropRate, is_done};
 
 /// The most packets in a burst.
 pub const BURST: usize = 64;
@@ -71,6 +74,7 @@ struct Own {
     next_fragment_id: u32,
     /// How frames of the burst are to be cut, in their order.
     cuts: Vec<Pieces>,
+    droprate: DropRate,
 }
 
 /// What the packets of a burst are decided with.
@@ -97,6 +101,7 @@ impl Engine {
             ip_id_step: index(shared.capacity().workers),
             next_fragment_id: index(worker).into(),
             cuts: Vec::with_capacity(BURST),
+            droprate: DropRate::default(),
         };
         let staged = vec![Staged { packet: Packet::default(), home: Home::default(), guess: None }; BURST];
         Self { shared, own, staged }
@@ -148,10 +153,16 @@ impl Engine {
 
     /// Between two bursts: frees what no worker holds any more and ends connections whose time ran out, a bounded part of
     /// the table at each call.
-    pub fn housekeeping(&mut self, now: Ticks) {
+    pub fn housekeeping(&mut self, snapshot: &Snapshot, now: Ticks) {
         let Self { shared, own, .. } = self;
         own.local.quiesce(&shared.table);
-        own.local.sweep(&shared.table, now, &mut |id, was| ended(shared, own.worker, id, was));
+        let ended = &mut |id, was| ended(shared, own.worker, id, was);
+        if snapshot.ends_early() {
+            let is_done = |id, entry: &Entry| is_done(snapshot, now, id, entry);
+            own.local.sweep_those(&shared.table, now, is_done, ended);
+        } else {
+            own.local.sweep(&shared.table, now, ended);
+        }
     }
 
     /// What this worker counts.
@@ -276,7 +287,7 @@ impl Own {
     ) -> Verdict {
         match hit.direction {
             Direction::In => self.inbound(cx, frame, packet, home, hit),
-            Direction::Out => self.outbound(cx, frame, packet, hit),
+            Direction::Out => self.outbound(cx, frame, packet, home, hit),
         }
     }
 
@@ -308,7 +319,7 @@ impl Own {
 #[inline(always)]
 fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
     let event = Event { protocol: packet.key.protocol(), tcp_flags: packet.tcp_flags, direction: hit.direction };
-    let next = event.step(hit.control, cx.snapshot.secure_tcp);
+    let next = event.step(hit.control, cx.snapshot.defence.secure_tcp);
     let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT | Control::UNASSURED);
     if next.number() != hit.control.state_number() || first_output {
         change_state(cx, hit.entry, event);
@@ -322,7 +333,7 @@ fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
 #[inline(never)]
 fn change_state(cx: &Context<'_>, entry: &Entry, event: Event) {
     let changed = |control: Control| {
-        let state = event.step(control, cx.snapshot.secure_tcp);
+        let state = event.step(control, cx.snapshot.defence.secure_tcp);
         // Counters follow changes of state only (ipvs-facts B.3).
         let inactive = if state == control.state() { control.has(Control::INACTIVE) } else { !state.is_active() };
         let next = control.with_state(state).with_flag(Control::INACTIVE, inactive);

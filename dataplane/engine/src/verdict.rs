@@ -77,6 +77,8 @@ reasons! {
         NoDestination => "no_destination",
         /// The connection's real server was removed from the service.
         DestinationRemoved => "destination_removed",
+        /// IPVS's sysctl `drop_packet` has one of so many packets dropped that would open a connection.
+        DropPacket => "drop_packet",
         /// The connection table is full.
         ConnTableFull => "conn_table_full",
         /// Other workers made and ended the same connection at this very moment.

@@ -43,7 +43,7 @@ impl Director {
         let count = frames.len().min(BURST);
         self.now = Ticks(self.now.0.wrapping_add(ticks));
         let mut verdicts = vec![Verdict::Wait; count];
-        self.engines.iter_mut().for_each(|engine| engine.housekeeping(self.now));
+        self.engines.iter_mut().for_each(|engine| engine.housekeeping(&self.snapshot, self.now));
         self.engines[worker].process(&self.snapshot, self.now, PortId(port), &mut frames[..count], &mut verdicts);
         assert!(!verdicts.contains(&Verdict::Wait), "every neighbour is known");
         self.played += count as u64;

@@ -70,7 +70,7 @@ impl<I: PacketIo> Worker<I> {
         if !forwarder.held.is_empty() {
             forwarder.look_through_held(snapshot, now);
         }
-        forwarder.finish(now);
+        forwarder.finish(snapshot, now);
         let counters = forwarder.engine.counters();
         counters.generation.set(self.snapshots.generation());
         counters.loops.add(1);
@@ -189,13 +189,13 @@ impl<I: PacketIo> Forwarder<I> {
     }
 
     /// Ends a pass: nothing waits too long, everything is sent, the connection table is swept a bit.
-    fn finish(&mut self, now: Ticks) {
+    fn finish(&mut self, snapshot: &Snapshot, now: Ticks) {
         while let Some(packet) = self.waiting.pop_late(now) {
             self.engine.counters().count_drop(DropReason::NeighbourUnresolved);
             drop(packet);
         }
         self.outlet.flush(self.engine.counters());
-        self.engine.housekeeping(now);
+        self.engine.housekeeping(snapshot, now);
     }
 }
 

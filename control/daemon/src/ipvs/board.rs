@@ -58,9 +58,14 @@ impl Board {
 
     /// Takes a snapshot of everything.
     ///
-    /// `destinations_used`: how many destination numbers have been in use.
-    pub(crate) fn tick(&self, statuses: &[ServiceStatus], destinations_used: u32) {
+    /// `destinations_used`: how many destination numbers have been in use. Without `estimates` all stay as they were when there
+    /// were last: what came meanwhile is in the next that there are (ipvs-facts D.3).
+    pub(crate) fn tick(&self, statuses: &[ServiceStatus], destinations_used: u32, estimates: bool) {
         self.destinations_used.store(destinations_used, Relaxed);
+        if !estimates {
+            // Connections are listed as they are.
+            return self.ticked.notify_waiters();
+        }
         let all = self.all_totals();
         self.all.write().unwrap_or_else(PoisonError::into_inner).tick(all);
         let mut services = self.write();

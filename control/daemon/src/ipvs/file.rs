@@ -18,7 +18,7 @@ pub(crate) fn entries(said: &ulvs_config::Director) -> Arc<file::FileEntries> {
         tcp_fin: seconds(connections.timeout_tcp_fin),
         udp: seconds(connections.timeout_udp),
     };
-    Arc::new(file::entries(said.services(), timeouts))
+    Arc::new(file::entries(said.services(), timeouts, *said.sysctls()))
 }
 
 /// Has the table follow the file, whole or not at all; a line for each change.

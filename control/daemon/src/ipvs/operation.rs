@@ -8,7 +8,7 @@ use ulvs_engine::snapshot::{CompileError, Compiler};
 use ulvs_ipvs::forward::{self, Obstacle};
 use ulvs_ipvs::table::{Change, ServiceId, Table};
 use ulvs_ipvs::{Errno, Refusal};
-use ulvs_model::{Destination, ServiceKey, ServiceSettings};
+use ulvs_model::{Destination, ServiceKey, ServiceSettings, Sysctl};
 
 /// One change of what workers forward with.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -20,6 +20,7 @@ pub(crate) enum Operation {
     EditDestination(ServiceKey, Destination),
     RemoveDestination(ServiceKey, SocketAddr),
     SetTimeouts(Timeouts),
+    SetSysctl(Sysctl, i32),
     /// Counters begin at zero again; of all services without a key.
     Zero(Option<ServiceKey>),
 }
@@ -35,7 +36,7 @@ impl Operation {
             | Self::EditDestination(key, _)
             | Self::RemoveDestination(key, _) => Some(*key),
             Self::Zero(key) => *key,
-            Self::SetTimeouts(_) => None,
+            Self::SetTimeouts(_) | Self::SetSysctl(..) => None,
         }
     }
 
@@ -69,6 +70,13 @@ impl Operation {
             Self::RemoveDestination(key, address) => compiler.remove_destination(key, address),
             Self::SetTimeouts(timeouts) => {
                 compiler.set_timeouts(timeouts);
+                Ok(())
+            }
+            Self::SetSysctl(which, number) => {
+                let mut sysctls = compiler.sysctls();
+                sysctls.put(which, number);
+                compiler.set_sysctls(sysctls);
+                compiler.look_at_room();
                 Ok(())
             }
             Self::Zero(_) => Ok(()),
@@ -110,6 +118,7 @@ fn operation(change: &Change) -> Result<Option<Operation>, Refusal> {
         Change::TimeoutsSet(timeouts) => {
             Operation::SetTimeouts(Timeouts::with(timeouts.tcp, timeouts.tcp_fin, timeouts.udp))
         }
+        Change::SysctlSet(which, number) => Operation::SetSysctl(*which, *number),
         Change::Zeroed(Some(id)) => Operation::Zero(Some(forward::key(id)?)),
         Change::Zeroed(None) => Operation::Zero(None),
         Change::DaemonStarted(daemon) => {

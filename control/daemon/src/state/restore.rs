@@ -3,6 +3,7 @@
 use anyhow::Result;
 use ulvs_ipvs::Refusal;
 use ulvs_ipvs::table::{Command, DestinationId, DestinationSpec, Owner, ServiceId, Table, Timeouts};
+use ulvs_model::Sysctl;
 
 use super::saved::{Saved, SavedDestinationSettings, SavedDeviation, SavedDrain, SavedService, SavedSettings};
 use super::{Folder, SERVICES};
@@ -130,6 +131,12 @@ fn made_of_the_files(table: &Table, deviation: SavedDeviation) -> Option<Command
                 Some(now) => Command::SetDestination(id, Ok(now.spec(address))),
                 None => Command::DeleteDestination(id, Ok(DestinationSpec::at(address))),
             })
+        }
+        SavedDeviation::Sysctl { name, said, now } => {
+            let which = name.parse::<Sysctl>().ok()?;
+            // What was kept may be of an ulvsd that took other numbers.
+            let number = which.read(&now.to_string()).ok()??;
+            (table.file().sysctls().number(which) == Some(said)).then_some(Command::SetSysctl(which, number))
         }
         SavedDeviation::Timeouts { said, now } => {
             let timeouts = |[tcp, tcp_fin, udp]: [u32; 3]| Timeouts { tcp, tcp_fin, udp };

@@ -117,6 +117,11 @@ pub(super) enum SavedDeviation {
         said: [u32; 3],
         now: [u32; 3],
     },
+    Sysctl {
+        name: String,
+        said: i32,
+        now: i32,
+    },
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -209,6 +214,9 @@ impl SavedDeviation {
                 said: SavedDestinationSettings::said(said),
                 now: now.as_ref().map(SavedDestinationSettings::of),
             },
+            Deviation::Sysctl(which, said, now) => {
+                Self::Sysctl { name: which.name().to_owned(), said: *said, now: *now }
+            }
             Deviation::Timeouts(said, now) => Self::Timeouts { said: numbers(said), now: numbers(now) },
         })
     }

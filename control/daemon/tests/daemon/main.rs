@@ -19,4 +19,5 @@ mod scale;
 mod start;
 mod state;
 mod stop;
+mod sysctls;
 mod systemd;

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use ulvs_model::Sysctl;
+
 use super::{Destination, DestinationId, FileEntries, Owner, Role, ServiceId, ServiceSettings, SyncDaemon, Timeouts};
 
 /// One thing that differs after a command, to be forwarded with and then committed.
@@ -25,6 +27,8 @@ pub enum Change {
     DestinationForgotten(ServiceId, DestinationId),
     /// Timers that start from now on take these.
     TimeoutsSet(Timeouts),
+    /// One of IPVS's switches has this value now.
+    SysctlSet(Sysctl, i32),
     /// A sync daemon is to run.
     DaemonStarted(SyncDaemon),
     /// The sync daemon of a role is to stop.
@@ -49,7 +53,11 @@ impl Change {
             | Self::DestinationRestored(id, _)
             | Self::DestinationForgotten(id, _) => Some(id),
             Self::Zeroed(id) => id.as_ref(),
-            Self::TimeoutsSet(_) | Self::DaemonStarted(_) | Self::DaemonStopped(_) | Self::FileFollowed(_) => None,
+            Self::TimeoutsSet(_)
+            | Self::SysctlSet(..)
+            | Self::DaemonStarted(_)
+            | Self::DaemonStopped(_)
+            | Self::FileFollowed(_) => None,
         }
     }
 }

@@ -2,6 +2,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use ulvs_model::Sysctl;
+
 use super::{Checked, DestinationId, Drain, Family, FileEntries, Owner, ServiceId, Timeouts, Tunnel};
 use crate::Errno;
 
@@ -29,6 +31,8 @@ pub enum Command {
     DeleteDaemon(u32),
     /// Set the timeouts that are not 0.
     SetTimeouts(Timeouts),
+    /// Set one of IPVS's switches to a number in its range.
+    SetSysctl(Sysctl, i32),
     /// Count from zero: a service and its destinations, or all.
     Zero(Option<ServiceId>),
     /// Remove all services.
@@ -151,6 +155,7 @@ impl fmt::Display for Command {
             Self::NewDaemon(spec) => write!(f, "to start a sync daemon on {}", spec.interface),
             Self::DeleteDaemon(role) => write!(f, "to stop the sync daemon of role {role}"),
             Self::SetTimeouts(_) => f.write_str("to set the timeouts"),
+            Self::SetSysctl(which, number) => write!(f, "to set sysctl {which} to {number}"),
             Self::Zero(_) => f.write_str("to set counters to zero"),
             Self::Flush => f.write_str("to remove all services"),
             Self::HandOver(id, owner) => write!(f, "to leave {id} to {}", owner.name()),

@@ -40,6 +40,7 @@ impl Table {
                 }
             }
             Change::TimeoutsSet(timeouts) => self.timeouts = *timeouts,
+            Change::SysctlSet(which, number) => self.sysctls.put(*which, *number),
             Change::DaemonStarted(daemon) => {
                 self.daemons.push(daemon.clone());
                 self.daemons.sort_by_key(|daemon| daemon.role);

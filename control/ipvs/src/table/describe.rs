@@ -9,7 +9,7 @@ use super::{
 };
 
 impl Table {
-    /// A line for each change of services, destinations and timeouts, `self` being the table before them:
+    /// A line for each change of services, destinations, timeouts and sysctls, `self` being the table before them:
     /// `+ tcp 192.0.2.100:80 real server 10.0.0.13:80 dr weight 1`.
     pub fn describe(&self, changes: &[Change]) -> Vec<String> {
         changes.iter().filter_map(|change| self.line(change)).collect()
@@ -53,6 +53,7 @@ impl Table {
                 line
             }
             Change::TimeoutsSet(to) => format!("~ timeouts {} -> {}", timeouts(self.timeouts()), timeouts(*to)),
+            Change::SysctlSet(which, to) => format!("~ sysctl {which} {} -> {to}", self.sysctls().get(*which)),
             Change::DaemonStarted(_) | Change::DaemonStopped(_) | Change::Zeroed(_) | Change::FileFollowed(_) => {
                 return None;
             }

@@ -1,3 +1,5 @@
+use ulvs_model::Sysctl;
+
 use super::plan::{destination, settings};
 use super::{
     Destination, DestinationSettings, DestinationSpec, FileService, Flags, Service, ServiceId, ServiceSettings,
@@ -13,6 +15,8 @@ pub enum Deviation {
     Destination(ServiceId, DestinationSpec, Option<DestinationSettings>),
     /// The timeouts are others.
     Timeouts(Timeouts, Timeouts),
+    /// A switch of IPVS's has another value.
+    Sysctl(Sysctl, i32, i32),
 }
 
 impl Deviation {
@@ -27,7 +31,9 @@ impl Table {
     pub fn deviations(&self) -> impl Iterator<Item = Deviation> {
         let (said, now) = (self.file.timeouts(), self.timeouts);
         let timeouts = (said != now).then_some(Deviation::Timeouts(said, now));
-        timeouts.into_iter().chain(self.file.services().iter().flat_map(|said| self.deviations_of(said)))
+        let sysctls = self.file.sysctls().differences(&self.sysctls);
+        let sysctls = sysctls.map(|(which, said, now)| Deviation::Sysctl(which, said, now));
+        timeouts.into_iter().chain(sysctls).chain(self.file.services().iter().flat_map(|said| self.deviations_of(said)))
     }
 
     fn deviations_of(&self, said: &FileService) -> Vec<Deviation> {

@@ -1,11 +1,14 @@
 use std::collections::HashMap;
 
+use ulvs_model::Sysctls;
+
 use super::{DestinationId, DestinationSpec, ServiceId, ServiceSpec, Timeouts};
 
-/// What a file says of services, their real servers and the timeouts.
+/// What a file says of services, their real servers, the timeouts and IPVS's switches.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct FileEntries {
     timeouts: Timeouts,
+    sysctls: Sysctls,
     services: Vec<FileService>,
     places: HashMap<ServiceId, usize>,
 }
@@ -52,9 +55,9 @@ impl FileService {
 }
 
 impl FileEntries {
-    /// These services and timeouts. Of several services with one identity the first counts.
-    pub fn new(services: impl IntoIterator<Item = FileService>, timeouts: Timeouts) -> Self {
-        let mut entries = Self { timeouts, ..Self::default() };
+    /// These services, timeouts and switches. Of several services with one identity the first counts.
+    pub fn new(services: impl IntoIterator<Item = FileService>, timeouts: Timeouts, sysctls: Sysctls) -> Self {
+        let mut entries = Self { timeouts, sysctls, ..Self::default() };
         for service in services {
             let next = entries.services.len();
             if *entries.places.entry(*service.id()).or_insert(next) == next {
@@ -67,6 +70,11 @@ impl FileEntries {
     /// The timeouts.
     pub const fn timeouts(&self) -> Timeouts {
         self.timeouts
+    }
+
+    /// IPVS's switches.
+    pub const fn sysctls(&self) -> &Sysctls {
+        &self.sysctls
     }
 
     /// The services in the order to add them.

@@ -42,12 +42,15 @@ pub use place::Place;
 pub use service::{Family, Flags, Owner, Service, ServiceId, ServiceSettings};
 pub use timeouts::Timeouts;
 
+use ulvs_model::Sysctls;
+
 /// All of IPVS's state that clients set. A copy shares what isn't changed in it.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
     services: BTreeMap<Place, Arc<Service>>,
     places: HashMap<ServiceId, Place>,
     timeouts: Timeouts,
+    sysctls: Sysctls,
     daemons: Vec<SyncDaemon>,
     /// What the file said when it was followed last.
     file: Arc<FileEntries>,
@@ -88,6 +91,11 @@ impl Table {
     /// Whether there is no service.
     pub fn is_empty(&self) -> bool {
         self.services.is_empty()
+    }
+
+    /// IPVS's switches as they are set.
+    pub const fn sysctls(&self) -> &Sysctls {
+        &self.sysctls
     }
 
     /// The timeouts that are set.

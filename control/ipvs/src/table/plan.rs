@@ -68,6 +68,8 @@ impl Table {
                 Change::DaemonStopped(role)
             }
             Command::SetTimeouts(wanted) => Change::TimeoutsSet(self.timeouts.changed_to(*wanted)?),
+            Command::SetSysctl(which, number) if self.sysctls.number(*which) == Some(*number) => return Ok(Vec::new()),
+            Command::SetSysctl(which, number) => Change::SysctlSet(*which, *number),
             Command::Zero(Some(id)) => Change::Zeroed(Some(*self.known(id)?.id())),
             Command::Zero(None) => Change::Zeroed(None),
             Command::HandOver(id, owner) => Change::ServiceEdited(*id, self.known(id)?.settings, *owner),

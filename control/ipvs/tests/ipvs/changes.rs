@@ -8,8 +8,8 @@ use ulvs_ipvs::codec::FAMILY_ID;
 use ulvs_ipvs::table::{Change, Deviation, Owner, ServiceId, Timeouts};
 use ulvs_ipvs::{Access, Follow, file};
 use ulvs_model::{
-    Destination, Encapsulation, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, ServiceSet, Thresholds,
-    Weight,
+    Destination, Encapsulation, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, ServiceSet, Sysctls,
+    Thresholds, Weight,
 };
 
 use crate::rig::{Rig, destination, errno, request, service};
@@ -52,7 +52,7 @@ fn entries_of_the_file_are_listed_edited_and_removed_through_netlink_and_stay_th
 /// Follows a file; how many things changed. Following it again is nothing.
 fn follow(rig: &Rig, file: &ServiceSet, how: Follow) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let entries = Arc::new(file::entries(file, Timeouts::default()));
+    let entries = Arc::new(file::entries(file, Timeouts::default(), Sysctls::default()));
     let wanted = Arc::clone(&entries);
     let preview = rig.director.preview_by(|table| file::commands(table, &entries, how), Owner::File).unwrap();
     let change = rig.director.change_by(move |table| file::commands(table, &wanted, how), Owner::File);
@@ -181,7 +181,7 @@ fn a_plan_reads_as_what_changes() {
     follow(&rig, &file_of(&[(key(79), &[]), (key(80), &[real(11, 1), real(12, 2)])]), Follow::Changes);
     assert_eq!(rig.command(1, &service(82, "sh")), 0);
     let new = file_of(&[(key(80), &[real(11, 0), real(14, 3)]), (key(82), &[])]);
-    let entries = Arc::new(file::entries(&new, Timeouts::default()));
+    let entries = Arc::new(file::entries(&new, Timeouts::default(), Sysctls::default()));
     let lines = rig.director.preview_by(|table| file::commands(table, &entries, Follow::Changes), Owner::File);
     assert_eq!(
         lines.unwrap(),

@@ -309,11 +309,15 @@ impl Entry {
         self.key().to(address, port)
     }
 
+    /// Ticks since the last packet.
+    pub(crate) fn idle(&self, now: Ticks) -> u32 {
+        now.since(Ticks(self.last_seen.load(Relaxed)))
+    }
+
     /// Ticks until the connection ends if no packet comes; `None` when that is past.
     #[inline]
     pub(crate) fn expires_in(&self, now: Ticks) -> Option<u32> {
-        let idle = now.since(Ticks(self.last_seen.load(Relaxed)));
-        self.timeout.load(Relaxed).checked_sub(idle)
+        self.timeout.load(Relaxed).checked_sub(self.idle(now))
     }
 
     /// Whether the connection's time has not run out. Most often its last packet came within this tick.

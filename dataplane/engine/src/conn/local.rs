@@ -100,7 +100,7 @@ impl Local {
     ///
     /// `ended` is told each connection's number and control word before its entry can be used again.
     pub(crate) fn sweep(&mut self, table: &Table, now: Ticks, ended: &mut impl FnMut(ConnId, Control)) {
-        self.sweep_those(table, now, |_| false, ended);
+        self.sweep_those(table, now, |_, _| false, ended);
     }
 
     /// The same; connections that are `done` end before their time has run out.
@@ -108,10 +108,10 @@ impl Local {
         &mut self,
         table: &Table,
         now: Ticks,
-        done: impl Fn(&Entry) -> bool,
+        done: impl Fn(ConnId, &Entry) -> bool,
         ended: &mut impl FnMut(ConnId, Control),
     ) {
-        let is_over = |entry: &Entry| entry.expires_in(now).is_none() || done(entry);
+        let is_over = |id, entry: &Entry| entry.expires_in(now).is_none() || done(id, entry);
         self.end_expiring(table, now, &is_over, ended);
         let used = table.pool.used();
         if used == 0 {
@@ -153,9 +153,9 @@ impl Local {
         id
     }
 
-    fn look_at(&mut self, table: &Table, id: ConnId, is_over: &impl Fn(&Entry) -> bool) {
+    fn look_at(&mut self, table: &Table, id: ConnId, is_over: &impl Fn(ConnId, &Entry) -> bool) {
         let entry = &table.entries[id as usize];
-        if entry.control().life() != Life::Live || !is_over(entry) || !self.expiring.has_room() {
+        if entry.control().life() != Life::Live || !is_over(id, entry) || !self.expiring.has_room() {
             return;
         }
         if let Some(was) = Table::swap_life(entry, |c| c.life() == Life::Live, Life::Expiring) {
@@ -169,7 +169,7 @@ impl Local {
         &mut self,
         table: &Table,
         now: Ticks,
-        is_over: &impl Fn(&Entry) -> bool,
+        is_over: &impl Fn(ConnId, &Entry) -> bool,
         ended: &mut impl FnMut(ConnId, Control),
     ) {
         if self.expiring.is_empty() {
@@ -186,7 +186,7 @@ impl Local {
             let entry = &table.entries[id as usize];
             // Another worker may have ended it for a packet, and the entry may be another connection's by now.
             let is_it = |c: Control| c.life() == Life::Expiring && c.incarnation() == incarnation;
-            if !is_over(entry) {
+            if !is_over(id, entry) {
                 Table::swap_life(entry, is_it, Life::Live);
             } else if is_it(entry.control()) && entry.controls() > 0 {
                 if entry.expires_in(now).is_none() {

@@ -3,7 +3,7 @@
 use ulvs_model::ForwardMethod;
 use ulvs_wire::{Packet, tcp};
 
-use crate::conn::{Entry, Hit, Home};
+use crate::conn::{Control, Entry, Hit, Home};
 use crate::forward::icmp_error::Error;
 use crate::forward::nat::{End, Rewrite};
 use crate::forward::tun::Tunnel;
@@ -25,24 +25,39 @@ impl Own {
         home: Home,
         hit: Hit<'_>,
     ) -> Verdict {
-        if is_reused(packet, hit) && self.end(cx, hit.id) {
+        if packet.tcp_flags & tcp::SYN != 0 && begins_anew(cx, hit) && self.end(cx, hit.id) {
             return self.schedule(cx, frame, packet, home);
         }
         let (id, generation) = hit.entry.destination_id();
         let destination = cx.snapshot.destinations.get(id);
         if !destination.serves(generation) {
-            if !cx.snapshot.services.any_of(packet.key.family()) {
-                return Verdict::Punt(PuntReason::NotAService);
-            }
-            // Silently, and the timer runs on: the connection resumes if the destination comes back (ipvs-facts B.5,
-            // step 6).
-            return Verdict::Drop(DropReason::DestinationRemoved);
+            return self.removed(cx, frame, packet, home, hit);
         }
         if !destination.is_resolved() {
             return self.unreachable(cx, frame, packet, destination);
         }
         advance(cx, packet, hit);
         self.send(cx, frame, packet, id, destination, hit)
+    }
+
+    /// A packet for a destination that was removed (ipvs-facts B.5, step 6).
+    #[cold]
+    fn removed<F: Frame>(
+        &mut self,
+        cx: &Context<'_>,
+        frame: &mut F,
+        packet: &Packet,
+        home: Home,
+        hit: Hit<'_>,
+    ) -> Verdict {
+        if !cx.snapshot.services.any_of(packet.key.family()) {
+            return Verdict::Punt(PuntReason::NotAService);
+        }
+        if cx.snapshot.sysctls.expire_nodest_conn != 0 && self.end(cx, hit.id) {
+            return self.schedule(cx, frame, packet, home);
+        }
+        // Silently, and the timer runs on: the connection resumes if the destination comes back.
+        Verdict::Drop(DropReason::DestinationRemoved)
     }
 
     /// Counts the packet and sends it to its destination, which is known to be reachable.
@@ -104,11 +119,21 @@ impl Own {
     }
 }
 
-/// A client that uses its port again: a SYN for a connection that is all but over (ipvs-facts B.5, step 5, with
-/// `conn_reuse_mode` 1). One of a persistent service goes on.
-#[inline]
-fn is_reused(packet: &Packet, hit: Hit<'_>) -> bool {
-    packet.tcp_flags & tcp::SYN != 0
-        && matches!(hit.control.state(), State::TimeWait | State::Close)
-        && hit.entry.controller().is_none()
+/// Whether a SYN ends its connection and begins another (ipvs-facts B.5, step 5): its destination has weight 0, with
+/// `expire_nodest_conn`; or the client uses its port again for one that is all but over, by `conn_reuse_mode`. One of a persistent
+/// service goes on then.
+#[cold]
+fn begins_anew(cx: &Context<'_>, hit: Hit<'_>) -> bool {
+    let sysctls = &cx.snapshot.sysctls;
+    let (destination, _) = hit.entry.destination_id();
+    if sysctls.expire_nodest_conn != 0 && cx.snapshot.destinations.get(destination).is_quiescent() {
+        return true;
+    }
+    let mode = sysctls.conn_reuse_mode;
+    let is_over = match hit.control.state() {
+        State::TimeWait | State::Close => mode != 0,
+        State::FinWait => mode & 2 != 0 && hit.control.has(Control::NO_OUTPUT),
+        _ => false,
+    };
+    is_over && hit.entry.controller().is_none()
 }

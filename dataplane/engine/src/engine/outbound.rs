@@ -3,7 +3,7 @@
 use ulvs_model::ForwardMethod;
 use ulvs_wire::Packet;
 
-use crate::conn::{Direction, Entry, Hit};
+use crate::conn::{Direction, Entry, Hit, Home};
 use crate::forward::icmp_error::Error;
 use crate::forward::nat::{End, Rewrite};
 use crate::forward::{dr, nat};
@@ -21,12 +21,19 @@ impl Own {
         cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
+        home: Home,
         hit: Hit<'_>,
     ) -> Verdict {
         let (id, generation) = hit.entry.destination_id();
         let serves = cx.snapshot.destinations.get(id).serves(generation);
-        if !serves && !cx.snapshot.services.any_of(packet.key.family()) {
-            return Verdict::Punt(PuntReason::NotAService);
+        if !serves {
+            if !cx.snapshot.services.any_of(packet.key.family()) {
+                return Verdict::Punt(PuntReason::NotAService);
+            }
+            // The sweep has not come by yet.
+            if cx.snapshot.sysctls.expire_nodest_conn != 0 && self.end(cx, hit.id) {
+                return self.schedule(cx, frame, packet, home);
+            }
         }
         let hop = match reply_hop(cx, packet, hit) {
             Ok(hop) => hop,

@@ -35,8 +35,14 @@ impl Own {
         let Some(service) = cx.service_of(packet) else {
             return Verdict::Punt(PuntReason::NotAService);
         };
+        if !opens(packet, cx.snapshot.sysctls.sloppy_tcp != 0) {
+            return Verdict::Punt(PuntReason::NoConnection);
+        }
+        if cx.snapshot.defence.drop_rate > 0 && self.droprate.drops(cx.snapshot.defence) {
+            return Verdict::Drop(DropReason::DropPacket);
+        }
         // Packets from FTP's data port are of a helper and never scheduled, whatever the service.
-        if !opens(packet) || packet.key.source_port() == FTP_DATA {
+        if key.source_port() == FTP_DATA {
             return Verdict::Punt(PuntReason::NoConnection);
         }
         let choice = match &service.persistence {
@@ -119,8 +125,13 @@ impl Own {
         }
         let new = new(packet.key, choice, destination);
         let path = if new.method == ForwardMethod::Nat { Path::Input } else { Path::InputOnly };
-        let state =
-            proto::step(packet.key.protocol(), cx.snapshot.secure_tcp, path, State::None.number(), packet.tcp_flags);
+        let state = proto::step(
+            packet.key.protocol(),
+            cx.snapshot.defence.secure_tcp,
+            path,
+            State::None.number(),
+            packet.tcp_flags,
+        );
         let timeout = cx.snapshot.timeouts.of(state);
         // Counted before it can be found, for it can be ended as soon as it is.
         cx.shared.live.opened(new.destination, state.is_active());
@@ -145,8 +156,9 @@ impl Own {
 }
 
 /// Whether a packet may begin a connection (ipvs-facts B.5.1).
-fn opens(packet: &Packet) -> bool {
-    packet.key.protocol() != parse::TCP || packet.tcp_flags & (tcp::SYN | tcp::RST) == tcp::SYN
+fn opens(packet: &Packet, sloppy: bool) -> bool {
+    let flags = packet.tcp_flags & (tcp::SYN | tcp::RST);
+    packet.key.protocol() != parse::TCP || flags == tcp::SYN || sloppy && flags == 0
 }
 
 /// A connection of this choice.

@@ -22,8 +22,8 @@ use crate::time::Ticks;
 use path_mtus::PathMtu;
 
 use super::{
-    Addresses, CompileError, DestinationId, DestinationView, Destinations, MarkRule, Marks, Network, NetworkView,
-    PortId, ServiceView, Services, Snapshot,
+    Addresses, CompileError, Defence, DestinationId, DestinationView, Destinations, MarkRule, Marks, Network,
+    NetworkView, PortId, ServiceView, Services, Snapshot, defence,
 };
 
 /// A service as the compiler keeps it.
@@ -71,8 +71,9 @@ pub struct Compiler {
     network: Arc<NetworkView>,
     path_mtus: HashMap<IpAddr, PathMtu>,
     timeouts: Timeouts,
-    secure_tcp: bool,
     sysctls: Sysctls,
+    /// Room for more connections when it was looked at last.
+    room: u64,
 }
 
 impl Compiler {
@@ -92,8 +93,8 @@ impl Compiler {
             network: Arc::new(NetworkView::new(&Network::default(), 1)),
             path_mtus: HashMap::new(),
             timeouts: Timeouts::default(),
-            secure_tcp: false,
             sysctls: Sysctls::default(),
+            room: u64::MAX,
         }
     }
 
@@ -106,8 +107,8 @@ impl Compiler {
             translated: self.translated.clone(),
             network: Arc::clone(&self.network),
             timeouts: self.timeouts,
-            secure_tcp: self.secure_tcp,
             sysctls: self.sysctls,
+            defence: Defence::new(&self.sysctls, self.room),
         }
     }
 
@@ -116,14 +117,23 @@ impl Compiler {
         self.timeouts = timeouts;
     }
 
-    /// Switches IPVS's `secure_tcp` state table on or off (ipvs-facts B.3).
-    pub fn set_secure_tcp(&mut self, on: bool) {
-        self.secure_tcp = on;
-    }
-
-    /// IPVS's switches as they are.
+    /// IPVS's switches as they are set.
     pub const fn sysctls(&self) -> Sysctls {
         self.sysctls
+    }
+
+    /// IPVS's switches as they show themselves: of those that act when room is scarce, 2 says that it is.
+    pub fn shown_sysctls(&self) -> Sysctls {
+        defence::shown(&self.sysctls, self.room)
+    }
+
+    /// Looks whether room in the connection table is scarce, to be called once a second (ipvs-facts B.10); whether
+    /// defences act otherwise than before.
+    pub fn look_at_room(&mut self) -> bool {
+        let taken = self.shared.connections() + self.shared.templates.all();
+        let room = (self.shared.table.capacity() as u64).saturating_sub(taken);
+        let before = Defence::new(&self.sysctls, std::mem::replace(&mut self.room, room));
+        before != Defence::new(&self.sysctls, room)
     }
 
     /// Sets IPVS's switches.

@@ -4,6 +4,7 @@
 
 mod addresses;
 mod compiler;
+mod defence;
 mod destinations;
 mod error;
 mod marks;
@@ -14,6 +15,7 @@ mod status;
 
 pub(crate) use addresses::Addresses;
 pub use compiler::Compiler;
+pub(crate) use defence::Defence;
 pub(crate) use destinations::{DestinationView, Destinations};
 pub use error::CompileError;
 pub use marks::MarkRule;
@@ -48,8 +50,8 @@ pub struct Snapshot {
     pub(crate) translated: Addresses,
     pub(crate) network: Arc<NetworkView>,
     pub(crate) timeouts: Timeouts,
-    pub(crate) secure_tcp: bool,
     pub(crate) sysctls: Sysctls,
+    pub(crate) defence: Defence,
 }
 
 impl Snapshot {

@@ -95,7 +95,10 @@ fn timers(case: &Case, director: &mut Director) {
 fn of_connections(case: &str) -> Compare {
     match case {
         "scheduler none" => Skip("scheduler none"),
-        "source port 20 tcp"
+        "sloppy_tcp RST"
+        | "nodest=1 ACK after delete"
+        | "nodest=1 ACK after re-add"
+        | "source port 20 tcp"
         | "source port 20 to port-0 persistent svc"
         | "source port 20 udp"
         | "tcp RST no conn"
@@ -107,26 +110,28 @@ fn of_connections(case: &str) -> Compare {
         "nodest=0 ACK after delete" | "nodest=0 udp after delete" | "nodest=0 SYN after delete (same tuple)" => {
             dropped(DestinationRemoved)
         }
-        // The last service of the family: nothing of IPVS is left in the packet's way.
-        "svc deleted: ACK" => punt(NotAService),
-        _ if case.contains("sctp") => Skip("SCTP"),
-        _ if case.starts_with("sloppy_tcp") => Skip("sloppy_tcp"),
-        // Nothing is known of a connection: the kernel routes it on.
-        "ops: NAT reply not translated" => punt(NotAService),
-        _ if case.starts_with("nodest=1") => Skip("expire_nodest_conn=1"),
-        _ if case.starts_with("reuse mode") && !case.starts_with("reuse mode 1") => {
-            Skip("conn_reuse_mode other than 1")
+        // The last service of the family went, or nothing is known of a connection: the kernel routes it on.
+        "svc deleted: ACK" | "nodest=1 server reply after delete" | "ops: NAT reply not translated" => {
+            punt(NotAService)
         }
+        _ if case.contains("sctp") => Skip("SCTP"),
         _ => Packets,
     }
 }
 
 fn around_connections(case: &str) -> &'static [&'static str] {
     match case {
-        "nodest=0 ACK after delete" => {
+        "sloppy_tcp RST" => &["sysctl -w net.ipv4.vs.sloppy_tcp=1"],
+        "sloppy_sctp DATA" => &["sysctl -w net.ipv4.vs.sloppy_tcp=0"],
+        _ if case.starts_with("reuse mode 0") => &["sysctl -w net.ipv4.vs.conn_reuse_mode=0"],
+        _ if case.starts_with("reuse mode 2") => &["sysctl -w net.ipv4.vs.conn_reuse_mode=2"],
+        _ if case.starts_with("reuse mode 3") => &["sysctl -w net.ipv4.vs.conn_reuse_mode=3"],
+        "nodest=1 open" | "nodest=1 weight 0: SYN reschedules" => &["sysctl -w net.ipv4.vs.expire_nodest_conn=1"],
+        "nodest=1 weight 0: ACK continues" => &["ipvsadm -e -t 10.0.1.100:80 -r 10.0.2.12:80 -m -w 0"],
+        "nodest=0 ACK after delete" | "nodest=1 ACK after delete" => {
             &["ipvsadm -d -t 10.0.1.100:80 -r 10.0.2.11:80", "ipvsadm -d -u 10.0.1.100:80 -r 10.0.2.11:80"]
         }
-        "nodest=0 ACK after re-add" => &[
+        "nodest=0 ACK after re-add" | "nodest=1 ACK after re-add" => &[
             "ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:80 -m -w 5",
             "ipvsadm -a -u 10.0.1.100:80 -r 10.0.2.11:80 -m -w 5",
         ],
@@ -141,14 +146,8 @@ fn around_connections(case: &str) -> &'static [&'static str] {
 #[test]
 fn connections() {
     let tally = play("conn-behaviour.json", of_connections, around_connections);
-    let skipped = [
-        ("SCTP", 7),
-        ("conn_reuse_mode other than 1", 57),
-        ("expire_nodest_conn=1", 10),
-        ("scheduler none", 1),
-        ("sloppy_tcp", 4),
-    ];
-    tally.is("conn-behaviour", 50, &skipped);
+    let skipped = [("SCTP", 7), ("scheduler none", 1)];
+    tally.is("conn-behaviour", 121, &skipped);
 }
 
 #[test]
@@ -169,15 +168,18 @@ fn methods_timers_and_extension_headers() {
         match case {
             "udp after --set 50" => &["ipvsadm --set 0 0 50"],
             "existing conn after edit to DR" => &["ipvsadm -e -t 10.0.1.100:80 -r 10.0.2.11:80 -g"],
+            // Of 4096 connections that there is room for.
+            "auto drop_packet SYN 0" => &["sysctl -w net.ipv4.vs.drop_packet=2 net.ipv4.vs.amemthresh=5461"],
+            "auto off SYN 0" => &["sysctl -w net.ipv4.vs.amemthresh=1024"],
             _ => &[],
         }
     };
     let tally = play("misc2-behaviour.json", compare, commands);
-    tally.is("misc2-behaviour", 13, &[("AH and ESP", 4), ("a quirk of the kernel", 1)]);
+    tally.is("misc2-behaviour", 41, &[("AH and ESP", 4), ("a quirk of the kernel", 1)]);
 }
 
 #[test]
-fn services_that_go() {
+fn services_thresholds_and_dropped_packets() {
     let compare = |case: &str| match case {
         "svc deleted, other svc stays: ACK" | "svc deleted, other svc stays: SYN same tuple" => {
             dropped(DestinationRemoved)
@@ -189,8 +191,14 @@ fn services_that_go() {
         match case {
             "svc deleted, other svc stays: ACK" => &["ipvsadm -D -t 10.0.1.100:80"],
             "last v4 svc deleted: ACK" => &["ipvsadm -D -t 10.0.1.100:99"],
+            "threshold edit u=5: SYN" => &["ipvsadm -e -t 10.0.1.100:80 -r 10.0.2.11:80 -m -x 5"],
+            "threshold edit u=6 total 5: SYN" => &["ipvsadm -e -t 10.0.1.100:80 -r 10.0.2.11:80 -m -x 6"],
+            "threshold edit u=9: SYN" => &["ipvsadm -e -t 10.0.1.100:80 -r 10.0.2.11:80 -m -x 9"],
+            "threshold edit u=0: SYN" => &["ipvsadm -e -t 10.0.1.100:80 -r 10.0.2.11:80 -m -x 0"],
+            "drop_packet=3 SYN 1" => &["sysctl -w net.ipv4.vs.drop_packet=3"],
+            "drop_packet=3 rate 4 SYN 1" => &["sysctl -w net.ipv4.vs.am_droprate=4"],
             _ => &[],
         }
     };
-    play("svc-behaviour.json", compare, commands).is("svc-behaviour", 6, &[]);
+    play("svc-behaviour.json", compare, commands).is("svc-behaviour", 95, &[]);
 }

@@ -97,6 +97,11 @@ impl Director {
         self.snapshot = None;
     }
 
+    /// Lets the workers see what was changed at the compiler.
+    pub(crate) fn renew(&mut self) {
+        self.snapshot = None;
+    }
+
     /// A frame with this IP packet, as it comes in on `side`.
     pub(crate) fn frame(side: Side, l3: &[u8]) -> MemoryFrame {
         let ether_type: [u8; 2] = if l3.first().is_some_and(|b| b >> 4 == 6) { [0x86, 0xdd] } else { [8, 0] };
@@ -160,8 +165,8 @@ impl Director {
         assert!(frames.len() <= BURST);
         let mut verdicts = vec![Verdict::Drop(DropReason::NoTap); frames.len()];
         let engine = &mut self.engines[worker];
-        engine.housekeeping(self.now);
         let snapshot = self.snapshot.get_or_insert_with(|| self.compiler.snapshot());
+        engine.housekeeping(snapshot, self.now);
         engine.process(snapshot, self.now, side.port(), frames, &mut verdicts);
         while let Some(learned) = self.shared.next_learned() {
             self.compiler.learn_mtu(learned, (self.now.0 / TICKS_PER_SECOND).into());
@@ -175,8 +180,9 @@ impl Director {
         const STEP: u32 = 8;
         for _ in 0..seconds * TICKS_PER_SECOND / STEP {
             self.now = Ticks(self.now.0.wrapping_add(STEP));
+            let snapshot = self.snapshot.get_or_insert_with(|| self.compiler.snapshot());
             for engine in &mut self.engines {
-                engine.housekeeping(self.now);
+                engine.housekeeping(snapshot, self.now);
             }
         }
     }

@@ -104,15 +104,17 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
     Ok(())
 }
 
-/// Runs `sysctl -w net.ipv4.vs.NAME=VALUE`.
+/// Runs `sysctl -w net.ipv4.vs.NAME=VALUE …`.
 fn sysctl(compiler: &mut Compiler, command: &str) -> Result<(), Unsupported> {
-    let setting = command.strip_prefix("sysctl -w net.ipv4.vs.").unwrap();
-    let (name, value) = setting.split_once('=').unwrap();
-    let which = name.parse().map_err(|_| Unsupported::Option(name.to_owned()))?;
     let mut sysctls = compiler.sysctls();
-    sysctls.set(which, value.parse().unwrap());
+    let mut done = Ok(());
+    for setting in command.strip_prefix("sysctl -w ").unwrap().split_whitespace() {
+        let (name, value) = setting.strip_prefix("net.ipv4.vs.").unwrap().split_once('=').unwrap();
+        done = done.and(sysctls.set(name.parse().unwrap(), value).map_err(|_| Unsupported::Option(name.to_owned())));
+    }
     compiler.set_sysctls(sysctls);
-    Ok(())
+    compiler.look_at_room();
+    done
 }
 
 /// What the options `--tun-…` said, in IPVS's numbers.

@@ -4,6 +4,7 @@
 
 mod behaviour;
 mod counters;
+mod defence;
 mod director;
 mod forwarding;
 mod fragments;
