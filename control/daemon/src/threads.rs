@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{JoinHandle, Thread};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ulvs_config::{Director, PollMode as Polling};
-use ulvs_engine::Engine;
+use ulvs_engine::conn::Ahead;
+use ulvs_engine::{Engine, Shared};
 use ulvs_worker::ports::{DpdkIo, MbufFrame};
 use ulvs_worker::{Exception, Patience, PollMode, Tsc, Worker};
 
@@ -15,11 +17,14 @@ use crate::director::Datapath;
 use crate::vip::Vip;
 use crate::{clock, exception};
 
+/// How often it is looked whether the connection table grows: it has memory for the double of that at the highest rates.
+const LOOK: Duration = Duration::from_millis(5);
+
 /// Threads that run until this value is dropped.
 pub(crate) struct Threads {
     stop: Arc<AtomicBool>,
-    /// The workers', and the exception path's behind them.
     running: Vec<JoinHandle<()>>,
+    workers: Vec<Thread>,
     queues: Arc<Exception<MbufFrame>>,
 }
 
@@ -35,13 +40,16 @@ impl Threads {
         let queues = Arc::new(Exception::new(&has_tap));
         let stop = Arc::new(AtomicBool::new(false));
         // What has started is stopped by dropping this if another thread doesn't start.
-        let mut threads = Self { stop: Arc::clone(&stop), running: Vec::new(), queues: Arc::clone(&queues) };
+        let queues_of_it = Arc::clone(&queues);
+        let mut threads =
+            Self { stop: Arc::clone(&stop), running: Vec::new(), workers: Vec::new(), queues: queues_of_it };
         let mode = match director.workers().poll {
             Polling::Busy => PollMode::Busy,
             Polling::Adaptive => PollMode::Adaptive,
         };
         let neighbours = director.neighbours();
         let patience = Patience { packets: neighbours.queue, ticks: clock::ticks_of(neighbours.wait) };
+        threads.running.push(memory_ahead(Arc::clone(&datapath.shared), Arc::clone(&stop))?);
         let cores = &director.workers().cores;
         for (number, &core) in cores.iter().enumerate() {
             let io = DpdkIo::new(&datapath.started, u16::try_from(number)?, datapath.pool.clone())?;
@@ -51,6 +59,7 @@ impl Threads {
             let worker = Worker::new(io, engine, reader, place, ports, Arc::clone(&queues), patience);
             let place = (number, core);
             let started = ulvs_worker::start(worker, place, &datapath.eal, clock, mode, Arc::clone(&stop))?;
+            threads.workers.push(started.thread().clone());
             threads.running.push(started);
         }
         let (pool, ports) = (datapath.pool.clone(), Arc::clone(&datapath.ports));
@@ -60,14 +69,27 @@ impl Threads {
 
     /// The workers' threads.
     pub(crate) fn workers(&self) -> Vec<Thread> {
-        let workers = self.running.len().saturating_sub(1);
-        self.running.iter().take(workers).map(|worker| worker.thread().clone()).collect()
+        self.workers.clone()
     }
 
     /// The queues between workers and kernel.
     pub(crate) fn exception(&self) -> &Arc<Exception<MbufFrame>> {
         &self.queues
     }
+}
+
+/// Keeps memory of the connection table ready before workers need it; the first of it when this comes back.
+fn memory_ahead(shared: Arc<Shared>, stop: Arc<AtomicBool>) -> Result<JoinHandle<()>> {
+    let mut ahead = Ahead::default();
+    ahead.keep(&shared.table);
+    let run = move || {
+        while !stop.load(Ordering::Relaxed) {
+            if !ahead.keep(&shared.table) {
+                thread::park_timeout(LOOK);
+            }
+        }
+    };
+    thread::Builder::new().name("memory".to_owned()).spawn(run).context("no thread for the table's memory")
 }
 
 impl Drop for Threads {

@@ -40,6 +40,15 @@ impl<T: Zeroed> Region<T> {
         }
         Ok(Self { map, len, _of: std::marker::PhantomData })
     }
+
+    /// Takes the memory of these values from the kernel now, for who uses them first not to wait for it. They stay as they
+    /// are. Kernels before 5.14 can't; then it is taken when it is used.
+    pub(crate) fn take(&self, values: std::ops::Range<usize>) {
+        let (from, until) = (values.start * size_of::<T>(), values.end.min(self.len) * size_of::<T>());
+        if from < until {
+            let _ = self.map.advise_range(Advice::PopulateWrite, from, until - from);
+        }
+    }
 }
 
 #[cfg(not(loom))]
@@ -61,6 +70,8 @@ impl<T: Zeroed> Region<T> {
     pub(crate) fn new(len: usize) -> std::io::Result<Self> {
         Ok(Self { values: (0..len).map(|_| T::default()).collect(), _of: std::marker::PhantomData })
     }
+
+    pub(crate) fn take(&self, _: std::ops::Range<usize>) {}
 }
 
 #[cfg(loom)]

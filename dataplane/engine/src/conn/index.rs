@@ -109,6 +109,11 @@ impl Index {
         Ok(Self { buckets, shard_mask: shard - 1, probes: shard.min(MAX_PROBES) })
     }
 
+    /// Takes its memory from the kernel now.
+    pub(crate) fn take(&self) {
+        self.buckets.take(0..self.buckets.len());
+    }
+
     /// Bytes of the index.
     pub(crate) fn bytes(&self) -> usize {
         self.buckets.len() * size_of::<Bucket>()

@@ -3,6 +3,7 @@
 //! Any worker may find, make, change or end any connection, because replies of NAT arrive on another queue than requests.
 //! No packet of an existing connection executes a locked instruction unless the connection's state changes.
 
+mod ahead;
 mod control;
 mod entry;
 mod index;
@@ -21,6 +22,7 @@ mod template;
 mod tests;
 mod tuple;
 
+pub use ahead::Ahead;
 pub(crate) use control::Control;
 pub(crate) use entry::Entry;
 pub use entry::{ConnId, Direction, NewConnection, Role};

@@ -16,7 +16,7 @@ use crate::time::Ticks;
 /// Ticks a connection of these tests lives without packets.
 const TIMEOUT: u32 = 1000;
 
-fn table(capacity: u32, workers: usize) -> (Table, Vec<Local>) {
+pub(super) fn table(capacity: u32, workers: usize) -> (Table, Vec<Local>) {
     let table = Table::new(capacity, workers, FlowHasher::new([0x51_7cc1_b727, 0x2545_f491_4f6c, 0x9e37_79b9_7f4a]))
         .expect("memory");
     let locals = (0..workers).map(|worker| table.local(worker)).collect();
