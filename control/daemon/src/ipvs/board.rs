@@ -204,13 +204,19 @@ impl Meter {
 mod tests {
     use super::*;
 
-    /// Three ticks of a running kernel: 8 connections, 36 packets and 1,185 bytes in the first two seconds, and so on.
+    /// What a running kernel listed after each of its snapshots of a flow of 50 packets a second, and after it (ipvs-facts D.3):
+    /// connections, packets and bytes, in and out.
     #[test]
     fn rates_are_the_kernels() {
+        #[derive(serde::Deserialize)]
+        struct Tick {
+            counters: [u64; 5],
+            rates: [u64; 5],
+        }
+        let ticks: Vec<Tick> = serde_json::from_str(include_str!("../../tests/vectors/estimator.json")).unwrap();
         let mut meter = Meter::default();
-        let seen = [([8, 36, 14, 1185, 952], [1, 4, 2, 148, 119]), ([28, 137, 56, 4515, 3808], [3, 16, 7, 527, 446])];
-        for (counters, rates) in seen {
-            let [connections, packets_in, packets_out, bytes_in, bytes_out] = counters;
+        for (at, Tick { counters, rates }) in ticks.iter().enumerate() {
+            let [connections, packets_in, packets_out, bytes_in, bytes_out] = *counters;
             meter.tick(Totals { connections, packets_in, packets_out, bytes_in, bytes_out });
             let stats = meter.stats();
             let shown = [
@@ -220,8 +226,27 @@ mod tests {
                 stats.byte_rate_in,
                 stats.byte_rate_out,
             ];
-            assert_eq!(shown, rates);
+            assert_eq!(shown, *rates, "tick {at}");
         }
+        assert!(ticks.len() > 17);
+    }
+
+    /// With `run_estimation` 0 what is listed stands still, and with 1 it has what came meanwhile (ipvs-facts D.3; seen on a running
+    /// kernel).
+    #[test]
+    fn without_estimation_counters_stand_still() {
+        let capacity = ulvs_engine::Capacity { connections: 1024, destinations: 4, workers: 1 };
+        let board = Board::new(Arc::new(Shared::new(capacity, [1, 2, 3]).unwrap()));
+        let key = ServiceKey::new(ulvs_model::Protocol::Tcp, "192.0.2.100:80".parse().unwrap());
+        let totals = Totals { connections: 1, packets_in: 3, bytes_in: 120, ..Totals::default() };
+        let status =
+            ServiceStatus { key, settings: ulvs_model::ServiceSettings::default(), totals, destinations: Vec::new() };
+        board.update(key, Some(&status));
+        board.tick(std::slice::from_ref(&status), 0, false);
+        assert_eq!(board.service(key), Stats::default());
+        board.tick(&[status], 0, true);
+        let shown = board.service(key);
+        assert_eq!((shown.connections, shown.packets_in, shown.bytes_in), (1, 3, 120));
     }
 
     #[test]

@@ -18,5 +18,6 @@ mod schedulers;
 mod seeds;
 mod several_workers;
 mod simulation;
+mod trash;
 mod tunnel;
 mod vectors;
