@@ -1,6 +1,8 @@
 //! `cargo xtask vm`: a stock Debian in QEMU among the lab's hosts, as a director on NICs bound to DPDK or with the kernel's own
 //! IPVS. Software emulation is enough; nothing of the machine's own network is touched.
 
+mod all;
+mod cost;
 mod guest;
 mod qmp;
 
@@ -42,6 +44,10 @@ enum Action {
         nic: u8,
         state: LinkState,
     },
+    /// Count guest instructions per packet of the kernel's IPVS and of ulvs, at the same offered rate.
+    Cost(cost::Arguments),
+    /// Everything: the director on each kind of NIC, the cost, the oracle; and a report in docs/vm-report.md.
+    All,
     /// End the guest and remove the lab.
     Down,
 }
@@ -65,6 +71,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             qmp::set_link(&Guest::of(name).monitor(), &format!("net{nic}"), *state == LinkState::Up)?;
             Ok(ExitCode::SUCCESS)
         }
+        Action::Cost(arguments) => {
+            let rows = cost::measure(name, arguments)?;
+            say!("{}", cost::measured(&rows, arguments));
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::All => all::run(name, &image()?),
         Action::Down => lab(name, &["down"]),
     }
 }
