@@ -125,13 +125,15 @@ impl Director {
         }
         let six = prefix.contains(':');
         let (option, family) = if six { ("-6", "ip6") } else { ("-4", "ip") };
-        self.shell.here(
+        let answer = self.shell.here(
             &format!(
-                "ip {option} route replace local {prefix} dev lo && nft \"table inet ulvs {{ chain mark {{ \
+                "ip {option} route replace local {prefix} dev lo && nft \"table inet ulvs {{ chain marked {{ \
                  type filter hook prerouting priority -150; {family} daddr {prefix} meta mark set {mark}; }}; }}\""
             ),
             LIMIT,
-        )
+        )?;
+        // what was asked without the mark would be recorded as if with it
+        Ok(Answer { status: 0, words: answer.ok()? })
     }
 
     /// Ends what was started.
