@@ -100,6 +100,8 @@ pub(crate) struct DraftService {
     pub(crate) flags: Vec<At<String>>,
     /// Seconds.
     pub(crate) persistence: Option<u32>,
+    /// Whether something is written for them: what is wrong was reported.
+    pub(crate) has_persistence: bool,
     pub(crate) netmask: Option<At<DraftNetmask>>,
     pub(crate) one_packet: Option<At<bool>>,
     pub(crate) real_servers: Vec<DraftRealServer>,

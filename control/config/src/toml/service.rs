@@ -19,6 +19,7 @@ pub(super) fn read(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftS
         persistence: table
             .optional("persistence", problems, number(1..=Persistence::LONGEST))
             .map(|seconds| seconds.value),
+        has_persistence: table.has("persistence"),
         netmask: table.optional("netmask", problems, netmask),
         one_packet: table.optional("one_packet", problems, boolean),
         real_servers: table.sections("real_server", problems, real_server),

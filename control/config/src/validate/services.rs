@@ -53,11 +53,15 @@ impl Services<'_> {
         let limit = self.limit;
         let Some(At { value: key, span }) = draft.key else { return };
         let scheduler_flags = flags(draft.scheduler, draft.flags, problems);
-        let persistence = persistence(draft.persistence, draft.netmask.as_ref(), key.family() == Family::V6, problems);
+        let timeout = (draft.persistence, draft.has_persistence);
+        let persistence = persistence(timeout, draft.netmask.as_ref(), key.family() == Family::V6, problems);
         if key.mark().is_none() && key.port() == 0 && persistence.is_none() {
             let message =
                 "port 0 stands for all ports, which takes `persistence`: write it, or the port that is served";
-            return problems.wrong(span, message);
+            if !draft.has_persistence {
+                problems.wrong(span, message);
+            }
+            return;
         }
         let one_packet = one_packet(draft.one_packet, key, problems);
         let settings = ServiceSettings { scheduler: draft.scheduler, scheduler_flags, persistence, one_packet };
@@ -115,9 +119,9 @@ fn one_packet(draft: Option<At<bool>>, key: ServiceKey, problems: &mut Problems)
     value
 }
 
-/// What `persistence` and `netmask` say together.
+/// What `persistence`, and whether it is written, and `netmask` say together.
 fn persistence(
-    timeout: Option<u32>,
+    (timeout, is_written): (Option<u32>, bool),
     netmask: Option<&At<DraftNetmask>>,
     is_v6: bool,
     problems: &mut Problems,
@@ -126,7 +130,7 @@ fn persistence(
     let netmask = match netmask {
         None => every_address,
         Some(written) => {
-            if timeout.is_none() {
+            if !is_written {
                 problems
                     .wrong(written.span.clone(), "`netmask` is of clients that are remembered: write `persistence`");
             }
