@@ -263,10 +263,7 @@ impl Control {
         if network == self.network && is_marked_so {
             return;
         }
-        if network != self.network {
-            self.network = network;
-            self.compiler.set_network(&self.network);
-        }
+        self.follow_network(network);
         self.compiler.set_marks(&network::marks(&self.ports, &self.director));
         self.publish();
     }
@@ -276,13 +273,27 @@ impl Control {
         network::compile(&self.ports, &self.director, &kernel)
     }
 
+    /// Has the compiler follow; whether anything is new. Mostly that is a neighbour.
+    fn follow_network(&mut self, network: Network) -> bool {
+        if network == self.network {
+            return false;
+        }
+        let Network { ports, routes, addresses, neighbours: _ } = &network;
+        let now = &self.network;
+        if *ports == now.ports && *routes == now.routes && *addresses == now.addresses {
+            self.compiler.set_neighbours(&network.neighbours);
+        } else {
+            self.compiler.set_network(&network);
+        }
+        self.network = network;
+        true
+    }
+
     /// Follows the kernel. Most of what it tells (timers, states) changes nothing for workers.
     fn refresh_network(&mut self) {
         let began = Instant::now();
         let network = self.compile_network();
-        if network != self.network {
-            self.network = network;
-            self.compiler.set_network(&self.network);
+        if self.follow_network(network) {
             self.publish();
         }
         // At most a fifth of a core.

@@ -4,10 +4,12 @@
 //! scheduler's memory along as the kernel does.
 
 mod listing;
+#[cfg(test)]
+mod neighbour_tests;
 mod numbers;
 mod path_mtus;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -22,8 +24,8 @@ use crate::time::Ticks;
 use path_mtus::PathMtu;
 
 use super::{
-    Addresses, CompileError, Defence, DestinationId, DestinationView, Destinations, MarkRule, Marks, Network,
-    NetworkView, PortId, ServiceView, Services, Snapshot, defence,
+    Addresses, CompileError, Defence, DestinationId, DestinationView, Destinations, MarkRule, Marks, Neighbour,
+    Network, NetworkView, PortId, ServiceView, Services, Snapshot, defence,
 };
 
 /// A service as the compiler keeps it.
@@ -61,6 +63,8 @@ pub struct Compiler {
     shared: Arc<Shared>,
     records: HashMap<ServiceKey, Record>,
     slots: Vec<Option<Slot>>,
+    /// The numbers in `slots` by their real servers' IP addresses.
+    hosts: BTreeSet<(IpAddr, u32)>,
     free: Vec<DestinationId>,
     generations: u32,
     trash: HashMap<(ServiceKey, SocketAddr), DestinationId>,
@@ -85,6 +89,7 @@ impl Compiler {
             shared,
             records: HashMap::new(),
             slots: Vec::new(),
+            hosts: BTreeSet::new(),
             free: Vec::new(),
             generations: 0,
             trash: HashMap::new(),
@@ -155,6 +160,29 @@ impl Compiler {
         let generation = self.network.generation.wrapping_add(1);
         self.network = Arc::new(NetworkView::new(network, generation));
         self.refresh_all();
+    }
+
+    /// Changes what is known of neighbours, and nothing else of the network: takes time by those that changed, where
+    /// [`set_network`](Self::set_network) takes it by all real servers.
+    pub fn set_neighbours(&mut self, neighbours: &[Neighbour]) {
+        let generation = self.network.generation.wrapping_add(1);
+        let network = Arc::new(self.network.with_neighbours(neighbours, generation));
+        let changed = self.network.changed_neighbours(&network);
+        self.network = network;
+        if changed.iter().any(|address| self.network.is_gateway(*address)) {
+            return self.refresh_all();
+        }
+        for address in changed {
+            self.refresh_address(address);
+        }
+    }
+
+    /// Looks at the real servers with this address again.
+    fn refresh_address(&mut self, address: IpAddr) {
+        let of_it: Vec<_> = self.hosts.range((address, 0)..=(address, u32::MAX)).map(|(_, id)| *id).collect();
+        for id in of_it {
+            self.refresh(DestinationId(id));
+        }
     }
 
     fn refresh_all(&mut self) {

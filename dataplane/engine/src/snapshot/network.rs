@@ -1,6 +1,7 @@
 //! Ports, routes and neighbours: how to reach an address.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -89,11 +90,20 @@ pub(crate) struct NetworkView {
     hops: Vec<Hop>,
     neighbours: HashMap<(PortId, IpAddr), Mac>,
     hop_of: HashMap<(PortId, IpAddr, u16), HopId>,
+    ways: Arc<Ways>,
+}
+
+/// All of the network but its neighbours, which change more often.
+#[derive(Debug)]
+struct Ways {
     /// `None` refuses.
     v4: PrefixMap<Ipv4Net, Option<RouteView>>,
     v6: PrefixMap<Ipv6Net, Option<RouteView>>,
     local: HashSet<IpAddr>,
     addresses: Vec<(PortId, IpNet)>,
+    /// The MTUs that routes over each port have: few.
+    mtus: Vec<(PortId, u16)>,
+    gateways: HashSet<IpAddr>,
 }
 
 /// How to reach an address.
@@ -111,48 +121,35 @@ pub(crate) enum Lookup {
 
 impl NetworkView {
     pub(crate) fn new(network: &Network, generation: u32) -> Self {
+        let ports: Box<[Port]> = network.ports.clone().into();
+        let ways = Arc::new(Ways::new(network, &ports));
+        Self::over(ports, ways, &network.neighbours, generation)
+    }
+
+    /// The same network with these neighbours.
+    pub(crate) fn with_neighbours(&self, neighbours: &[Neighbour], generation: u32) -> Self {
+        Self::over(self.ports.clone(), Arc::clone(&self.ways), neighbours, generation)
+    }
+
+    fn over(ports: Box<[Port]>, ways: Arc<Ways>, neighbours: &[Neighbour], generation: u32) -> Self {
+        let mut known = HashMap::with_capacity(neighbours.len());
+        for neighbour in neighbours {
+            known.entry((neighbour.port, neighbour.address)).or_insert(neighbour.mac);
+        }
         let mut view = Self {
-            ports: network.ports.clone().into(),
+            ports,
             generation: generation.max(1),
-            hops: Vec::new(),
-            neighbours: HashMap::new(),
-            hop_of: HashMap::new(),
-            v4: PrefixMap::new(),
-            v6: PrefixMap::new(),
-            local: network.addresses.iter().map(|(_, net)| net.addr()).collect(),
-            addresses: network.addresses.clone(),
+            hops: Vec::with_capacity(known.len()),
+            hop_of: HashMap::with_capacity(known.len()),
+            neighbours: known,
+            ways,
         };
-        for neighbour in &network.neighbours {
-            view.neighbours.entry((neighbour.port, neighbour.address)).or_insert(neighbour.mac);
-        }
-        for route in &network.routes {
-            view.add_route(route);
-        }
         view.make_hops();
         view
     }
 
-    fn add_route(&mut self, route: &Route) {
-        let view = match route.port {
-            Some(id) => {
-                let Some(port) = self.port(id) else { return };
-                let mtu = route.mtu.map_or(port.mtu, |mtu| mtu.min(port.mtu));
-                Some(RouteView { port: id, via: route.via, source: route.source, mtu })
-            }
-            None => None,
-        };
-        match route.prefix {
-            IpNet::V4(prefix) => drop(self.v4.entry(prefix.trunc()).or_insert(view)),
-            IpNet::V6(prefix) => drop(self.v6.entry(prefix.trunc()).or_insert(view)),
-        }
-    }
-
-    /// A hop for each neighbour and each MTU that routes over its port have: few.
+    /// A hop for each neighbour and each MTU that routes over its port have.
     fn make_hops(&mut self) {
-        let mut mtus: Vec<(PortId, u16)> = self.ports.iter().enumerate().map(|(i, p)| (port_id(i), p.mtu)).collect();
-        mtus.extend(self.v4.values().chain(self.v6.values()).flatten().map(|r| (r.port, r.mtu)));
-        mtus.sort_unstable();
-        mtus.dedup();
         for (&(port, address), mac) in &self.neighbours {
             let Some(own) = self.ports.get(usize::from(port.0)) else {
                 continue;
@@ -160,7 +157,7 @@ impl NetworkView {
             let mut ethernet = [0; 12];
             ethernet[..6].copy_from_slice(mac);
             ethernet[6..].copy_from_slice(&own.mac);
-            for &(_, mtu) in mtus.iter().filter(|(on, _)| *on == port) {
+            for &(_, mtu) in self.ways.mtus.iter().filter(|(on, _)| *on == port) {
                 let id = HopId(u32::try_from(self.hops.len()).unwrap_or(u32::MAX));
                 self.hops.push(Hop { ethernet, port, mtu });
                 self.hop_of.insert((port, address, mtu), id);
@@ -168,17 +165,31 @@ impl NetworkView {
         }
     }
 
+    /// The addresses of neighbours that are not the same in both.
+    pub(crate) fn changed_neighbours(&self, other: &Self) -> HashSet<IpAddr> {
+        let differs = |one: &Self, another: &Self| {
+            let changed = one.neighbours.iter().filter(|(key, mac)| another.neighbours.get(*key) != Some(*mac));
+            changed.map(|((_, address), _)| *address).collect::<Vec<_>>()
+        };
+        differs(self, other).into_iter().chain(differs(other, self)).collect()
+    }
+
+    /// Whether routes lead over this address.
+    pub(crate) fn is_gateway(&self, address: IpAddr) -> bool {
+        self.ways.gateways.contains(&address)
+    }
+
     fn route(&self, to: IpAddr) -> Option<RouteView> {
         match to {
-            IpAddr::V4(to) => self.v4.get_lpm(&Ipv4Net::from(to)).and_then(|(_, route)| *route),
-            IpAddr::V6(to) => self.v6.get_lpm(&Ipv6Net::from(to)).and_then(|(_, route)| *route),
+            IpAddr::V4(to) => self.ways.v4.get_lpm(&Ipv4Net::from(to)).and_then(|(_, route)| *route),
+            IpAddr::V6(to) => self.ways.v6.get_lpm(&Ipv6Net::from(to)).and_then(|(_, route)| *route),
         }
     }
 
     /// How to reach `to`.
     pub(crate) fn lookup(&self, to: Address, family: Family) -> Lookup {
         let to = to.to_ip(family);
-        if self.local.contains(&to) {
+        if self.ways.local.contains(&to) {
             return Lookup::Local;
         }
         let Some(route) = self.route(to) else {
@@ -193,7 +204,7 @@ impl NetworkView {
 
     /// Next hops on the way to `to`, resolved or not: what the kernel should keep resolved.
     pub(crate) fn next_hop(&self, to: IpAddr) -> Option<(PortId, IpAddr)> {
-        if self.local.contains(&to) {
+        if self.ways.local.contains(&to) {
             return None;
         }
         self.route(to).map(|route| (route.port, route.via.unwrap_or(to)))
@@ -216,9 +227,47 @@ impl NetworkView {
             return Some(source);
         }
         let next = route.via.unwrap_or(to);
-        let mut own = self.addresses.iter().filter(|(p, n)| *p == route.port && n.addr().is_ipv4() == to.is_ipv4());
+        let mut own =
+            self.ways.addresses.iter().filter(|(p, n)| *p == route.port && n.addr().is_ipv4() == to.is_ipv4());
         let on_link = own.clone().find(|(_, net)| net.prefix_len() < net.max_prefix_len() && net.contains(&next));
         on_link.or_else(|| own.next()).map(|(_, net)| net.addr())
+    }
+}
+
+impl Ways {
+    fn new(network: &Network, ports: &[Port]) -> Self {
+        let mut ways = Self {
+            v4: PrefixMap::new(),
+            v6: PrefixMap::new(),
+            local: network.addresses.iter().map(|(_, net)| net.addr()).collect(),
+            addresses: network.addresses.clone(),
+            mtus: ports.iter().enumerate().map(|(i, p)| (port_id(i), p.mtu)).collect(),
+            gateways: HashSet::new(),
+        };
+        for route in &network.routes {
+            ways.add_route(route, ports);
+        }
+        let routes = ways.v4.values().chain(ways.v6.values()).flatten();
+        ways.mtus.extend(routes.clone().map(|route| (route.port, route.mtu)));
+        ways.gateways.extend(routes.filter_map(|route| route.via));
+        ways.mtus.sort_unstable();
+        ways.mtus.dedup();
+        ways
+    }
+
+    fn add_route(&mut self, route: &Route, ports: &[Port]) {
+        let view = match route.port {
+            Some(id) => {
+                let Some(port) = ports.get(usize::from(id.0)) else { return };
+                let mtu = route.mtu.map_or(port.mtu, |mtu| mtu.min(port.mtu));
+                Some(RouteView { port: id, via: route.via, source: route.source, mtu })
+            }
+            None => None,
+        };
+        match route.prefix {
+            IpNet::V4(prefix) => drop(self.v4.entry(prefix.trunc()).or_insert(view)),
+            IpNet::V6(prefix) => drop(self.v6.entry(prefix.trunc()).or_insert(view)),
+        }
     }
 }
 

@@ -23,8 +23,11 @@ impl Compiler {
         }
         for (key, id) in forgotten {
             self.trash.remove(&key);
-            if let Some(slot) = self.slots[id.0 as usize].take().filter(|slot| slot.is_translated) {
-                self.translated.remove(slot.destination.ip());
+            if let Some(slot) = self.slots[id.0 as usize].take() {
+                self.hosts.remove(&(slot.destination.ip(), id.0));
+                if slot.is_translated {
+                    self.translated.remove(slot.destination.ip());
+                }
             }
             self.free.push(id);
         }
@@ -53,6 +56,7 @@ impl Compiler {
             self.slots.push(None);
             DestinationId(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
         });
+        self.hosts.insert((destination.ip(), id.0));
         self.generations = self.generations.wrapping_add(1);
         self.slots[id.0 as usize] = Some(Slot {
             service,

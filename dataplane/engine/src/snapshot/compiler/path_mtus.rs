@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::shared::LearnedMtu;
 
-use super::{Compiler, DestinationId};
+use super::Compiler;
 
 /// Seconds after which a way is tried with longer packets again (RFC 1191 section 6.3; the kernel's).
 const SECONDS: u64 = 600;
@@ -50,13 +50,5 @@ impl Compiler {
     /// The longest packet that routers on the way to `address` were said to take.
     pub(super) fn path_mtu(&self, address: IpAddr) -> u16 {
         self.path_mtus.get(&address).map_or(u16::MAX, |known| known.mtu)
-    }
-
-    fn refresh_address(&mut self, address: IpAddr) {
-        for at in 0..self.slots.len() {
-            if self.slots[at].as_ref().is_some_and(|slot| slot.destination.ip() == address) {
-                self.refresh(DestinationId(u32::try_from(at).unwrap_or(u32::MAX)));
-            }
-        }
     }
 }
