@@ -32,7 +32,7 @@ impl Stage {
             let mut shell = boot(name)?;
             let bind = "/ulvs/scripts/host/hugepages set 128 && \
                 for number in 10 11; do /ulvs/scripts/host/bind-nic bind 0000:00:$number.0 --driver uio_pci_generic --force; done";
-            must(shell.run(bind, LIMIT)?, "the guest's NICs could not be bound")?;
+            must(shell.run(bind, 4 * LIMIT)?, "the guest's NICs could not be bound")?;
             let devices = vm::PCI.map(str::to_owned);
             Director::ulvs(shell, Ulvs { folder: "/run/ulvs".into(), devices, huge_pages: true, core: 0 })
         })
