@@ -125,7 +125,9 @@ impl Engine {
         let Self { shared, own, staged } = self;
         let cx = Context { shared, snapshot, counters: &shared.workers()[own.worker], now, ingress };
         let staged = &mut staged[..count];
-        own.cuts.clear();
+        if !own.cuts.is_empty() {
+            own.cuts.clear();
+        }
         let flows = cx.parse(frames, staged);
         cx.look_up(flows, staged);
         if snapshot.services.are_many() {
@@ -259,7 +261,7 @@ impl Own {
     ) {
         for (at, ((frame, verdict), staged)) in frames.iter_mut().zip(verdicts).zip(staged).enumerate() {
             *verdict = if flows >> at & 1 != 0 {
-                self.decide_by_search(cx, frame, &staged.packet, staged.home)
+                self.decide(cx, frame, staged)
             } else {
                 self.other(cx, frame)
             };
