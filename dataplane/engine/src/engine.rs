@@ -260,11 +260,7 @@ impl Own {
         staged: &[Staged],
     ) {
         for (at, ((frame, verdict), staged)) in frames.iter_mut().zip(verdicts).zip(staged).enumerate() {
-            *verdict = if flows >> at & 1 != 0 {
-                self.decide(cx, frame, staged)
-            } else {
-                self.other(cx, frame)
-            };
+            *verdict = if flows >> at & 1 != 0 { self.decide(cx, frame, staged) } else { self.other(cx, frame) };
         }
     }
 

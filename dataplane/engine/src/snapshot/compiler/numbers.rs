@@ -21,6 +21,8 @@ impl Compiler {
                 forgotten.push((key, id));
             }
         }
+        // In the order of their numbers, whatever order the trash is in: what happens is the same each time.
+        forgotten.sort_unstable_by_key(|(_, id)| id.0);
         for (key, id) in forgotten {
             self.trash.remove(&key);
             if let Some(slot) = self.slots[id.0 as usize].take() {
