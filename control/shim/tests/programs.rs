@@ -71,10 +71,14 @@ fn without_ulvsd_ipvsadm_fails_as_on_a_kernel_without_ipvs() {
     let folder = Folder::new();
     let (status, listed, errors) = outcome(under(&folder.file("none"), &["ipvsadm", "-Ln"]));
     assert_eq!((status, listed.as_str()), (Some(2), ""));
+    // ipvsadm tries `modprobe ip_vs` first, which has words of its own where it is installed.
+    let own: Vec<_> = errors.lines().filter(|line| !line.starts_with("modprobe: ")).collect();
     assert_eq!(
-        errors.trim(),
-        "Can't initialize ipvs: Protocol not available\n\
-         Are you sure that IP Virtual Server is built in the kernel or as module?"
+        own,
+        [
+            "Can't initialize ipvs: Protocol not available",
+            "Are you sure that IP Virtual Server is built in the kernel or as module?"
+        ]
     );
 }
 
