@@ -4,9 +4,7 @@
 //! that is only ever tried: a worker that doesn't get it picks as if the table didn't know the address. All memory is reserved
 //! when the scheduler is bound, and taken as it is used.
 
-use std::hash::{BuildHasher, RandomState};
-
-use ulvs_wire::Address;
+use ulvs_wire::{Address, Family, FlowHasher};
 
 use crate::snapshot::DestinationId;
 use crate::sync::Mutex;
@@ -40,10 +38,15 @@ pub(super) struct Member {
 }
 
 /// The table of a service.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Locality(Mutex<Table>);
 
 impl Locality {
+    /// Without addresses. Whoever chooses addresses does not know the secret of `hasher`, and so not who shares a bucket.
+    pub(super) fn new(hasher: FlowHasher) -> Self {
+        Self(Mutex::new(Table::new(hasher)))
+    }
+
     /// Works with the table, unless another thread has it for long.
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut Table) -> R) -> Option<R> {
         for _ in 0..TRIES {
@@ -85,7 +88,7 @@ struct Entry {
 
 #[derive(Debug)]
 pub(super) struct Table {
-    hasher: RandomState,
+    hasher: FlowHasher,
     buckets: Box<[u32]>,
     entries: Pool<Entry>,
     members: Pool<(Member, u32)>,
@@ -129,10 +132,10 @@ impl<T> Pool<T> {
     }
 }
 
-impl Default for Table {
-    fn default() -> Self {
+impl Table {
+    fn new(hasher: FlowHasher) -> Self {
         Self {
-            hasher: RandomState::new(),
+            hasher,
             buckets: vec![END; BUCKETS].into(),
             entries: Pool::new(MOST),
             members: Pool::new(MOST_MEMBERS),
@@ -233,7 +236,7 @@ impl Table {
 
     #[expect(clippy::cast_possible_truncation, reason = "the low bits choose")]
     fn bucket(&self, address: Address) -> usize {
-        self.hasher.hash_one(address) as usize % BUCKETS
+        self.hasher.service(address, 0, 0, Family::V6) as usize % BUCKETS
     }
 
     /// How old addresses may be in this collection, and how many are to go at most; none if none is to go.
@@ -289,6 +292,8 @@ mod tests {
         Ticks::from_seconds(seconds)
     }
 
+    const HASHER: FlowHasher = FlowHasher::new([0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03, 0x8ebc_6af0_9c88_c6e3]);
+
     fn members(locality: &Locality, address: u32, now: Ticks) -> Vec<Member> {
         let found = |table: &mut Table| table.find(Address::v4(address), now).map(|at| table.members(at).collect());
         locality.with(found).unwrap().unwrap_or_default()
@@ -304,7 +309,7 @@ mod tests {
 
     #[test]
     fn an_address_has_one_destination_or_a_set_newest_first() {
-        let (locality, address) = (Locality::default(), Address::v4(7));
+        let (locality, address) = (Locality::new(HASHER), Address::v4(7));
         locality.with(|table| table.set(address, A, at(0)));
         locality.with(|table| table.set(address, B, at(1)));
         assert_eq!(members(&locality, 7, at(1)), [B]);
@@ -320,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_full_table_takes_no_more_and_forgets_none() {
-        let locality = Locality::default();
+        let locality = Locality::new(HASHER);
         fill(&locality, 0..30_000, at(0));
         assert_eq!(used(&locality), (MOST, MOST));
         assert_eq!(members(&locality, 24_575, at(0)), [A]);
@@ -332,7 +337,7 @@ mod tests {
     /// Of more than 16,384 addresses those idle for six minutes go, at most a third more than are too many, and a bucket's.
     #[test]
     fn too_many_addresses_make_way() {
-        let locality = Locality::default();
+        let locality = Locality::new(HASHER);
         fill(&locality, 0..20_000, at(0));
         locality.collect(at(359));
         assert_eq!(used(&locality).0, 20_000);
@@ -349,7 +354,7 @@ mod tests {
 
     #[test]
     fn every_thirtieth_collection_forgets_what_was_idle_for_a_day() {
-        let locality = Locality::default();
+        let locality = Locality::new(HASHER);
         fill(&locality, 0..1000, at(0));
         fill(&locality, 1000..1100, at(1));
         for _ in 0..29 {
@@ -363,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_table_that_somebody_has_is_not_waited_for() {
-        let locality = Locality::default();
+        let locality = Locality::new(HASHER);
         let inner = locality.with(|_| locality.with(|_| ()));
         assert_eq!(inner, Some(None));
     }

@@ -2,6 +2,7 @@
 
 use crossbeam::utils::CachePadded;
 use ulvs_model::SchedulerKind;
+use ulvs_wire::FlowHasher;
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,7 +33,7 @@ pub(crate) enum Memory {
 
 impl Memory {
     /// As it is when the scheduler is bound to a list of destinations.
-    pub(crate) fn bind(kind: SchedulerKind, workers: usize, candidates: &[Candidate]) -> Self {
+    pub(crate) fn bind(kind: SchedulerKind, workers: usize, hasher: FlowHasher, candidates: &[Candidate]) -> Self {
         let cells = |word: &dyn Fn(usize) -> u64| {
             Self::Cells((0..workers).map(|worker| Cell(CachePadded::new(AtomicU64::new(word(worker))))).collect())
         };
@@ -40,7 +41,7 @@ impl Memory {
             SchedulerKind::Rr => cells(&|_| 0),
             SchedulerKind::Wrr => cells(&|_| wrr::bound(candidates).to_word()),
             SchedulerKind::Twos => cells(&twos::seed),
-            SchedulerKind::Lblc | SchedulerKind::Lblcr => Self::Locality(Box::default()),
+            SchedulerKind::Lblc | SchedulerKind::Lblcr => Self::Locality(Box::new(Locality::new(hasher))),
             _ => Self::Nothing,
         }
     }

@@ -111,7 +111,7 @@ mod tests {
             address: ([10, 0, 0, 1], 80).into(),
         });
         let shares = Shares::new(&listed);
-        let memory = Memory::bind(SchedulerKind::Twos, 1, &candidates);
+        let memory = Memory::bind(SchedulerKind::Twos, 1, ulvs_wire::FlowHasher::new([1, 2, 3]), &candidates);
         let request = Request { key: &FlowKey::default(), worker: 0, live, now: Ticks(0) };
         let mut counts = [0; 4];
         for _ in 0..40_000 {

@@ -222,7 +222,8 @@ impl Compiler {
         if self.records.contains_key(&key) {
             return Err(CompileError::ServiceExists(key));
         }
-        let memory = Arc::new(Memory::bind(settings.scheduler, self.shared.capacity().workers, &[]));
+        let (workers, hasher) = (self.shared.capacity().workers, self.shared.hasher());
+        let memory = Arc::new(Memory::bind(settings.scheduler, workers, hasher, &[]));
         self.records.insert(key, Record { settings, memory, destinations: Vec::new(), removed: Totals::default() });
         self.publish_service(key);
         Ok(())
@@ -235,10 +236,10 @@ impl Compiler {
     pub fn edit_service(&mut self, key: ServiceKey, settings: ServiceSettings) -> Result<(), CompileError> {
         let candidates = self.candidates(key)?;
         fits(key, settings.scheduler, candidates.len())?;
-        let workers = self.shared.capacity().workers;
+        let (workers, hasher) = (self.shared.capacity().workers, self.shared.hasher());
         let record = self.records.get_mut(&key).ok_or(CompileError::NoSuchService(key))?;
         if record.settings.scheduler != settings.scheduler {
-            record.memory = Arc::new(Memory::bind(settings.scheduler, workers, &candidates));
+            record.memory = Arc::new(Memory::bind(settings.scheduler, workers, hasher, &candidates));
         }
         record.settings = settings;
         self.publish_service(key);
