@@ -4,7 +4,7 @@
 //! virtual address has an address of ours, which the kernel routes to a TUN device. What a probe sends there gets the virtual
 //! address for its destination and one of the director's for its source, and leaves as the data path would send it: to the
 //! real server's hardware address, or in a tunnel. What comes back is caught before it reaches the kernel's twin of the port.
-//! docs/design/0004-checks-through-vip.md says why.
+//! docs/design/0006-checks-through-vip.md says why.
 
 mod outward;
 mod packet;
