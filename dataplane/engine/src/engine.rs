@@ -17,6 +17,7 @@ mod service;
 mod tests;
 mod tunnel;
 mod tunnel_error;
+mod way;
 
 use std::sync::Arc;
 

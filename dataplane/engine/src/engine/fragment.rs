@@ -12,7 +12,7 @@ use crate::datagrams::{DatagramName, Known, Part};
 use crate::forward::dr;
 use crate::forward::nat::{self, End, Rewrite};
 use crate::frame::Frame;
-use crate::shared::{Shared, Unresolved};
+use crate::shared::Shared;
 use crate::snapshot::{Lookup, Snapshot};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
@@ -89,14 +89,7 @@ impl Own {
             return Verdict::Drop(DropReason::DestinationRemoved);
         }
         if !destination.is_resolved() {
-            return match cx.snapshot.network.lookup(destination.address, destination.family()) {
-                Lookup::Unresolved { port, next } => {
-                    cx.shared.ask_for(Unresolved { port, address: next });
-                    Verdict::Wait
-                }
-                Lookup::Local => Verdict::Punt(PuntReason::LocalDestination),
-                Lookup::NoRoute | Lookup::Hop(_) => Verdict::Drop(DropReason::NoRoute),
-            };
+            return cx.unresolved(destination.address, destination.family(), PuntReason::LocalDestination);
         }
         cx.counters.destination(id).bytes_in.add(data_len(packet));
         // Nobody is told of what happens to later fragments (RFC 1122 section 3.2.2).
@@ -120,17 +113,10 @@ impl Own {
     }
 
     fn later_outbound<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet, hit: Hit<'_>) -> Verdict {
-        let hop = match cx.snapshot.network.lookup(packet.key.destination(), packet.key.family()) {
-            Lookup::Hop(hop) => cx.snapshot.network.hop(hop),
-            Lookup::Unresolved { port, next } => {
-                cx.shared.ask_for(Unresolved { port, address: next });
-                return Verdict::Wait;
-            }
-            Lookup::Local => return Verdict::Punt(PuntReason::LocalDestination),
-            Lookup::NoRoute => None,
-        };
-        let Some(hop) = hop else {
-            return Verdict::Drop(DropReason::NoRoute);
+        let (to, family) = (packet.key.destination(), packet.key.family());
+        let hop = match cx.way_to(to, family, PuntReason::LocalDestination) {
+            Ok(hop) => hop,
+            Err(verdict) => return verdict,
         };
         if packet.ttl <= 1 {
             return Verdict::Drop(DropReason::TtlExceeded);

@@ -10,8 +10,6 @@ use crate::forward::dr;
 use crate::forward::nat::End;
 use crate::forward::quote::{self, Translation};
 use crate::frame::Frame;
-use crate::shared::Unresolved;
-use crate::snapshot::{DestinationView, Lookup};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::pieces::{longest, may_be_cut};
@@ -56,7 +54,7 @@ impl Own {
             return Verdict::Drop(DropReason::DestinationRemoved);
         }
         if !destination.is_resolved() {
-            return unresolved(cx, destination);
+            return cx.unresolved(destination.address, destination.family(), PuntReason::Icmp);
         }
         if destination.serves(generation) {
             let counters = cx.counters.destination(id);
@@ -95,17 +93,9 @@ impl Own {
         if is_nat && !quote::verifies(frame, packet) {
             return Verdict::Drop(DropReason::BadIcmpChecksum);
         }
-        let hop = match cx.snapshot.network.lookup(packet.key.destination(), packet.key.family()) {
-            Lookup::Hop(hop) => cx.snapshot.network.hop(hop),
-            Lookup::Unresolved { port, next } => {
-                cx.shared.ask_for(Unresolved { port, address: next });
-                return Verdict::Wait;
-            }
-            Lookup::Local => return Verdict::Punt(PuntReason::Icmp),
-            Lookup::NoRoute => None,
-        };
-        let Some(&hop) = hop else {
-            return Verdict::Drop(DropReason::NoRoute);
+        let hop = match cx.way_to(packet.key.destination(), packet.key.family(), PuntReason::Icmp) {
+            Ok(&hop) => hop,
+            Err(verdict) => return verdict,
         };
         // As with replies, the kernel forwards before it translates and counts.
         if packet.ttl <= 1 {
@@ -129,17 +119,5 @@ impl Own {
         }
         let verdict = Verdict::Forward(hop.port);
         if is_long { self.cut(verdict, hop.mtu) } else { verdict }
-    }
-}
-
-/// The destination can't be sent to now. Nobody is told: no error is sent about an error (RFC 1122 section 3.2.2).
-fn unresolved(cx: &Context<'_>, destination: &DestinationView) -> Verdict {
-    match cx.snapshot.network.lookup(destination.address, destination.family()) {
-        Lookup::Unresolved { port, next } => {
-            cx.shared.ask_for(Unresolved { port, address: next });
-            Verdict::Wait
-        }
-        Lookup::Local => Verdict::Punt(PuntReason::Icmp),
-        Lookup::NoRoute | Lookup::Hop(_) => Verdict::Drop(DropReason::NoRoute),
     }
 }
