@@ -97,6 +97,7 @@ fn probe(probe: &Probe) -> Vec<(&'static str, String)> {
             let mut keys = vec![("path", http.path.clone()), ("status", ranges.collect::<Vec<_>>().join(","))];
             keys.extend(http.host.clone().map(|host| ("host", host)));
             keys.extend(http.body.as_deref().map(|body| ("body", quoted(body))));
+            keys.extend(http.digest.map(|digest| ("digest", digest.to_string())));
             if let Some(tls) = &http.tls {
                 keys.push(("verify", tls.verify.to_string()));
                 keys.extend(tls.ca.as_ref().map(|ca| ("ca", ca.display().to_string())));
@@ -107,6 +108,7 @@ fn probe(probe: &Probe) -> Vec<(&'static str, String)> {
             vec![("name", dns.name.clone()), ("record", dns.record.clone()), ("any_answer", dns.any_answer.to_string())]
         }
         Probe::Udp(udp) => vec![("send", quoted(&udp.send)), ("expect", quoted(&udp.expect))],
+        Probe::Smtp(smtp) => smtp.helo.clone().map(|name| ("helo", name)).into_iter().collect(),
         Probe::Exec(exec) => {
             vec![("command", format!("{:?}", exec.command)), ("dynamic", exec.dynamic.to_string())]
         }

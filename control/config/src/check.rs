@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use ulvs_model::{Destination, ForwardMethod, ServiceKey};
 
+use crate::Digest;
+
 /// How real servers are checked: a template, of which each real server that names it has its own.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Check {
@@ -77,6 +79,8 @@ pub enum Probe {
     Dns(DnsProbe),
     /// A datagram.
     Udp(UdpProbe),
+    /// An SMTP server's greeting.
+    Smtp(SmtpProbe),
     /// An ICMP echo request.
     Icmp,
     /// A program's exit status.
@@ -94,6 +98,7 @@ impl Probe {
             Self::Http(HttpProbe { tls: Some(_), .. }) => "https",
             Self::Dns(_) => "dns",
             Self::Udp(_) => "udp",
+            Self::Smtp(_) => "smtp",
             Self::Icmp => "icmp",
             Self::Exec(_) => "exec",
             Self::Agent(_) => "agent",
@@ -114,6 +119,8 @@ pub struct HttpProbe {
     pub status: Vec<RangeInclusive<u16>>,
     /// What the body has to contain.
     pub body: Option<String>,
+    /// The MD5 sum that the body has to have, as keepalived's `digest`.
+    pub digest: Option<Digest>,
 }
 
 /// How a TLS server is looked at.
@@ -143,6 +150,13 @@ pub struct UdpProbe {
     pub send: String,
     /// What the answer has to contain; empty: anything.
     pub expect: String,
+}
+
+/// How an SMTP server is greeted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SmtpProbe {
+    /// By which name; absent: the address that the probe comes from, as RFC 5321 4.1.3 writes it.
+    pub helo: Option<String>,
 }
 
 /// A program.

@@ -12,6 +12,7 @@ mod changes;
 mod check;
 mod device;
 mod diagnostic;
+mod digest;
 mod director;
 mod draft;
 mod files;
@@ -23,10 +24,11 @@ mod validate;
 
 pub use changes::check_changes;
 pub use check::{
-    AgentProbe, Check, DnsProbe, ExecProbe, Feedback, HttpProbe, Origin, Probe, ServiceChecks, Tls, UdpProbe,
+    AgentProbe, Check, DnsProbe, ExecProbe, Feedback, HttpProbe, Origin, Probe, ServiceChecks, SmtpProbe, Tls, UdpProbe,
 };
 pub use device::{Device, DeviceError};
 pub use diagnostic::Diagnostic;
+pub use digest::{Digest, NoDigest};
 pub use director::{
     Api, Connections, Destinations, Director, Dpdk, MarkRule, Metrics, Neighbours, PollMode, Port, State,
     StaticNeighbour, StaticRoute, Workers,

@@ -288,7 +288,11 @@ virtual_server 192.0.2.1 53 {
         UDP_CHECK { }
         SSL_GET { url { path relative } }
         TCP_CHECK { connect_ip 10.0.0.1 }
-        SMTP_CHECK { }
+        SMTP_CHECK {
+            connect_port 25
+            helo_name lb.lab
+        }
+        FILE_CHECK { track_file x }
     }
 }
 virtual_server 192.0.2.2 80 {
@@ -304,14 +308,14 @@ fn keepaliveds_checks_become_the_directors() {
     let common = "interval = 6000\nretry_interval = 2000\ntimeout = 3000\nrise = 1\nfall = 4\n";
     let expected = format!(
         "[check.keepalived-http-1]\ntype = \"http\"\n{common}path = \"/a\"\nhost = \"www.example.org\"\nstatus = [\"200\", \"204-206\"]\n\n\
-         [check.keepalived-http-2]\ntype = \"http\"\n{common}body = \"welcome\"\npath = \"/b\"\nhost = \"www.example.org\"\nstatus = [\"200-299\"]\n\n\
+         [check.keepalived-http-2]\ntype = \"http\"\n{common}body = \"welcome\"\ndigest = \"9b3a0c85a887a256d6939da88aabd8cd\"\npath = \"/b\"\nhost = \"www.example.org\"\nstatus = [\"200-299\"]\n\n\
          [check.keepalived-tcp-3]\ntype = \"tcp\"\ninterval = 6000\nretry_interval = 1000\ntimeout = 5000\nrise = 1\nfall = 2\nport = 81\n\n\
          [check.keepalived-exec-4]\ntype = \"exec\"\ninterval = 6000\ntimeout = 4000\nrise = 1\nfall = 1\n\
          command = [\"/usr/local/bin/check\", \"a b\", \"10.0.0.14\"]\ndynamic = true\n\n\
          [check.keepalived-icmp-5]\ntype = \"icmp\"\ninterval = 6000\nretry_interval = 1000\ntimeout = 5000\nrise = 1\nfall = 2\n\n\
          [check.keepalived-dns-6]\ntype = \"dns\"\ninterval = 60000\ntimeout = 5000\nrise = 1\nfall = 4\nname = \"example.org\"\nrecord = \"A\"\n\n\
          [check.keepalived-udp-7]\ntype = \"udp\"\ninterval = 60000\nretry_interval = 1000\ntimeout = 5000\nrise = 1\nfall = 2\nsend = \"hi\\u000A\"\nexpect = \"ok\"\n\n\
-         [check.keepalived-tcp-8]\n"
+         [check.keepalived-smtp-8]\ntype = \"smtp\"\ninterval = 60000\nretry_interval = 1000\ntimeout = 5000\nrise = 1\nfall = 2\nport = 25\nhelo = \"lb.lab\"\n\n"
     );
     assert!(text.starts_with(&expected), "{text}");
     let parts = [
@@ -319,19 +323,18 @@ fn keepaliveds_checks_become_the_directors() {
         "address = \"10.0.0.11:8080\"\nmethod = \"nat\"\nweight = 1\nchecks = [\"keepalived-http-1\", \"keepalived-http-2\"]\n",
         "address = \"10.0.0.13:8080\"\nmethod = \"nat\"\nweight = 1\nchecks = [\"keepalived-tcp-3\"]\n",
         "checks = [\"keepalived-exec-4\", \"keepalived-icmp-5\"]\n",
-        "checks = [\"keepalived-dns-6\", \"keepalived-udp-7\", \"keepalived-tcp-8\"]\n",
+        "checks = [\"keepalived-dns-6\", \"keepalived-udp-7\", \"keepalived-smtp-8\"]\n",
     ];
     for part in parts {
         assert!(text.contains(part), "no {part} in {text}");
     }
     let told = [
-        "digest: left out",
         "notify_down /bin/false: left out; changes are told",
-        "BFD_CHECK: there is no such check; the check is left out",
+        "BFD_CHECK: the director does not speak BFD; the check is left out",
+        "FILE_CHECK: no check reads a file of this machine",
         "UDP_CHECK: without `require_reply` silence passes",
         "SSL_GET: `path`: expected a path that begins with \"/\"",
         "TCP_CHECK: connect_ip 10.0.0.1: a real server is asked at its own address",
-        "SMTP_CHECK: what the server says is not looked at",
         "sorry_server 10.0.0.11:53: left out, for it is a real server, too",
         "quorum, inhibit_on_failure and sorry_server: left out, for no real server is checked",
     ];

@@ -7,12 +7,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Response, header};
 use hyper_util::rt::TokioIo;
-use memchr::memmem;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use ulvs_config::{HttpProbe, Origin};
 
+use super::body::Expected;
 use super::bounded::Bounded;
 use super::tls::{TlsError, connector};
 use super::{Failure, Finding, socket};
@@ -103,20 +103,15 @@ impl Request {
         if !self.probe.status.iter().any(|range| range.contains(&status)) {
             return Err(Failure::new(format!("the status is {status}")));
         }
-        let Some(wanted) = &self.probe.body else { return Ok(Finding::Passed) };
+        let mut expected = Expected::new(&self.probe);
         let mut body = response.into_body();
-        let mut seen = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(said)?.into_data() else { continue };
-            // what may be the beginning of it stays
-            let from = seen.len().saturating_sub(wanted.len());
-            seen.drain(..from);
-            seen.extend_from_slice(&data);
-            if memmem::find(&seen, wanted.as_bytes()).is_some() {
-                return Ok(Finding::Passed);
+        while !expected.is_settled() {
+            let Some(frame) = body.frame().await else { break };
+            if let Ok(data) = frame.map_err(said)?.into_data() {
+                expected.take(&data);
             }
         }
-        Err(Failure::new(format!("the body has no \"{}\" in it", wanted.escape_debug())))
+        expected.judge().map(|()| Finding::Passed)
     }
 }
 

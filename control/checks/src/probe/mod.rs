@@ -2,11 +2,13 @@
 //! probe is bounded in time by its caller and in bytes here.
 
 mod agent;
+mod body;
 mod bounded;
 mod dns;
 mod exec;
 mod http;
 mod icmp;
+mod smtp;
 mod socket;
 mod tcp;
 mod tls;
@@ -48,9 +50,12 @@ impl Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        let error = error.to_string();
+        let text = error.to_string();
+        if error.raw_os_error().is_none() {
+            return Self(text);
+        }
         // without the number that Rust adds
-        Self(error.split(" (os error").next().unwrap_or_default().to_lowercase())
+        Self(text.split(" (os error").next().unwrap_or_default().to_lowercase())
     }
 }
 
@@ -78,6 +83,7 @@ enum Kind {
     Http(http::Request),
     Dns(dns::Query),
     Udp(ulvs_config::UdpProbe),
+    Smtp(ulvs_config::SmtpProbe),
     Icmp,
     Exec(ulvs_config::ExecProbe),
     Agent(ulvs_config::AgentProbe),
@@ -94,6 +100,7 @@ impl Question {
             Probe::Http(probe) => Kind::Http(http::Request::new(probe)?),
             Probe::Dns(probe) => Kind::Dns(dns::Query::new(probe)),
             Probe::Udp(probe) => Kind::Udp(probe.clone()),
+            Probe::Smtp(probe) => Kind::Smtp(probe.clone()),
             Probe::Icmp => Kind::Icmp,
             Probe::Exec(probe) => Kind::Exec(probe.clone()),
             Probe::Agent(probe) => Kind::Agent(probe.clone()),
@@ -124,6 +131,7 @@ impl Question {
             }
             Kind::Dns(query) => query.ask(address, origin).await,
             Kind::Udp(probe) => udp::ask(probe, address, origin).await,
+            Kind::Smtp(probe) => smtp::ask(probe, address, origin).await,
             Kind::Icmp => icmp::ask(address.ip(), origin).await,
             Kind::Exec(probe) => exec::ask(probe, target).await,
             Kind::Agent(probe) => agent::ask(probe, address, origin).await,

@@ -17,6 +17,14 @@ fn endless(begin: &'static [u8], repeat: &'static [u8]) -> SocketAddr {
     })
 }
 
+/// Repeats these bytes from the beginning, without being asked.
+fn talking(repeat: &'static [u8]) -> SocketAddr {
+    tcp(move |mut stream| {
+        let much = repeat.repeat(4096 / repeat.len() + 1);
+        while stream.write_all(&much).is_ok() {}
+    })
+}
+
 #[test]
 fn endless_answers_are_cut_off() {
     let body = endless(b"HTTP/1.1 200 OK\r\n\r\n", b"a");
@@ -28,6 +36,10 @@ fn endless_answers_are_cut_off() {
     refused("type = \"http\"", endless(b"HTTP/1.1 200 OK\r\na: ", b"b"), "HTTP: ");
     refused("type = \"http\"", endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "more than 256 KiB came back");
     refused("type = \"agent\"\nport = 1\nsend = \"x\"", endless(b"", b"a"), "says nothing that is known");
+    let sum = "type = \"http\"\ndigest = \"0123456789abcdef0123456789abcdef\"";
+    refused(sum, endless(b"HTTP/1.1 200 OK\r\n\r\n", b"a"), "more than 256 KiB came back");
+    refused("type = \"smtp\"", talking(b"220-more\r\n"), "more than 256 KiB came back");
+    refused("type = \"smtp\"", talking(b"a"), "is no answer of an SMTP server");
 }
 
 #[test]

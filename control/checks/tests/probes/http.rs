@@ -77,3 +77,24 @@ fn a_body_in_pieces_is_one_body() {
     passes("type = \"http\"\nbody = \"are we\"", answering(pieces));
     refused("type = \"http\"\nbody = \"are ill\"", answering(pieces), "the body has no");
 }
+
+#[test]
+fn a_body_has_the_sum_that_genhash_tells() {
+    let Some((_nginx, plain, _)) = nginx() else { return };
+    let (ip, port) = (plain.ip().to_string(), plain.port().to_string());
+    let told = Command::new("genhash").args(["-s", &ip, "-p", &port, "-u", "/", "-V", "www.lab"]).output();
+    let Ok(told) = told else {
+        println!("skipped: no genhash");
+        return;
+    };
+    let told = String::from_utf8(told.stdout).unwrap();
+    let sum = told.split_whitespace().find(|word| word.len() == 32).unwrap_or_else(|| panic!("{told}")).to_owned();
+    passes(&format!("type = \"http\"\nhost = \"www.lab\"\ndigest = \"{sum}\""), plain);
+    passes(
+        &format!("type = \"http\"\nhost = \"www.lab\"\nbody = \"well\"\ndigest = \"{}\"", sum.to_uppercase()),
+        plain,
+    );
+    let other = format!("type = \"http\"\ndigest = \"{sum}\"");
+    refused(&other, plain, "the body's MD5 sum is 795f3202b17cb6bc3d4b771d8c6c9eaf");
+    refused(&format!("{other}\nbody = \"well\""), plain, "the body has no \"well\" in it");
+}

@@ -9,6 +9,7 @@ mod name_server;
 mod plain;
 mod runner;
 mod servers;
+mod smtp;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

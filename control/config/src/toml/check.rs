@@ -1,20 +1,21 @@
+mod value;
+
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use ::toml::de::DeValue;
-
 use super::table::Table;
-use super::value::{boolean, number, string, text, written};
-use crate::check::{AgentProbe, Check, DnsProbe, ExecProbe, Feedback, HttpProbe, Origin, Probe, Tls, UdpProbe};
+use super::value::{boolean, number, text, written};
+use crate::check::{
+    AgentProbe, Check, DnsProbe, ExecProbe, Feedback, HttpProbe, Origin, Probe, SmtpProbe, Tls, UdpProbe,
+};
 use crate::problems::{At, Problems};
-
-/// The longest time anything of a check may take.
-const TIME_MAX: u64 = 24 * 60 * 60 * 1000;
+use value::{
+    absolute, argument, at_least_1, at_least_100, greeter, host, interface, milliseconds, name, path, record, status,
+    through,
+};
 
 /// The types there are.
-const TYPES: &str = "tcp, http, https, dns, udp, icmp, exec, agent";
+const TYPES: &str = "tcp, http, https, dns, udp, smtp, icmp, exec, agent";
 
 /// One `[check.NAME]`. Absent if its type is missing, and that was reported.
 pub(super) fn read(name: &str, table: &mut Table<'_, '_>, problems: &mut Problems) -> Option<Check> {
@@ -34,6 +35,7 @@ pub(super) fn read(name: &str, table: &mut Table<'_, '_>, problems: &mut Problem
             send: table.or("send", String::new(), problems, text),
             expect: table.or("expect", String::new(), problems, text),
         }),
+        "smtp" => Probe::Smtp(SmtpProbe { helo: table.optional("helo", problems, greeter).map(|name| name.value) }),
         "icmp" => Probe::Icmp,
         "exec" => Probe::Exec(exec(table, problems)?),
         "agent" => Probe::Agent(AgentProbe { send: table.or("send", String::new(), problems, text) }),
@@ -57,7 +59,7 @@ fn template(name: &str, probe: Probe, table: &mut Table<'_, '_>, problems: &mut 
         Probe::Agent(_) => table.required("port", "9707", problems, port),
         _ => table.optional("port", problems, port),
     };
-    let can_go_through = matches!(probe, Probe::Tcp | Probe::Http(_) | Probe::Dns(_) | Probe::Udp(_));
+    let can_go_through = matches!(probe, Probe::Tcp | Probe::Http(_) | Probe::Dns(_) | Probe::Udp(_) | Probe::Smtp(_));
     let through_vip = can_go_through && table.optional("through", problems, through).is_some();
     let shared = table.optional("shared", problems, boolean);
     if let Some(At { value: true, span }) = &shared
@@ -102,6 +104,9 @@ fn http(table: &mut Table<'_, '_>, tls: Option<Tls>, problems: &mut Problems) ->
         path: table.or("path", "/".to_owned(), problems, path),
         status: status.map_or_else(|| vec![200..=399], Iterator::collect),
         body: table.optional("body", problems, text).map(|body| body.value),
+        digest: table
+            .optional("digest", problems, written("an MD5 sum of 32 hexadecimal digits, as `genhash` prints"))
+            .map(|digest| digest.value),
     }
 }
 
@@ -161,97 +166,4 @@ fn feedback(table: &mut Table<'_, '_>, problems: &mut Problems) -> Feedback {
         bounds: (least, most.map_or(default.bounds.1, |most| most.value)),
         interval: table.or("weight_interval", default.interval, problems, milliseconds(1000)),
     }
-}
-
-fn through(value: &DeValue<'_>) -> Result<(), String> {
-    match string(value)? {
-        "vip" => Ok(()),
-        other => Err(format!("expected \"vip\", the virtual address, found \"{}\"", other.escape_debug())),
-    }
-}
-
-fn milliseconds(least: u64) -> impl Fn(&DeValue<'_>) -> Result<Duration, String> {
-    move |value| number(least..=TIME_MAX)(value).map(Duration::from_millis)
-}
-
-fn at_least_100(value: &DeValue<'_>) -> Result<Duration, String> {
-    milliseconds(100)(value)
-}
-
-fn at_least_1(value: &DeValue<'_>) -> Result<Duration, String> {
-    milliseconds(1)(value)
-}
-
-/// `"200"`, `"200-299"`, or a number.
-fn status(value: &DeValue<'_>) -> Result<RangeInclusive<u16>, String> {
-    if matches!(value, DeValue::Integer(_)) {
-        return number(100..=599)(value).map(|one| one..=one);
-    }
-    let text = string(value)?;
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    match (first.parse::<u16>(), last.parse::<u16>()) {
-        (Ok(first), Ok(last)) if first >= 100 && last <= 599 && first <= last => Ok(first..=last),
-        _ => Err(format!("expected status codes, as 200 or \"200-299\", found \"{}\"", text.escape_debug())),
-    }
-}
-
-/// A name or an address, with a port or without: no byte of it may end the header it is written into.
-fn host(value: &DeValue<'_>) -> Result<String, String> {
-    let text = string(value)?;
-    let clean = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
-    if text.is_empty() || !clean || text.len() > 255 {
-        return Err(format!("expected a host's name, as \"www.example.org\", found \"{}\"", text.escape_debug()));
-    }
-    Ok(text.to_owned())
-}
-
-fn path(value: &DeValue<'_>) -> Result<String, String> {
-    let text = string(value)?;
-    if !text.starts_with('/') || !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(format!(
-            "expected a path that begins with \"/\", without spaces (%20) and non-ASCII letters, found \"{}\"",
-            text.escape_debug()
-        ));
-    }
-    Ok(text.to_owned())
-}
-
-fn absolute(value: &DeValue<'_>) -> Result<PathBuf, String> {
-    let text = string(value)?;
-    if !text.starts_with('/') || text.contains('\0') {
-        return Err(format!("expected a file's absolute path, found \"{}\"", text.escape_debug()));
-    }
-    Ok(PathBuf::from(text))
-}
-
-fn name(value: &DeValue<'_>) -> Result<String, String> {
-    let text = string(value)?;
-    let labels = text.strip_suffix('.').unwrap_or(text).split('.');
-    let clean = |label: &str| !label.is_empty() && label.len() < 64 && label.bytes().all(|b| b.is_ascii_graphic());
-    if text != "." && (text.len() > 253 || !labels.into_iter().all(clean)) {
-        return Err(format!("expected a DNS name, as \"www.example.org\", found \"{}\"", text.escape_debug()));
-    }
-    Ok(text.to_owned())
-}
-
-fn record(value: &DeValue<'_>) -> Result<String, String> {
-    const RECORDS: [&str; 10] = ["A", "AAAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT", "ANY"];
-    let text = string(value)?;
-    if RECORDS.contains(&text) {
-        return Ok(text.to_owned());
-    }
-    Err(format!("unknown type of record \"{}\": use one of {}", text.escape_debug(), RECORDS.join(", ")))
-}
-
-fn argument(value: &DeValue<'_>) -> Result<String, String> {
-    let text = string(value)?;
-    if text.contains('\0') { Err("an argument can't contain \\0".to_owned()) } else { Ok(text.to_owned()) }
-}
-
-fn interface(value: &DeValue<'_>) -> Result<String, String> {
-    let name = string(value)?;
-    if name.is_empty() || name.len() > 15 || name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
-        return Err(format!("expected an interface's name, as \"ulvs1\", found \"{}\"", name.escape_debug()));
-    }
-    Ok(name.to_owned())
 }

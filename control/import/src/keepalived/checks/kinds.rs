@@ -34,13 +34,7 @@ pub(super) fn read(
             common.nothing_else(imported);
             Ok(vec![common.keys("tcp", 1, Some(1000))])
         }
-        "SMTP_CHECK" => {
-            imported.remark(
-                said.line,
-                "SMTP_CHECK: what the server says is not looked at, only whether it accepts connections",
-            );
-            Ok(vec![common.keys("tcp", 1, Some(1000))])
-        }
+        "SMTP_CHECK" => Ok(vec![smtp(&common, imported)]),
         "PING_CHECK" => {
             common.nothing_else(imported);
             Ok(vec![common.keys("icmp", 1, Some(1000))])
@@ -50,6 +44,10 @@ pub(super) fn read(
         "DNS_CHECK" => Ok(vec![dns(&common, imported)]),
         "UDP_CHECK" => udp(&common, imported).map(|keys| vec![keys]),
         "MISC_CHECK" => misc(&common, imported).map(|keys| vec![keys]),
+        "FILE_CHECK" => {
+            Err("no check reads a file of this machine: one of type \"exec\" may run a program that does".to_owned())
+        }
+        "BFD_CHECK" => Err("the director does not speak BFD".to_owned()),
         _ => Err("there is no such check".to_owned()),
     }
 }
@@ -148,11 +146,7 @@ fn url(common: &Said<'_>, kind: &'static str, url: &Statement, imported: &mut Im
             "virtualhost" => host = Some(said.word(1)),
             "status_code" => status = said.words.iter().skip(1).cloned().collect(),
             "regex" if is_plain(said.word(1)) => keys.text_of("body", said.word(1)),
-            "digest" => {
-                let sentence =
-                    "digest: left out; the status is looked at, and `body` says what has to be in the answer";
-                imported.remark(said.line, sentence);
-            }
+            "digest" => keys.text_of("digest", said.word(1)),
             _ => unknown(said, imported),
         }
     }
@@ -167,6 +161,17 @@ fn url(common: &Said<'_>, kind: &'static str, url: &Statement, imported: &mut Im
 /// Whether a regular expression matches itself and nothing else.
 fn is_plain(regex: &str) -> bool {
     !regex.is_empty() && regex.chars().all(|c| c.is_alphanumeric() || " _-:;,<>/=@%&'~".contains(c))
+}
+
+fn smtp(common: &Said<'_>, imported: &mut Imported) -> Keys {
+    let mut keys = common.keys("smtp", 1, Some(1000));
+    for said in &common.own {
+        match said.word(0) {
+            "helo_name" => keys.text_of("helo", said.word(1)),
+            _ => unknown(said, imported),
+        }
+    }
+    keys
 }
 
 fn dns(common: &Said<'_>, imported: &mut Imported) -> Keys {
