@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use configuration::Told;
 use ulvs_api::{Client, DEFAULT_SOCKET, SOCKET_VARIABLE, path};
 
@@ -106,6 +106,12 @@ enum Command {
         /// Its number; else the one before the last.
         version: Option<u64>,
     },
+    /// Writes man pages, and completions for bash, zsh and fish.
+    #[command(hide = true)]
+    Generate {
+        /// Below which folder.
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -148,6 +154,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Command::Import(options) => import::run(options, client, arguments.json, out)?,
         Command::Versions => told(out).versions()?,
         Command::Rollback { version } => told(out).roll_back(*version)?,
+        Command::Generate { folder } => ulvs_manual::write(Arguments::command(), "1", folder)?,
     }
     Ok(())
 }
@@ -167,7 +174,6 @@ mod tests {
 
     #[test]
     fn the_arguments_are_consistent() {
-        use clap::CommandFactory;
         Arguments::command().debug_assert();
     }
 

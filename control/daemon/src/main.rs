@@ -38,14 +38,33 @@ mod underlay;
 mod vip;
 mod words;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser};
+
+/// What `--help` and the man page tell beyond the options.
+const MORE: &str = "\
+Signals:
+  HUP        follow the file and its drop-ins as they are now, or none
+  TERM, INT  end; all connections and the TAP twins are gone then
+
+Environment:
+  ULVS_LOG   error, warn, info (default), debug or trace; or by part, as
+             ulvsd=debug,dpdk=info
+
+Files:
+  /etc/ulvs/ulvs.toml        see ulvs.toml(5)
+  /etc/ulvs/ulvs.d/*.toml    its drop-ins
+  /run/ulvs/api.sock         for ulvsctl(1)
+  /run/ulvs/ipvs.sock        for programs run by ulvs-run(1)
+  /run/ulvs/proc/net         ip_vs and ip_vs_stats, as a kernel has them
+  /var/lib/ulvs              what ipvsadm, keepalived and the API set, and
+                             versions of the files that were followed";
 
 /// The ulvs director: forwards connections to real servers over DPDK.
 #[derive(Debug, Parser)]
-#[command(name = "ulvsd", version)]
+#[command(name = "ulvsd", version, after_long_help = MORE)]
 struct Arguments {
     /// The director's file.
     #[arg(short, long, value_name = "FILE", default_value = "/etc/ulvs/ulvs.toml")]
@@ -54,6 +73,10 @@ struct Arguments {
     /// Report all errors of FILE and exit: status 0 without any, else 1.
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     check: Option<PathBuf>,
+
+    /// Write the man page, and completions for bash, zsh and fish, below FOLDER.
+    #[arg(long, value_name = "FOLDER", hide = true)]
+    generate: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -61,11 +84,24 @@ fn main() -> ExitCode {
     if let Some(file) = arguments.check {
         return check::report(&file);
     }
+    if let Some(folder) = arguments.generate {
+        return generate(&folder);
+    }
     logging::start();
     match director::run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn generate(folder: &Path) -> ExitCode {
+    match ulvs_manual::write(Arguments::command(), "8", folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ulvsd: {error}");
             ExitCode::FAILURE
         }
     }

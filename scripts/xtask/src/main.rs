@@ -12,6 +12,7 @@ mod instructions;
 mod lab;
 mod load;
 mod oracle;
+mod package;
 mod percentile;
 mod plot;
 mod shell;
@@ -52,6 +53,8 @@ enum Command {
     Vm(vm::Arguments),
     /// Play scenarios against ulvs, and compare with what the kernel's IPVS answered.
     Oracle(oracle::Arguments),
+    /// Make the Debian package: programs, unit, man pages, completions (needs cargo-deb).
+    Package(package::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Load(arguments) => load::run(&arguments),
         Command::Vm(arguments) => vm::run(&arguments),
         Command::Oracle(arguments) => oracle::run(&arguments),
+        Command::Package(arguments) => package::run(&arguments),
     };
     match outcome {
         Ok(code) => code,
