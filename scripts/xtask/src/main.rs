@@ -8,6 +8,7 @@ macro_rules! say {
 }
 
 mod bench;
+mod book;
 mod instructions;
 mod lab;
 mod load;
@@ -53,6 +54,8 @@ enum Command {
     Vm(vm::Arguments),
     /// Play scenarios against ulvs, and compare with what the kernel's IPVS answered.
     Oracle(oracle::Arguments),
+    /// Keep docs/ true: its links, and what its pages show.
+    Book(book::Arguments),
     /// Make the Debian package: programs, unit, man pages, completions (needs cargo-deb).
     Package(package::Arguments),
 }
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Load(arguments) => load::run(&arguments),
         Command::Vm(arguments) => vm::run(&arguments),
         Command::Oracle(arguments) => oracle::run(&arguments),
+        Command::Book(arguments) => book::run(&arguments),
         Command::Package(arguments) => package::run(&arguments),
     };
     match outcome {
