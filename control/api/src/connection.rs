@@ -18,7 +18,7 @@ pub struct ConnectionPage {
 /// One connection.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Connection {
-    /// `tcp`, `udp`.
+    /// `tcp`, `udp`, `sctp`.
     pub protocol: Name,
     /// IPVS's name of the state, as `ESTABLISHED`.
     pub state: Name,

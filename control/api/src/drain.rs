@@ -7,7 +7,7 @@ use crate::Name;
 /// `POST /v1/drain`: what an operator wants of a real server, apart from its weight.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct DrainRequest {
-    /// `tcp`, `udp`, `fwm`: as the service has it.
+    /// `tcp`, `udp`, `sctp`, `fwm`: as the service has it.
     pub protocol: Name,
     /// The service's virtual IP address and port, as the service has it.
     pub service: SocketAddr,
@@ -26,7 +26,7 @@ pub struct DrainRequest {
 /// The query of `GET /v1/drain`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct DrainQuery {
-    /// `tcp`, `udp`, `fwm`: as the service has it.
+    /// `tcp`, `udp`, `sctp`, `fwm`: as the service has it.
     pub protocol: Name,
     /// The service's virtual IP address and port, as the service has it.
     pub service: SocketAddr,
@@ -57,7 +57,7 @@ pub struct DrainStatus {
 /// One of `GET /v1/drains`: a real server that is being emptied, or was taken out.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Drained {
-    /// `tcp`, `udp`, `fwm`: as the service has it.
+    /// `tcp`, `udp`, `sctp`, `fwm`: as the service has it.
     pub protocol: Name,
     /// The service's virtual IP address and port, as the service has it.
     pub service: SocketAddr,

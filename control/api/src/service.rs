@@ -7,7 +7,7 @@ use crate::{Drain, Name};
 /// One service of `GET /v1/services`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ServiceStatus {
-    /// `tcp`, `udp`; `fwm` if it is a service by firewall mark.
+    /// `tcp`, `udp`, `sctp`; `fwm` if it is a service by firewall mark.
     pub protocol: Name,
     /// Virtual IP address and port. Of a service by mark `0.0.0.0:0` or `[::]:0`, which tells its address family.
     pub address: SocketAddr,

@@ -225,7 +225,7 @@ fn service<'a>(services: &'a [ServiceStatus], name: &str) -> Result<&'a ServiceS
         }
         split => {
             let (protocol, address) = match split {
-                Some((protocol @ ("tcp" | "udp"), address)) => (Some(protocol), address),
+                Some((protocol @ ("tcp" | "udp" | "sctp"), address)) => (Some(protocol), address),
                 _ => (None, name),
             };
             let Ok(address) = address.parse::<SocketAddr>() else {
@@ -240,7 +240,10 @@ fn service<'a>(services: &'a [ServiceStatus], name: &str) -> Result<&'a ServiceS
     match found[..] {
         [one] => Ok(one),
         [] => bail!("there is no service {name}: `ulvsctl services` lists them"),
-        _ => bail!("{name} is a service of tcp and of udp: write tcp:{name} or udp:{name}"),
+        [one, other, ..] => {
+            let (one, other) = (&one.protocol, &other.protocol);
+            bail!("{name} is a service of {one} and of {other}: write {one}:{name} or {other}:{name}")
+        }
     }
 }
 

@@ -94,7 +94,7 @@ fn obstacles(service: &Service) -> Vec<String> {
     let mut obstacles = service.lacking.clone();
     match &service.id {
         Id::Mark { mark: 0, .. } => obstacles.push("firewall mark 0".to_owned()),
-        Id::Address { protocol, .. } if protocol != "tcp" && protocol != "udp" => {
+        Id::Address { protocol, .. } if !matches!(&**protocol, "tcp" | "udp" | "sctp") => {
             obstacles.push(format!("protocol {protocol}"));
         }
         Id::Address { address, .. } if address.port() == 0 && service.persistence.seconds.is_none() => {

@@ -16,8 +16,8 @@ pub enum Obstacle {
     /// A service by the mark 0, which is none.
     #[error("a firewall mark is not 0: packets without one have it")]
     Mark,
-    /// Another protocol than TCP and UDP.
-    #[error("protocol {0} is not forwarded yet: use TCP or UDP")]
+    /// Another protocol than TCP, UDP and SCTP.
+    #[error("services have no protocol {0}: use TCP, UDP or SCTP")]
     Protocol(u16),
     /// No scheduler.
     #[error("services without a scheduler (\"none\") are not forwarded yet: give one")]

@@ -40,7 +40,7 @@ use defence::{DropRate, is_done};
 /// The most packets in a burst.
 pub const BURST: usize = 64;
 
-/// A TCP or UDP packet between stages: its home bucket is on its way into the cache, then its likely entry.
+/// A packet between stages: its home bucket is on its way into the cache, then its likely entry.
 #[derive(Clone, Copy, Debug)]
 struct Staged {
     packet: Packet,
@@ -317,7 +317,7 @@ impl Own {
 /// Steps the protocol state machine and restarts the timer. Only a change of state is a locked instruction.
 #[inline(always)]
 fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
-    let event = Event { protocol: packet.key.protocol(), tcp_flags: packet.tcp_flags, direction: hit.direction };
+    let event = Event { protocol: packet.key.protocol(), signal: packet.signal, direction: hit.direction };
     let next = event.step(hit.control, cx.snapshot.defence.secure_tcp);
     let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT | Control::UNASSURED);
     if next.number() != hit.control.state_number() || first_output {
@@ -347,7 +347,7 @@ fn change_state(cx: &Context<'_>, entry: &Entry, event: Event) {
         if before != after {
             cx.shared.live.became(entry.destination_id().0, after);
         }
-        let established = changed(was).state() == State::Established && was.state() != State::Established;
+        let established = changed(was).state().is_established() && !was.state().is_established();
         if established || (was.has(Control::UNASSURED) && event.direction == Direction::Out) {
             assure(cx.shared, entry);
         }
@@ -370,7 +370,7 @@ fn assure(shared: &Shared, entry: &Entry) {
 #[derive(Clone, Copy, Debug)]
 struct Event {
     protocol: u8,
-    tcp_flags: u8,
+    signal: u8,
     direction: Direction,
 }
 
@@ -383,7 +383,7 @@ impl Event {
             Direction::In if control.has(Control::NO_OUTPUT) => Path::InputOnly,
             Direction::In => Path::Input,
         };
-        proto::step(self.protocol, secure_tcp, path, control.state_number(), self.tcp_flags)
+        proto::step(self.protocol, secure_tcp, path, control.state_number(), self.signal)
     }
 }
 

@@ -59,7 +59,7 @@ reasons! {
         BadIpHeader => "bad_ip_header",
         /// The IPv4 header checksum does not verify.
         BadIpChecksum => "bad_ip_checksum",
-        /// The TCP or UDP header is cut off or says it is longer than the packet.
+        /// The TCP or UDP header is cut off or says it is longer than the packet, or SCTP has no chunk.
         BadTransportHeader => "bad_transport_header",
         /// The checksum of an ICMP error about a connection does not verify.
         BadIcmpChecksum => "bad_icmp_checksum",
@@ -67,6 +67,8 @@ reasons! {
         OtherHost => "other_host",
         /// A fragment of a packet to a service whose first fragment was not forwarded.
         Fragment => "fragment",
+        /// A fragment of SCTP by NAT with another port: the checksum would have to be computed from the whole packet.
+        SctpFragment => "sctp_fragment",
         /// A fragment no packet was cut into, or one that repeats or overlaps others.
         BadFragment => "bad_fragment",
         /// The first fragment of the packet did not come in time.
@@ -125,7 +127,7 @@ reasons! {
         OtherEtherType => "other_ether_type",
         /// A frame for many hosts: broadcast or multicast.
         Group => "group",
-        /// TCP or UDP that belongs to no service and no connection.
+        /// TCP, UDP or SCTP that belongs to no service and no connection.
         NotAService => "not_a_service",
         /// For a service, but not the first packet of a connection and no connection has it: the kernel answers.
         NoConnection => "no_connection",

@@ -10,17 +10,20 @@ pub enum Protocol {
     Tcp,
     /// UDP, IP protocol 17.
     Udp,
+    /// SCTP, IP protocol 132.
+    Sctp,
 }
 
 impl Protocol {
     /// Every protocol, in the order of their numbers.
-    pub const ALL: [Self; 2] = [Self::Tcp, Self::Udp];
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
 
     /// The number in the IP header.
     pub const fn number(self) -> u8 {
         match self {
             Self::Tcp => 6,
             Self::Udp => 17,
+            Self::Sctp => 132,
         }
     }
 
@@ -29,6 +32,7 @@ impl Protocol {
         match number {
             6 => Some(Self::Tcp),
             17 => Some(Self::Udp),
+            132 => Some(Self::Sctp),
             _ => None,
         }
     }
@@ -38,6 +42,7 @@ impl Protocol {
         match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Sctp => "sctp",
         }
     }
 }
@@ -55,7 +60,7 @@ impl FromStr for Protocol {
         Self::ALL.into_iter().find(|p| p.name().eq_ignore_ascii_case(name)).ok_or_else(|| UnknownName {
             kind: "protocol",
             given: name.to_owned(),
-            known: "tcp, udp",
+            known: "tcp, udp, sctp",
         })
     }
 }

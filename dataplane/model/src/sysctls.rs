@@ -109,6 +109,8 @@ sysctls! {
         RunEstimation run_estimation = 1 in ANY;
         /// The stricter table of TCP states (B.3, B.10): 0 never, 1 and 2 when room is scarce, 3 always.
         SecureTcp secure_tcp = 0 in LEVEL;
+        /// Any SCTP packet but ABORT opens a connection (B.5.1).
+        SloppySctp sloppy_sctp = 0 in ANY;
         /// Any TCP packet but RST opens a connection (B.5.1).
         SloppyTcp sloppy_tcp = 0 in ANY;
         /// Of no effect: replies of NAT are routed by where they go, which NAT does not change.
@@ -129,8 +131,6 @@ sysctls! {
         NatIcmpSend = "nat_icmp_send" "0", "packets of real servers without a connection are left to the kernel";
         /// ICMP errors without a connection are scheduled.
         ScheduleIcmp = "schedule_icmp" "0", "ICMP errors are left to the kernel";
-        /// Any SCTP packet but ABORT opens a connection.
-        SloppySctp = "sloppy_sctp" "0", "SCTP is not forwarded";
         /// Of persistent services templates alone are synchronised.
         SyncPersistMode = "sync_persist_mode" "0", SYNC;
         /// UDP ports of the sync daemons.

@@ -8,6 +8,7 @@ use crate::ethernet;
 use crate::ipv4::{self, Ipv4Header};
 use crate::ipv6::{self, Ipv6Header};
 use crate::parse::{self, Extensions, Packet};
+use crate::sctp;
 use crate::tcp;
 use crate::udp;
 
@@ -20,7 +21,7 @@ const LONGEST: usize = 65_535;
 /// "More fragments" in IPv6's fragment header.
 const MORE_V6: u16 = 1;
 
-/// A fragment of a TCP or UDP packet.
+/// A fragment of a TCP, UDP or SCTP packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Fragment {
     /// Which datagram of its source's.
@@ -42,11 +43,11 @@ impl Fragment {
 }
 
 /// What the fragment in `frame` says, and where its headers are: of a frame that [`parse`](parse::parse) called a fragment.
-/// Only a first fragment (offset 0) has ports and TCP flags.
+/// Only a first fragment (offset 0) has ports and a signal.
 ///
 /// `None` for what no whole packet was cut into: no data, an end beyond the longest packet, one before the last that is no
 /// multiple of eight bytes, a first one without the whole transport header, and one that would change a TCP header (RFC
-/// 1858, RFC 3128). And for protocols other than TCP and UDP.
+/// 1858, RFC 3128) or SCTP's first chunk. And for other protocols.
 pub fn describe(frame: &[u8], packet: &mut Packet) -> Option<Fragment> {
     let fragment = match packet.key.family() {
         Family::V4 => describe_v4(frame, packet),
@@ -64,6 +65,8 @@ pub fn describe(frame: &[u8], packet: &mut Packet) -> Option<Fragment> {
         (parse::UDP, 0) => first_of_udp(packet, data),
         (parse::TCP, offset) => usize::from(offset) * UNIT >= tcp::HEADER_LEN,
         (parse::UDP, _) => true,
+        (parse::SCTP, 0) => parse::sctp_transport(packet, data).is_some(),
+        (parse::SCTP, offset) => usize::from(offset) * UNIT >= sctp::HEADER_LEN + sctp::CHUNK_HEADER_LEN,
         _ => false,
     };
     is_right.then_some(fragment)
@@ -108,14 +111,14 @@ fn first_of_tcp(packet: &mut Packet, data: &[u8]) -> bool {
         return false;
     }
     packet.key.set_ports(parse::ports(header.source_port, header.destination_port));
-    packet.tcp_flags = header.flags;
+    packet.signal = header.flags;
     true
 }
 
 fn first_of_udp(packet: &mut Packet, data: &[u8]) -> bool {
     let Ok((header, _)) = udp::UdpHeader::ref_from_prefix(data) else { return false };
     packet.key.set_ports(parse::ports(header.source_port, header.destination_port));
-    packet.tcp_flags = 0;
+    packet.signal = 0;
     usize::from(header.length.get()) >= udp::HEADER_LEN
 }
 

@@ -12,6 +12,7 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod parse;
 pub mod quoted;
+pub mod sctp;
 pub mod tcp;
 pub mod udp;
 

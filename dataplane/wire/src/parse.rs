@@ -8,6 +8,7 @@ use crate::ethernet::{self, EthernetHeader};
 use crate::flow::{Address, FlowKey};
 use crate::ipv4::{self, Ipv4Header};
 use crate::ipv6::{self, Ipv6Header};
+use crate::sctp;
 use crate::tcp::{self, TcpHeader};
 use crate::udp::{self, UdpHeader};
 use crate::{checksum, fragment, icmp};
@@ -16,24 +17,28 @@ use crate::{checksum, fragment, icmp};
 pub const TCP: u8 = 6;
 /// IP protocol number of UDP.
 pub const UDP: u8 = 17;
+/// IP protocol number of SCTP.
+pub const SCTP: u8 = 132;
+/// In [`Packet::signal`]: the packet asks for a connection. TCP's SYN, SCTP's INIT.
+pub const OPENS: u8 = tcp::SYN;
 /// Extension headers that are skipped before a packet counts as malformed.
 const MAX_EXTENSIONS: usize = 8;
 
-/// A TCP or UDP packet, whole and with its headers where it says.
+/// A TCP, UDP or SCTP packet, whole and with its headers where it says.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Packet {
     /// Addresses, ports and protocol.
     pub key: FlowKey,
     /// Offset of the IP header in the frame.
     pub l3: u16,
-    /// Offset of the TCP or UDP header in the frame.
+    /// Offset of the transport header in the frame.
     pub l4: u16,
     /// Bytes of the IP packet, without Ethernet header and padding.
     pub ip_len: u16,
     /// TTL or hop limit as it came in.
     pub ttl: u8,
-    /// TCP flags; 0 for UDP.
-    pub tcp_flags: u8,
+    /// What it says to its connection: TCP's flags, SCTP's [`Event`](sctp::Event), 0 of UDP.
+    pub signal: u8,
     /// IPv4 with DF.
     pub dont_fragment: bool,
 }
@@ -41,7 +46,7 @@ pub struct Packet {
 /// What a frame is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// A TCP or UDP packet.
+    /// A TCP, UDP or SCTP packet.
     Flow,
     /// A fragment of an IP packet; addresses, protocol and family are known.
     Fragment,
@@ -66,7 +71,7 @@ pub enum Malformed {
     BadIpHeader,
     /// IPv4 header checksum does not verify.
     BadIpChecksum,
-    /// The TCP or UDP header is cut off, or says it is longer than the packet.
+    /// The TCP or UDP header is cut off, or says it is longer than the packet; SCTP without a chunk.
     BadTransportHeader,
 }
 
@@ -129,7 +134,7 @@ fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> boo
         packet.l4 = L4 as u16;
         packet.ip_len = ip_len;
         packet.ttl = second as u8;
-        packet.tcp_flags = flags;
+        packet.signal = flags;
         packet.dont_fragment = first & DONT_FRAGMENT != 0;
     }
     right
@@ -305,7 +310,7 @@ fn transport(packet: &mut Packet, segment: &[u8]) -> Kind {
                 return Kind::Malformed(Malformed::BadTransportHeader);
             }
             packet.key.set_ports(ports(header.source_port, header.destination_port));
-            packet.tcp_flags = header.flags;
+            packet.signal = header.flags;
             Kind::Flow
         }
         UDP => {
@@ -318,13 +323,29 @@ fn transport(packet: &mut Packet, segment: &[u8]) -> Kind {
                 return Kind::Malformed(Malformed::BadTransportHeader);
             }
             packet.key.set_ports(ports(header.source_port, header.destination_port));
-            packet.tcp_flags = 0;
+            packet.signal = 0;
             Kind::Flow
+        }
+        SCTP => {
+            sctp_transport(packet, segment).map_or(Kind::Malformed(Malformed::BadTransportHeader), |()| Kind::Flow)
         }
         icmp::PROTOCOL if packet.key.family() == Family::V4 => Kind::Icmp,
         icmp::PROTOCOL_V6 if packet.key.family() == Family::V6 => Kind::Icmp,
         _ => Kind::OtherProtocol,
     }
+}
+
+/// Ports and signal of an SCTP packet; `None` if it has no chunk.
+#[inline(never)]
+pub(crate) fn sctp_transport(packet: &mut Packet, segment: &[u8]) -> Option<()> {
+    packet.signal = sctp::Event::of(segment)?.signal();
+    packet.key.set_ports(*segment.first_chunk()?);
+    Some(())
+}
+
+/// Whether packets of this protocol are told apart by ports, which begin their header.
+pub const fn has_ports(protocol: u8) -> bool {
+    matches!(protocol, TCP | UDP | SCTP)
 }
 
 #[inline]

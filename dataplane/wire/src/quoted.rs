@@ -15,7 +15,7 @@ const PORTS: usize = 4;
 /// Where the headers of a quoted packet are, and whose packet it was.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Quoted {
-    /// Addresses and protocol, and ports if the protocol is TCP or UDP.
+    /// Addresses and protocol, and ports if the protocol is TCP, UDP or SCTP.
     pub key: FlowKey,
     /// Offset of its IP header in the frame.
     pub l3: u16,
@@ -41,7 +41,7 @@ impl Quoted {
             Family::V4 => v4(bytes, l3),
             Family::V6 => v6(bytes, l3),
         }?;
-        if matches!(quoted.key.protocol(), parse::TCP | parse::UDP) {
+        if parse::has_ports(quoted.key.protocol()) {
             let ports: &[u8; PORTS] = frame.get(usize::from(quoted.l4)..)?.first_chunk()?;
             quoted.key.set_ports(*ports);
         }

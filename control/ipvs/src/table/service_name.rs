@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn a_service_is_read_as_it_is_shown() {
-        for text in ["tcp 192.0.2.100:80", "udp [2001:db8::100]:53", "mark 7", "mark 8 (IPv6)"] {
+        for text in ["tcp 192.0.2.100:80", "udp [2001:db8::100]:53", "sctp 192.0.2.100:3868", "mark 7", "mark 8 (IPv6)"]
+        {
             assert_eq!(text.parse::<ServiceId>().unwrap().to_string(), text);
         }
         let with_a_colon = "tcp:[2001:db8::100]:80".parse::<ServiceId>().unwrap();

@@ -64,7 +64,7 @@ pub(super) fn is_done(snapshot: &Snapshot, now: Ticks, id: ConnId, entry: &Entry
 fn is_of_little_use(now: Ticks, entry: &Entry) -> bool {
     let control = entry.control();
     match control.state() {
-        State::SynRecv | State::SynAck => true,
+        State::SynRecv | State::SynAck | State::Init1 | State::Init => true,
         State::Udp => entry.idle(now) >= SPARED,
         State::None => control.has(Control::TEMPLATE),
         _ => false,

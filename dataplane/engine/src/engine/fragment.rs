@@ -55,6 +55,7 @@ impl Own {
         name: DatagramName,
     ) -> Verdict {
         let verdict = self.decide_by_search(cx, frame, packet, cx.shared.table.home(&packet.key));
+        let verdict = if leaves_unsummed(cx, packet) { Verdict::Drop(DropReason::SctpFragment) } else { verdict };
         // Those that follow go on only when this one has: they would wait for the same neighbour, and overtake it.
         if verdict != Verdict::Wait
             && let Some(known) = cx.shared.datagrams.begin(name, packet.key.wire_ports(), cx.now)
@@ -72,6 +73,9 @@ impl Own {
         known: &Known<'_>,
     ) -> Verdict {
         packet.key.set_ports(known.ports);
+        if leaves_unsummed(cx, packet) {
+            return Verdict::Drop(DropReason::SctpFragment);
+        }
         let key = &packet.key;
         match cx.shared.table.search(cx.shared.table.home(key), key) {
             Some(hit) if hit.direction == Direction::In => self.later_inbound(cx, frame, packet, hit),
@@ -154,16 +158,25 @@ pub(super) fn name(shared: &Shared, frame: &impl Frame) -> Option<DatagramName> 
 
 /// Whether a fragment may be of a packet that the director forwards.
 fn concerns(snapshot: &Snapshot, key: &FlowKey) -> bool {
-    let is_flow = matches!(key.protocol(), parse::TCP | parse::UDP);
     let services = &snapshot.services;
     let is_to_one = services.are_marked() || services.has_vip(key.destination(), key.family());
-    is_flow && (is_to_one || is_reply(snapshot, key))
+    parse::has_ports(key.protocol()) && (is_to_one || is_reply(snapshot, key))
 }
 
 /// Whether it may be of a reply that NAT has to translate. The kernel would route it on with the real server's own address.
 fn is_reply(snapshot: &Snapshot, key: &FlowKey) -> bool {
     snapshot.translated.contains(key.source(), key.family())
         && snapshot.network.lookup(key.destination(), key.family()) != Lookup::Local
+}
+
+/// Whether a fragment's packet would need another checksum of SCTP: it is computed from the whole packet, which is nowhere.
+fn leaves_unsummed(cx: &Context<'_>, packet: &Packet) -> bool {
+    let key = &packet.key;
+    key.protocol() == parse::SCTP
+        && cx.shared.table.search(cx.shared.table.home(key), key).is_some_and(|hit| {
+            let ((_, virtual_port), (_, port)) = (hit.entry.vip(), hit.entry.destination());
+            hit.control.method() == ForwardMethod::Nat && virtual_port != port
+        })
 }
 
 /// IPVS counts datagrams: the first fragment as a packet, and of those that follow what they add to it (ipvs-facts C.7).

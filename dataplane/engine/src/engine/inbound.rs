@@ -1,7 +1,7 @@
 //! Packets of existing connections from clients (ipvs-facts B.5).
 
 use ulvs_model::ForwardMethod;
-use ulvs_wire::{Packet, tcp};
+use ulvs_wire::{Packet, parse};
 
 use crate::conn::{Control, Entry, Hit, Home};
 use crate::forward::icmp_error::Error;
@@ -25,7 +25,7 @@ impl Own {
         home: Home,
         hit: Hit<'_>,
     ) -> Verdict {
-        if packet.tcp_flags & tcp::SYN != 0 && begins_anew(cx, hit) && self.end(cx, hit.id) {
+        if packet.signal & parse::OPENS != 0 && begins_anew(cx, hit) && self.end(cx, hit.id) {
             return self.schedule(cx, frame, packet, home);
         }
         let (id, generation) = hit.entry.destination_id();
@@ -119,7 +119,7 @@ impl Own {
     }
 }
 
-/// Whether a SYN ends its connection and begins another (ipvs-facts B.5, step 5): its destination has weight 0, with
+/// Whether a SYN or INIT ends its connection and begins another (ipvs-facts B.5, step 5): its destination has weight 0, with
 /// `expire_nodest_conn`; or the client uses its port again for one that is all but over, by `conn_reuse_mode`. One of a persistent
 /// service goes on then.
 #[cold]
@@ -131,7 +131,7 @@ fn begins_anew(cx: &Context<'_>, hit: Hit<'_>) -> bool {
     }
     let mode = sysctls.conn_reuse_mode;
     let is_over = match hit.control.state() {
-        State::TimeWait | State::Close => mode != 0,
+        State::TimeWait | State::Close | State::Closed => mode != 0,
         State::FinWait => mode & 2 != 0 && hit.control.has(Control::NO_OUTPUT),
         _ => false,
     };

@@ -1,7 +1,7 @@
 //! Packets that belong to no connection: a new one is made if a service wants it (ipvs-facts B.5.1).
 
-use ulvs_model::ForwardMethod;
-use ulvs_wire::{FlowKey, Packet, parse, tcp};
+use ulvs_model::{ForwardMethod, Sysctls};
+use ulvs_wire::{FlowKey, Packet, parse, sctp, tcp};
 
 use crate::conn::{Direction, Hit, Home, NewConnection, Refused, Role};
 use crate::forward::icmp_error::Error;
@@ -35,7 +35,7 @@ impl Own {
         let Some(service) = cx.service_of(packet) else {
             return Verdict::Punt(PuntReason::NotAService);
         };
-        if !opens(packet, cx.snapshot.sysctls.sloppy_tcp != 0) {
+        if !opens(packet, &cx.snapshot.sysctls) {
             return Verdict::Punt(PuntReason::NoConnection);
         }
         if cx.snapshot.defence.drop_rate > 0 && self.droprate.drops(cx.snapshot.defence) {
@@ -130,7 +130,7 @@ impl Own {
             cx.snapshot.defence.secure_tcp,
             path,
             State::None.number(),
-            packet.tcp_flags,
+            packet.signal,
         );
         let timeout = cx.snapshot.timeouts.of(state);
         // Counted before it can be found, for it can be ended as soon as it is.
@@ -139,7 +139,7 @@ impl Own {
         let id = inserted.inspect_err(|_| cx.shared.live.ended(new.destination, state.is_active()))?;
         cx.counters.connections_made.add(1);
         let entry = cx.shared.table.entry(id);
-        if state == State::Established {
+        if state.is_established() {
             assure(cx.shared, entry);
         }
         Ok(Hit { entry, id, direction: Direction::In, control: entry.control() })
@@ -156,9 +156,18 @@ impl Own {
 }
 
 /// Whether a packet may begin a connection (ipvs-facts B.5.1).
-fn opens(packet: &Packet, sloppy: bool) -> bool {
-    let flags = packet.tcp_flags & (tcp::SYN | tcp::RST);
-    packet.key.protocol() != parse::TCP || flags == tcp::SYN || sloppy && flags == 0
+fn opens(packet: &Packet, sysctls: &Sysctls) -> bool {
+    match packet.key.protocol() {
+        parse::TCP => {
+            let flags = packet.signal & (tcp::SYN | tcp::RST);
+            flags == tcp::SYN || sysctls.sloppy_tcp != 0 && flags == 0
+        }
+        parse::SCTP => {
+            let is_abort = packet.signal == sctp::Event::Abort.signal();
+            packet.signal & parse::OPENS != 0 || sysctls.sloppy_sctp != 0 && !is_abort
+        }
+        _ => true,
+    }
 }
 
 /// A connection of this choice.

@@ -1,7 +1,9 @@
-//! Masquerading: one address and one port change, and the checksums by the connection's deltas (ipvs-facts C.4).
+//! Masquerading: one address and one port change, and the checksums by the connection's deltas; SCTP's is no sum and has none
+//! (ipvs-facts C.4).
 
 use ulvs_wire::ipv4::{self, Ipv4Header};
 use ulvs_wire::ipv6::{self, Ipv6Header};
+use ulvs_wire::sctp::{self, SctpHeader};
 use ulvs_wire::tcp::TcpHeader;
 use ulvs_wire::udp::UdpHeader;
 use ulvs_wire::{Address, Delta, Family, Packet, checksum, ethernet, parse};
@@ -34,14 +36,18 @@ pub(crate) fn rewrite(frame: &mut impl Frame, packet: &Packet, to: &Rewrite, eth
     let Some((addresses, ip)) = frame.bytes_mut().split_first_chunk_mut::<{ ethernet::HEADER_LEN }>() else { return };
     addresses[..12].copy_from_slice(ethernet);
     let Some(segment) = rewrite_network(ip, family, to) else { return };
-    let is_udp = packet.key.protocol() == parse::UDP;
+    let protocol = packet.key.protocol();
     // Options or extension headers stand in between.
     let plain = ethernet::HEADER_LEN + if family == Family::V4 { ipv4::HEADER_LEN } else { ipv6::HEADER_LEN };
     let Some(segment) = segment.get_mut(usize::from(packet.l4) - plain..) else { return };
-    if !is_udp {
+    if protocol == parse::TCP {
         rewrite_tcp(segment, to);
-    } else if rewrite_udp(segment, to) == Summed::Never {
-        sum_udp(ip, packet);
+    } else if protocol == parse::UDP {
+        if rewrite_udp(segment, to) == Summed::Never {
+            sum_udp(ip, packet);
+        }
+    } else {
+        rewrite_sctp(ip, packet, to);
     }
 }
 
@@ -110,6 +116,27 @@ fn rewrite_udp(segment: &mut [u8], to: &Rewrite) -> Summed {
     }
     header.checksum = never_zero(to.deltas.1.apply(header.checksum));
     Summed::Already
+}
+
+/// SCTP's checksum covers no address, and there is no need to touch it unless the port changes. Then it is computed anew
+/// from all of the packet, as the kernel does: one that was wrong leaves right.
+#[inline(never)]
+fn rewrite_sctp(ip: &mut [u8], packet: &Packet, to: &Rewrite) {
+    let segment = usize::from(packet.l4 - packet.l3)..usize::from(packet.ip_len);
+    let Some(segment) = ip.get_mut(segment) else { return };
+    let Ok((header, _)) = SctpHeader::mut_from_prefix(segment) else { return };
+    let port = match to.end {
+        End::Source => &mut header.source_port,
+        End::Destination => &mut header.destination_port,
+    };
+    if port.get() == to.port {
+        return;
+    }
+    port.set(to.port);
+    let sum = sctp::checksum(segment);
+    if let Ok((header, _)) = SctpHeader::mut_from_prefix(segment) {
+        header.checksum = sum;
+    }
 }
 
 /// A computed 0 is sent as 0xffff, for 0 means none (RFC 768).

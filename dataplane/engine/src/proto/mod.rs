@@ -1,5 +1,6 @@
 //! Protocol state machines: which state a packet leads to, and how long a connection lives in it.
 
+mod sctp;
 mod state;
 mod tcp;
 mod timeouts;
@@ -20,8 +21,14 @@ pub enum Path {
     InputOnly,
 }
 
-/// The state after a packet with these TCP flags (0 for UDP), of a connection whose state has the number `state`.
+/// The state after a packet with this [signal](ulvs_wire::Packet::signal), of a connection whose state has the number `state`.
 #[inline(always)]
-pub(crate) fn step(protocol: u8, secure_tcp: bool, path: Path, state: u8, tcp_flags: u8) -> State {
-    if protocol == parse::TCP { tcp::step(secure_tcp, path, state, tcp_flags) } else { State::Udp }
+pub(crate) fn step(protocol: u8, secure_tcp: bool, path: Path, state: u8, signal: u8) -> State {
+    if protocol == parse::TCP {
+        tcp::step(secure_tcp, path, state, signal)
+    } else if protocol != parse::SCTP {
+        State::Udp
+    } else {
+        sctp::step(path, state, signal)
+    }
 }

@@ -12,12 +12,23 @@ impl Default for Timeouts {
         for state in State::ALL {
             of[state as usize] = ticks(match state {
                 State::None => 2,
-                State::Established => 900,
+                State::Established | State::Associated => 900,
                 State::SynSent | State::FinWait | State::TimeWait | State::Listen | State::SynAck => 120,
                 State::SynRecv | State::CloseWait => 60,
                 State::Close => 10,
                 State::LastAck => 30,
                 State::Udp => 300,
+                State::Init1 | State::Rejected => 4,
+                State::Init
+                | State::CookieSent
+                | State::CookieReplied
+                | State::CookieWait
+                | State::Cookie
+                | State::CookieEchoed
+                | State::ShutdownSent
+                | State::ShutdownReceived
+                | State::ShutdownAckSent
+                | State::Closed => 61,
             });
         }
         Self(of)

@@ -5,7 +5,7 @@ use ulvs_model::Protocol;
 use ulvs_wire::fragment::Cut;
 
 use crate::director::{Director, Sent, Side};
-use crate::frames::{Flow, verifies};
+use crate::frames::{Flow, SYN, verifies};
 
 const CLIENTS: [&str; 2] = ["10.9.3.1:7000", "[2001:db8:9::3]:7000"];
 const VIPS: [&str; 2] = ["10.0.1.100", "[2001:db8:1::100]"];
@@ -24,8 +24,12 @@ fn director(method: &str, workers: usize) -> Director {
 
 /// A UDP packet of `length` bytes of data, in fragments of at most `mtu` bytes.
 fn fragments(from: &str, to: &str, length: usize, mtu: u16, id: u16) -> Vec<Vec<u8>> {
+    fragments_of(&Flow::new(Protocol::Udp, from, to), length, mtu, id)
+}
+
+fn fragments_of(flow: &Flow, length: usize, mtu: u16, id: u16) -> Vec<Vec<u8>> {
     let payload: Vec<u8> = (0..length).map(|n| u8::try_from(n % 251).unwrap()).collect();
-    let mut packet = Flow::new(Protocol::Udp, from, to).packet(0, &payload);
+    let mut packet = flow.packet(SYN, &payload);
     if packet[0] >> 4 == 4 {
         packet[4..6].copy_from_slice(&id.to_be_bytes());
         packet[6] = 0;
@@ -115,6 +119,35 @@ fn any_order_on_any_worker() {
                     reply(&mut director, &format!("{server}:5353"), client, order);
                 }
             }
+        }
+    }
+}
+
+/// SCTP's checksum is over the whole packet: fragments go on where it need not change, and else nowhere.
+#[test]
+fn of_sctp() {
+    for (method, port, goes) in [("-m", 53, true), ("-m", 5353, false), ("-g", 53, true), ("-i", 53, true)] {
+        let mut director = Director::new();
+        director.ipvsadm("ipvsadm -A --sctp-service 10.0.1.100:53 -s rr");
+        director.ipvsadm(&format!("ipvsadm -a --sctp-service 10.0.1.100:53 -r 10.0.2.11:{port} {method}"));
+        let there = Flow::new(Protocol::Sctp, CLIENTS[0], "10.0.1.100:53");
+        let parts = fragments_of(&there, 1600, 476, 5);
+        for order in permutations(4) {
+            let sent: Vec<_> =
+                order.iter().flat_map(|&part| director.play_whole(0, Side::Client, &parts[part]).1).collect();
+            assert_eq!(sent.len(), if goes { 4 } else { 0 }, "{method} {port} {order:?}");
+            let sent = if method == "-i" { inner(sent) } else { sent };
+            assert!(!goes || verifies(&whole(&sent)), "{method} {port} {order:?}");
+            director.wait(6);
+        }
+        if method == "-m" {
+            director.play(Side::Client, &there.packet(SYN, b""));
+            let back = Flow { source: format!("10.0.2.11:{port}").parse().unwrap(), ..there.reversed() };
+            let parts = fragments_of(&back, 1600, 476, 6);
+            let verdicts: Vec<_> = parts.iter().map(|part| director.play_whole(0, Side::Server, part).0).collect();
+            let dropped = Verdict::Drop(DropReason::SctpFragment);
+            let want = if goes { Verdict::Forward(Side::Client.port()) } else { dropped };
+            assert!(verdicts.iter().all(|&verdict| verdict == want), "{verdicts:?}");
         }
     }
 }

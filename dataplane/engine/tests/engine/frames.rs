@@ -27,11 +27,12 @@ impl Flow {
         Self { protocol: self.protocol, source: self.destination, destination: self.source }
     }
 
-    /// A packet of the flow: TCP flags count for TCP.
+    /// A packet of the flow. TCP flags count for TCP, and mean for SCTP: INIT, INIT ACK, ABORT, and else DATA.
     pub(crate) fn packet(&self, flags: u8, payload: &[u8]) -> Vec<u8> {
         match self.protocol {
             Protocol::Tcp => tcp(self, flags, payload),
             Protocol::Udp => udp(self, payload),
+            Protocol::Sctp => sctp(self, flags, payload),
         }
     }
 }
@@ -73,6 +74,26 @@ pub(crate) fn udp(flow: &Flow, payload: &[u8]) -> Vec<u8> {
     packet
 }
 
+/// An SCTP packet with one chunk.
+pub(crate) fn sctp(flow: &Flow, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let chunk = match flags & (SYN | ACK | RST) {
+        SYN => 1,
+        0x12 => 2,
+        flags if flags & RST != 0 => 6,
+        _ => 0,
+    };
+    let mut segment = [&flow.source.port().to_be_bytes()[..], &flow.destination.port().to_be_bytes(), &[7; 8]].concat();
+    segment.extend([chunk, 0]);
+    segment.extend(u16::try_from(4 + payload.len()).unwrap().to_be_bytes());
+    segment.extend_from_slice(payload);
+    segment.resize(segment.len().next_multiple_of(4), 0);
+    let sum = ulvs_wire::sctp::checksum(&segment);
+    segment[8..12].copy_from_slice(&sum);
+    let mut packet = Vec::new();
+    PacketBuilder::ip(ip(flow)).write(&mut packet, etherparse::ip_number::SCTP, &segment).unwrap();
+    packet
+}
+
 /// Whether all checksums of an IP packet verify, of the packet inside it too if it is a tunnel.
 pub(crate) fn verifies(packet: &[u8]) -> bool {
     let Ok(sliced) = SlicedPacket::from_ip(packet) else { return false };
@@ -89,6 +110,7 @@ pub(crate) fn verifies(packet: &[u8]) -> bool {
     };
     match (&sliced.transport, protocol) {
         (_, 4 | 41) => verifies(payload),
+        (_, 132) => payload.get(8..12) == Some(&ulvs_wire::sctp::checksum(payload)[..]),
         (Some(transport), _) => transport_verifies(&sliced, transport),
         (None, _) => false,
     }

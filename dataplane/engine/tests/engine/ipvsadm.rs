@@ -41,8 +41,7 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
     while let Some(option) = words.next() {
         let mut value = || words.next().unwrap();
         match option {
-            "-t" => service = Some(ServiceKey::new(Protocol::Tcp, value().parse().unwrap())),
-            "-u" => service = Some(ServiceKey::new(Protocol::Udp, value().parse().unwrap())),
+            "-t" | "-u" | "--sctp-service" => service = Some(key_of(option, value())),
             "-f" => service = Some(ServiceKey::Mark { family, mark: value().parse().unwrap() }),
             "-6" => family = Family::V6,
             "-o" => settings.one_packet = true,
@@ -102,6 +101,16 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
     }
     .unwrap();
     Ok(())
+}
+
+/// The service of an option that has a protocol.
+fn key_of(option: &str, address: &str) -> ServiceKey {
+    let protocol = match option {
+        "-t" => Protocol::Tcp,
+        "-u" => Protocol::Udp,
+        _ => Protocol::Sctp,
+    };
+    ServiceKey::new(protocol, address.parse().unwrap())
 }
 
 /// Runs `sysctl -w net.ipv4.vs.NAME=VALUE …`.

@@ -15,7 +15,7 @@ const METHODS: [(&str, u16); 5] = [("-m", 80), ("-g", 81), ("-i", 82), ("-i", 83
 /// destination.
 fn director() -> Director {
     let mut director = Director::new();
-    for protocol in ["-t", "-u"] {
+    for protocol in ["-t", "-u", "--sctp-service"] {
         for (vip, own, other) in
             [("10.0.1.100", "10.0.2.", "2001:db8:2::"), ("2001:db8:1::100", "2001:db8:2::", "10.0.2.")]
         {
@@ -41,9 +41,9 @@ fn socket(ip: &str, port: u16) -> String {
 fn packets() -> impl Strategy<Value = (Side, Vec<u8>)> {
     let flags = prop::sample::select(vec![SYN, SYN, SYN | ACK, ACK, FIN | ACK, RST, 0]);
     let payload = prop::collection::vec(any::<u8>(), 0..100);
-    (any::<bool>(), any::<bool>(), any::<bool>(), 80u16..86, 0u16..6, flags, payload).prop_map(
-        |(v6, tcp, from_server, port, client, flags, payload)| {
-            let protocol = if tcp { Protocol::Tcp } else { Protocol::Udp };
+    let protocol = prop::sample::select(&Protocol::ALL[..]);
+    (any::<bool>(), protocol, any::<bool>(), 80u16..86, 0u16..6, flags, payload).prop_map(
+        |(v6, protocol, from_server, port, client, flags, payload)| {
             let (client_ip, vip, server) = if v6 {
                 ("2001:db8:9::3", "2001:db8:1::100", "2001:db8:2::11")
             } else {
@@ -209,11 +209,10 @@ proptest! {
     /// the virtual address and port.
     #[test]
     fn there_and_back_is_the_identity(
-        v6: bool, tcp: bool, client_port in 1024u16.., flags in prop::sample::select(vec![ACK, SYN | ACK, FIN | ACK]),
+        v6: bool, protocol in prop::sample::select(&Protocol::ALL[..]), client_port in 1024u16.., flags in prop::sample::select(vec![ACK, SYN | ACK, FIN | ACK]),
         payload in prop::collection::vec(any::<u8>(), 0..600),
     ) {
         let mut director = director();
-        let protocol = if tcp { Protocol::Tcp } else { Protocol::Udp };
         let (client, vip) = if v6 { ("2001:db8:9::3", "2001:db8:1::100") } else { ("10.9.3.1", "10.0.1.100") };
         let flow = Flow::new(protocol, &socket(client, client_port), &socket(vip, 80));
         let (_, there) = director.play(Side::Client, &flow.packet(SYN, &payload));

@@ -6,7 +6,6 @@ use crate::director::{Director, Sent};
 use crate::frames::{self, Flow};
 use crate::vectors;
 use ulvs_engine::{DropReason, Verdict};
-use ulvs_model::Protocol;
 
 #[derive(Debug, Deserialize)]
 struct Scenario {
@@ -55,10 +54,7 @@ fn flow(src: &str, sport: u16, dst: &str, dport: u16, proto: &str) -> Flow {
 }
 
 fn pick(director: &mut Director, flow: &Flow) -> String {
-    let packet = match flow.protocol {
-        Protocol::Tcp => frames::tcp(flow, frames::SYN, b""),
-        Protocol::Udp => frames::udp(flow, b"x"),
-    };
+    let packet = flow.packet(frames::SYN, b"x");
     match director.play(crate::director::Side::Client, &packet) {
         (Verdict::Forward(_), Some(Sent { l3, .. })) => {
             if l3[0] >> 4 == 6 {

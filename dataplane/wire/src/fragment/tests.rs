@@ -109,7 +109,7 @@ fn tiny_fragments_are_told() {
     assert!(described(&small[1]).is_none(), "the rest of it");
     assert!(described(&small[2]).is_some());
     let (fragment, packet) = described(&cut(&frame, 44)[0]).unwrap();
-    assert_eq!((packet.key.destination_port(), packet.tcp_flags, fragment.length), (54, tcp::SYN, 24));
+    assert_eq!((packet.key.destination_port(), packet.signal, fragment.length), (54, tcp::SYN, 24));
 }
 
 #[test]

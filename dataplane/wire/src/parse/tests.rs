@@ -85,7 +85,7 @@ proptest! {
         prop_assert_eq!(packet.key.source(), Address::v4(u32::from_be_bytes(source)));
         prop_assert_eq!(packet.key.destination(), Address::v4(u32::from_be_bytes(destination)));
         prop_assert_eq!((packet.key.source_port(), packet.key.destination_port()), ports);
-        prop_assert_eq!((packet.l3, packet.l4, packet.tcp_flags, packet.ttl), (14, 34, tcp::SYN, 64));
+        prop_assert_eq!((packet.l3, packet.l4, packet.signal, packet.ttl), (14, 34, tcp::SYN, 64));
         prop_assert_eq!(usize::from(packet.ip_len) + 14, frame.len());
     }
 
