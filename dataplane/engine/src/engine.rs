@@ -4,6 +4,7 @@ mod ahead;
 mod defence;
 mod fragment;
 mod inbound;
+mod ipsec;
 mod one_packet;
 mod other;
 mod outbound;

@@ -21,7 +21,7 @@ const LONGEST: usize = 65_535;
 /// "More fragments" in IPv6's fragment header.
 const MORE_V6: u16 = 1;
 
-/// A fragment of a TCP, UDP or SCTP packet.
+/// A fragment of a TCP, UDP, SCTP, AH or ESP packet.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Fragment {
     /// Which datagram of its source's.
@@ -64,7 +64,7 @@ pub fn describe(frame: &[u8], packet: &mut Packet) -> Option<Fragment> {
         (parse::TCP, 0) => first_of_tcp(packet, data),
         (parse::UDP, 0) => first_of_udp(packet, data),
         (parse::TCP, offset) => usize::from(offset) * UNIT >= tcp::HEADER_LEN,
-        (parse::UDP, _) => true,
+        (parse::UDP | parse::ESP | parse::AH, _) => true,
         (parse::SCTP, 0) => parse::sctp_transport(packet, data).is_some(),
         (parse::SCTP, offset) => usize::from(offset) * UNIT >= sctp::HEADER_LEN + sctp::CHUNK_HEADER_LEN,
         _ => false,

@@ -17,6 +17,10 @@ use crate::{checksum, fragment, icmp};
 pub const TCP: u8 = 6;
 /// IP protocol number of UDP.
 pub const UDP: u8 = 17;
+/// IP protocol number of ESP (RFC 4303).
+pub const ESP: u8 = 50;
+/// IP protocol number of AH (RFC 4302).
+pub const AH: u8 = 51;
 /// IP protocol number of SCTP.
 pub const SCTP: u8 = 132;
 /// In [`Packet::signal`]: the packet asks for a connection. TCP's SYN, SCTP's INIT.
@@ -326,9 +330,16 @@ fn transport(packet: &mut Packet, segment: &[u8]) -> Kind {
             packet.signal = 0;
             Kind::Flow
         }
-        SCTP => {
-            sctp_transport(packet, segment).map_or(Kind::Malformed(Malformed::BadTransportHeader), |()| Kind::Flow)
-        }
+        _ => other_transport(packet, segment),
+    }
+}
+
+/// Neither TCP nor UDP. By itself, so that those two have all registers.
+#[cold]
+#[inline(never)]
+fn other_transport(packet: &mut Packet, segment: &[u8]) -> Kind {
+    match packet.key.protocol() {
+        SCTP => sctp_transport(packet, segment).map_or(Kind::Malformed(Malformed::BadTransportHeader), |()| Kind::Flow),
         icmp::PROTOCOL if packet.key.family() == Family::V4 => Kind::Icmp,
         icmp::PROTOCOL_V6 if packet.key.family() == Family::V6 => Kind::Icmp,
         _ => Kind::OtherProtocol,
@@ -336,7 +347,6 @@ fn transport(packet: &mut Packet, segment: &[u8]) -> Kind {
 }
 
 /// Ports and signal of an SCTP packet; `None` if it has no chunk.
-#[inline(never)]
 pub(crate) fn sctp_transport(packet: &mut Packet, segment: &[u8]) -> Option<()> {
     packet.signal = sctp::Event::of(segment)?.signal();
     packet.key.set_ports(*segment.first_chunk()?);

@@ -16,12 +16,16 @@ use crate::shared::Shared;
 use crate::snapshot::{Lookup, Snapshot};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
+use super::ipsec::is_ipsec;
 use super::pieces::{longest, may_be_cut};
 use super::{Context, Own};
 
 impl Own {
     /// Decides about a fragment for the director.
     pub(super) fn fragment<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &mut Packet) -> Verdict {
+        if is_ipsec(&packet.key) {
+            return self.ipsec_fragment(cx, frame, packet);
+        }
         if !concerns(cx.snapshot, &packet.key) {
             return Verdict::Punt(PuntReason::Fragment);
         }
@@ -78,11 +82,24 @@ impl Own {
         }
         let key = &packet.key;
         match cx.shared.table.search(cx.shared.table.home(key), key) {
-            Some(hit) if hit.direction == Direction::In => self.later_inbound(cx, frame, packet, hit),
-            Some(hit) => self.later_outbound(cx, frame, packet, hit),
+            Some(hit) => self.later(cx, frame, packet, hit),
             // Where the first went: to the kernel, or nowhere.
             None if cx.service_of(packet).is_some() => Verdict::Drop(DropReason::Fragment),
             None => Verdict::Punt(PuntReason::Fragment),
+        }
+    }
+
+    /// Forwards a fragment that is not the first.
+    pub(super) fn later<F: Frame>(
+        &mut self,
+        cx: &Context<'_>,
+        frame: &mut F,
+        packet: &Packet,
+        hit: Hit<'_>,
+    ) -> Verdict {
+        match hit.direction {
+            Direction::In => self.later_inbound(cx, frame, packet, hit),
+            Direction::Out => self.later_outbound(cx, frame, packet, hit),
         }
     }
 

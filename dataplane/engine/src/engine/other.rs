@@ -5,6 +5,7 @@ use ulvs_wire::{Kind, Malformed, Packet, ethernet, parse_any};
 use crate::frame::Frame;
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
+use super::ipsec::is_ipsec;
 use super::{Context, Own};
 
 impl Own {
@@ -27,6 +28,7 @@ impl Own {
             Kind::Icmp if to == mac => self.icmp(cx, frame, &packet),
             Kind::Icmp => Verdict::Punt(PuntReason::Icmp),
             Kind::OtherEtherType => Verdict::Punt(PuntReason::OtherEtherType),
+            Kind::OtherProtocol if to == mac && is_ipsec(&packet.key) => self.ipsec(cx, frame, &packet),
             Kind::OtherProtocol => Verdict::Punt(PuntReason::OtherProtocol),
             _ if to != mac => Verdict::Punt(PuntReason::Group),
             Kind::Fragment => self.fragment(cx, frame, &mut packet),

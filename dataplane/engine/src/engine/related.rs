@@ -12,6 +12,7 @@ use crate::forward::quote::{self, Translation};
 use crate::frame::Frame;
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
+use super::ipsec::followed;
 use super::pieces::{longest, may_be_cut};
 use super::{Context, Own};
 
@@ -28,7 +29,7 @@ impl Own {
             return Verdict::Punt(PuntReason::Icmp);
         };
         // What is quoted went the other way.
-        match cx.shared.table.peek(&quoted.key.reversed(), cx.now) {
+        match cx.shared.table.peek(&followed(&quoted.key).reversed(), cx.now) {
             Some(hit) if hit.direction == Direction::In => self.related_in(cx, frame, packet, &quoted, hit),
             Some(hit) => self.related_out(cx, frame, packet, &quoted, hit),
             None => self.tunnel_error(cx, frame, packet, &quoted).unwrap_or(Verdict::Punt(PuntReason::Icmp)),

@@ -166,7 +166,8 @@ fn opens(packet: &Packet, sysctls: &Sysctls) -> bool {
             let is_abort = packet.signal == sctp::Event::Abort.signal();
             packet.signal & parse::OPENS != 0 || sysctls.sloppy_sctp != 0 && !is_abort
         }
-        _ => true,
+        parse::UDP => true,
+        _ => false,
     }
 }
 

@@ -46,9 +46,10 @@ pub(crate) fn rewrite(frame: &mut impl Frame, packet: &Packet, to: &Rewrite, eth
         if rewrite_udp(segment, to) == Summed::Never {
             sum_udp(ip, packet);
         }
-    } else {
-        rewrite_sctp(ip, packet, to);
+    } else if protocol == parse::SCTP {
+        rewrite_sctp(ip, packet, to.end, to.port);
     }
+    // Of AH and ESP the address alone.
 }
 
 /// Rewrites the address alone and takes one from the TTL: of a fragment without transport header.
@@ -120,19 +121,22 @@ fn rewrite_udp(segment: &mut [u8], to: &Rewrite) -> Summed {
 
 /// SCTP's checksum covers no address, and there is no need to touch it unless the port changes. Then it is computed anew
 /// from all of the packet, as the kernel does: one that was wrong leaves right.
+///
+/// Takes no reference to the rewrite: TCP and UDP have it in registers.
+#[cold]
 #[inline(never)]
-fn rewrite_sctp(ip: &mut [u8], packet: &Packet, to: &Rewrite) {
+fn rewrite_sctp(ip: &mut [u8], packet: &Packet, end: End, to: u16) {
     let segment = usize::from(packet.l4 - packet.l3)..usize::from(packet.ip_len);
     let Some(segment) = ip.get_mut(segment) else { return };
     let Ok((header, _)) = SctpHeader::mut_from_prefix(segment) else { return };
-    let port = match to.end {
+    let port = match end {
         End::Source => &mut header.source_port,
         End::Destination => &mut header.destination_port,
     };
-    if port.get() == to.port {
+    if port.get() == to {
         return;
     }
-    port.set(to.port);
+    port.set(to);
     let sum = sctp::checksum(segment);
     if let Ok((header, _)) = SctpHeader::mut_from_prefix(segment) {
         header.checksum = sum;

@@ -3,7 +3,7 @@
 use ulvs_wire::icmp::{self, IcmpHeader};
 use ulvs_wire::ipv4::Ipv4Header;
 use ulvs_wire::ipv6::Ipv6Header;
-use ulvs_wire::{Address, Family, Packet, Quoted, checksum, quoted};
+use ulvs_wire::{Address, Family, Packet, Quoted, checksum, parse, quoted};
 use zerocopy::FromBytes;
 use zerocopy::byteorder::network_endian::U16;
 
@@ -49,7 +49,9 @@ pub(crate) fn translate(
     set_address(bytes, packet.l3, family, to.end, to.address);
     set_address(bytes, quoted.l3, family, inner, to.address);
     let at = usize::from(quoted.l4) + if inner == End::Source { 0 } else { 2 };
-    if let Some(port) = bytes.get_mut(at..at + 2) {
+    if parse::has_ports(quoted.key.protocol())
+        && let Some(port) = bytes.get_mut(at..at + 2)
+    {
         port.copy_from_slice(&to.port.to_be_bytes());
     }
     sum_icmp(frame, packet);
