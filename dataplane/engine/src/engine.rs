@@ -13,6 +13,7 @@ mod pieces;
 mod reject;
 mod related;
 mod schedule;
+mod schedule_icmp;
 mod service;
 #[cfg(test)]
 mod tests;

@@ -107,6 +107,8 @@ sysctls! {
         PmtuDisc pmtu_disc = 1 in ANY;
         /// Counters and rates that are listed follow what workers count (D.3).
         RunEstimation run_estimation = 1 in ANY;
+        /// ICMP errors that belong to no connection are scheduled by what they quote (C.6).
+        ScheduleIcmp schedule_icmp = 0 in ANY;
         /// The stricter table of TCP states (B.3, B.10): 0 never, 1 and 2 when room is scarce, 3 always.
         SecureTcp secure_tcp = 0 in LEVEL;
         /// Any SCTP packet but ABORT opens a connection (B.5.1).
@@ -129,8 +131,6 @@ sysctls! {
         LblcrExpiration = "lblcr_expiration" "86400", "the time is fixed";
         /// Real servers are told that nobody waits for their packets.
         NatIcmpSend = "nat_icmp_send" "0", "packets of real servers without a connection are left to the kernel";
-        /// ICMP errors without a connection are scheduled.
-        ScheduleIcmp = "schedule_icmp" "0", "ICMP errors are left to the kernel";
         /// Of persistent services templates alone are synchronised.
         SyncPersistMode = "sync_persist_mode" "0", SYNC;
         /// UDP ports of the sync daemons.

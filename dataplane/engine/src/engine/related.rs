@@ -32,12 +32,15 @@ impl Own {
         match cx.shared.table.peek(&followed(&quoted.key).reversed(), cx.now) {
             Some(hit) if hit.direction == Direction::In => self.related_in(cx, frame, packet, &quoted, hit),
             Some(hit) => self.related_out(cx, frame, packet, &quoted, hit),
-            None => self.tunnel_error(cx, frame, packet, &quoted).unwrap_or(Verdict::Punt(PuntReason::Icmp)),
+            None => match self.tunnel_error(cx, frame, packet, &quoted) {
+                Some(verdict) => verdict,
+                None => self.schedule_icmp(cx, frame, packet, &quoted),
+            },
         }
     }
 
     /// An error about a reply: the real server is to know.
-    fn related_in<F: Frame>(
+    pub(super) fn related_in<F: Frame>(
         &mut self,
         cx: &Context<'_>,
         frame: &mut F,

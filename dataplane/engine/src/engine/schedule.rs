@@ -38,24 +38,35 @@ impl Own {
         if !opens(packet, &cx.snapshot.sysctls) {
             return Verdict::Punt(PuntReason::NoConnection);
         }
-        if cx.snapshot.defence.drop_rate > 0 && self.droprate.drops(cx.snapshot.defence) {
-            return Verdict::Drop(DropReason::DropPacket);
-        }
-        // Packets from FTP's data port are of a helper and never scheduled, whatever the service.
-        if key.source_port() == FTP_DATA {
-            return Verdict::Punt(PuntReason::NoConnection);
-        }
-        let choice = match &service.persistence {
-            Some(persistence) => self.keep(cx, packet, service, persistence),
-            None => Ok(self.choose(cx, packet, service)),
-        };
-        match choice {
-            Ok(Some(choice)) if service.one_packet && key.protocol() == parse::UDP => {
-                self.send_once(cx, frame, packet, choice)
-            }
+        match self.assign(cx, packet, service) {
+            Ok(Some(choice)) if is_one_packet(service, key) => self.send_once(cx, frame, packet, choice),
             Ok(Some(choice)) => self.open(cx, frame, packet, home, choice),
             Ok(None) => self.leave(cx, frame, packet, service),
-            Err(reason) => Verdict::Drop(reason),
+            Err(verdict) => verdict,
+        }
+    }
+
+    /// Where a packet goes that may open a connection of a service; `None`: there is nobody to send it to.
+    ///
+    /// # Errors
+    /// What becomes of it instead.
+    #[inline(always)]
+    pub(super) fn assign(
+        &mut self,
+        cx: &Context<'_>,
+        packet: &Packet,
+        service: &ServiceView,
+    ) -> Result<Option<Choice>, Verdict> {
+        if cx.snapshot.defence.drop_rate > 0 && self.droprate.drops(cx.snapshot.defence) {
+            return Err(Verdict::Drop(DropReason::DropPacket));
+        }
+        // Packets from FTP's data port are of a helper and never scheduled, whatever the service.
+        if packet.key.source_port() == FTP_DATA {
+            return Err(Verdict::Punt(PuntReason::NoConnection));
+        }
+        match &service.persistence {
+            Some(persistence) => self.keep(cx, packet, service, persistence).map_err(Verdict::Drop),
+            None => Ok(self.choose(cx, packet, service)),
         }
     }
 
@@ -87,52 +98,50 @@ impl Own {
     ) -> Verdict {
         let id = choice.destination;
         let destination = *cx.snapshot.destinations.get(id);
-        let made = self.connect(cx, packet, home, choice, &destination);
-        if made.is_err()
-            && let Role::Controlled(template) = choice.role
-        {
-            cx.shared.table.let_go(template);
-        }
-        match made {
-            Ok(hit) => {
-                cx.counters.destination(id).connections.add(1);
-                if destination.is_resolved() {
-                    self.send(cx, frame, packet, id, &destination, hit)
-                } else {
-                    self.unreachable(cx, frame, packet, &destination)
-                }
-            }
+        let state = first_state(cx, packet, &destination);
+        match self.connect(cx, packet.key, home, choice, (state, cx.snapshot.timeouts.of(state))) {
+            Ok(hit) if destination.is_resolved() => self.send(cx, frame, packet, id, &destination, hit),
+            Ok(_) => self.unreachable(cx, frame, packet, &destination),
             Err(Refused::Exists) => match cx.shared.table.search(home, &packet.key) {
                 Some(hit) => self.forward(cx, frame, packet, home, hit),
-                None => Verdict::Drop(DropReason::Contended),
+                None => refused(Refused::Exists),
             },
-            Err(Refused::Full) => Verdict::Drop(DropReason::ConnTableFull),
-            Err(Refused::ReplyTuple) => Verdict::Drop(DropReason::ReplyTupleInUse),
+            Err(why) => refused(why),
         }
     }
 
-    /// Makes the connection, with the first packet's step of the state machine already taken.
-    fn connect<'a>(
+    /// Makes the connection of a choice, in a state that ends after so many ticks.
+    #[inline(always)]
+    pub(super) fn connect<'a>(
         &mut self,
         cx: &Context<'a>,
-        packet: &Packet,
+        key: FlowKey,
         home: Home,
         choice: Choice,
-        destination: &DestinationView,
+        begin: (State, u32),
+    ) -> Result<Hit<'a>, Refused> {
+        let made = self.insert(cx, key, home, choice, begin);
+        match (&made, choice.role) {
+            (Ok(_), _) => cx.counters.destination(choice.destination).connections.add(1),
+            (Err(_), Role::Controlled(template)) => drop(cx.shared.table.let_go(template)),
+            (Err(_), _) => {}
+        }
+        made
+    }
+
+    #[inline(always)]
+    fn insert<'a>(
+        &mut self,
+        cx: &Context<'a>,
+        key: FlowKey,
+        home: Home,
+        choice: Choice,
+        (state, timeout): (State, u32),
     ) -> Result<Hit<'a>, Refused> {
         if !self.local.can_retire() {
             return Err(Refused::Full);
         }
-        let new = new(packet.key, choice, destination);
-        let path = if new.method == ForwardMethod::Nat { Path::Input } else { Path::InputOnly };
-        let state = proto::step(
-            packet.key.protocol(),
-            cx.snapshot.defence.secure_tcp,
-            path,
-            State::None.number(),
-            packet.signal,
-        );
-        let timeout = cx.snapshot.timeouts.of(state);
+        let new = new(key, choice, cx.snapshot.destinations.get(choice.destination));
         // Counted before it can be found, for it can be ended as soon as it is.
         cx.shared.live.opened(new.destination, state.is_active());
         let inserted = cx.shared.table.insert(&mut self.local, (home, &new), state, cx.now, timeout);
@@ -169,6 +178,28 @@ fn opens(packet: &Packet, sysctls: &Sysctls) -> bool {
         parse::UDP => true,
         _ => false,
     }
+}
+
+/// Whether the connection of a packet lives no longer than it (ipvs-facts B.7).
+pub(super) const fn is_one_packet(service: &ServiceView, key: &FlowKey) -> bool {
+    service.one_packet && key.protocol() == parse::UDP
+}
+
+/// The state of a connection after the step of the state machine that its first packet makes.
+#[inline]
+fn first_state(cx: &Context<'_>, packet: &Packet, destination: &DestinationView) -> State {
+    let path = if destination.method == ForwardMethod::Nat { Path::Input } else { Path::InputOnly };
+    let secure_tcp = cx.snapshot.defence.secure_tcp;
+    proto::step(packet.key.protocol(), secure_tcp, path, State::None.number(), packet.signal)
+}
+
+/// What becomes of a packet whose connection could not be made.
+pub(super) const fn refused(why: Refused) -> Verdict {
+    Verdict::Drop(match why {
+        Refused::Exists => DropReason::Contended,
+        Refused::Full => DropReason::ConnTableFull,
+        Refused::ReplyTuple => DropReason::ReplyTupleInUse,
+    })
 }
 
 /// A connection of this choice.
