@@ -49,6 +49,18 @@ pub(super) struct Ulvs {
     pub(super) core: usize,
 }
 
+/// IPVS's sysctls are ulvsd's; the shell's function of that name takes `NAME` and `NAME=VALUE`, and tells no value.
+const SYSCTL: &str = "sysctl() {
+    local word
+    for word; do case $word in
+        -*) ;;
+        net.ipv4.vs.*=*) word=${word#net.ipv4.vs.}; ulvsctl set \"${word%%=*}\" \"${word#*=}\" >/dev/null || return 1 ;;
+        net.ipv4.vs.*) ulvsctl get \"${word#net.ipv4.vs.}\" >/dev/null || return 1 ;;
+        *) command sysctl -q -w \"$word\" || return 1 ;;
+    esac; done
+}
+";
+
 impl Director {
     /// The guest's kernel.
     pub(super) fn kernel(mut shell: Shell) -> Result<Self> {
@@ -67,9 +79,10 @@ impl Director {
         let file = format!(
             "mkdir -p {0}\ncat >{0}/fresh.toml <<'END'\n{1}END\n\
              export ULVS_SOCKET={0}/api.sock ULVS_IPVS_SOCKET={0}/ipvs.sock ULVS_PROC={0}/proc/net ULVS_LOG=warn\n\
-             ipvsadm() {{ ulvs-run ipvsadm \"$@\"; }}\npid=\n",
+             ipvsadm() {{ ulvs-run ipvsadm \"$@\"; }}\n{2}pid=\n",
             ulvs.folder,
-            ulvs.file()
+            ulvs.file(),
+            SYSCTL
         );
         shell.here(&(file + &settings()), LIMIT)?.ok()?;
         Ok(Self { shell, kind: Kind::Ulvs(ulvs) })
