@@ -76,6 +76,8 @@ struct Now {
 #[derive(Debug, Default)]
 struct Removals {
     pending: HashMap<Key, Pending>,
+    /// Whether workers take no template of a quiescent real server for valid (`expire_quiescent_template`, ipvs-facts B.6).
+    expires_templates: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +100,7 @@ struct Due {
 impl Removals {
     /// Takes up what the table says; what it says as before goes on.
     fn follow(&mut self, table: &Table, now: Now) {
+        self.expires_templates = table.sysctls().expire_quiescent_template != 0;
         let mut before = std::mem::take(&mut self.pending);
         for (_, service) in table.services(None) {
             for one in service.destinations() {
@@ -112,10 +115,12 @@ impl Removals {
     /// Those that are empty or have no time left. They are no longer pending.
     fn take_due(&mut self, now: Now, count: impl Fn(&Key) -> DestinationCounters) -> Vec<Due> {
         let mut due = Vec::new();
+        let expires_templates = self.expires_templates;
         self.pending.retain(|key, pending| {
             let counted = count(key);
-            // A client with a template may come back at any time.
-            let is_empty = counted.active == 0 && counted.persistent == 0 && now.elapsed >= pending.settled;
+            // A client with a template that holds may come back at any time.
+            let is_left = counted.persistent == 0 || expires_templates;
+            let is_empty = counted.active == 0 && is_left && now.elapsed >= pending.settled;
             let is_due = is_empty || now.elapsed >= pending.over;
             if is_due {
                 due.push(Due { key: *key, deadline: pending.deadline, counted });
@@ -149,7 +154,7 @@ mod tests {
     use std::net::SocketAddr;
 
     use ulvs_ipvs::table::{DestinationSpec, ServiceSpec};
-    use ulvs_model::{Protocol, ServiceKey};
+    use ulvs_model::{Protocol, ServiceKey, Sysctl};
 
     use super::*;
     use crate::nowhere::Nowhere;
@@ -226,6 +231,24 @@ mod tests {
         assert_eq!(due(&mut removals, 3, 1, 0), []);
         assert_eq!(due(&mut removals, 4, 0, 1), [], "a client is to keep it");
         assert_eq!(due(&mut removals, 5, 0, 0), [real(1)]);
+    }
+
+    /// ipvs-facts B.6: with `expire_quiescent_template` a template leads to no real server of weight 0.
+    #[test]
+    fn templates_that_hold_nobody_are_not_waited_for() {
+        let mut table = table();
+        let set = |table: &mut Table, value| run(table, &Command::SetSysctl(Sysctl::ExpireQuiescentTemplate, value));
+        let mut removals = followed(&table, 0);
+        assert_eq!(due(&mut removals, 10, 0, 1), []);
+        set(&mut table, 1);
+        removals.follow(&table, now(10));
+        assert_eq!(due(&mut removals, 11, 1, 1), [], "a connection counts as ever");
+        set(&mut table, 0);
+        removals.follow(&table, now(11));
+        assert_eq!(due(&mut removals, 12, 0, 1), []);
+        set(&mut table, 1);
+        removals.follow(&table, now(12));
+        assert_eq!(due(&mut removals, 12, 0, 1), [real(1)]);
     }
 
     #[test]
