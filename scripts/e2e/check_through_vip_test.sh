@@ -48,6 +48,35 @@ for one in '10.77.0.102 32 10.77.0.102' 'fd00:77::102 128 [fd00:77::102]' '10.77
     equal "who answers for $vip again" "$(answers "$vip")" 'rs1 rs2 '
 done
 
+# What a real server refuses is told with its reason, not by a timeout: it forwards what is no longer its own, to nowhere.
+# reason VIP: why the last probe of rs1 did not pass
+reason() { director ulvsctl checks --json | jq -r --arg service "tcp $1:8080" '.[] | select(.address == "10.77.2.11:8080" and .services == [$service]) | .reason // ""'; }
+reason_is() { [ "$(reason "$1")" = "$2" ]; }
+device=$(lab exec rs1 ip -o addr show to 10.77.0.102/32 | awk '{print $2; exit}')
+lab exec rs1 sysctl -qw net.ipv4.ip_forward=1
+lab exec rs1 ip addr del 10.77.0.102/32 dev "$device"
+lab exec rs1 ip route add unreachable 10.77.0.102/32 table 77
+eventually 20 reason_is 10.77.0.102 'no route to host'
+lab exec rs1 ip route del unreachable 10.77.0.102/32 table 77
+lab exec rs1 ip addr add 10.77.0.102/32 dev "$device"
+lab exec rs1 sysctl -qw net.ipv4.ip_forward=0
+eventually 20 health_is 10.77.0.102 "$both"
+
+# Probes travel in the tunnel that the real server has now, whoever gave it: rs1 has no GRE and nothing at GUE's port, and says so.
+if [ -x /usr/sbin/ipvsadm ]; then
+    tunnel() { director ulvs-run /usr/sbin/ipvsadm "$1" -t 10.77.0.103:8080 -r 10.77.2.11:8080 -i --tun-type "${@:2}"; }
+    tunnel -e gre
+    eventually 20 reason_is 10.77.0.103 'protocol not available'
+    # it is taken out by now
+    eventually 20 health_is 10.77.0.103 'down false, up true'
+    tunnel -a gue --tun-port 6080
+    eventually 20 reason_is 10.77.0.103 'connection refused'
+    tunnel -a ipip
+    eventually 20 health_is 10.77.0.103 "$both"
+else
+    say "skipped: GRE and GUE need ipvsadm"
+fi
+
 # what is not a probe's goes on to the kernel
 client ping -c 1 -W 2 10.77.1.1 >/dev/null || fail "the director does not answer a ping"
 # a real server of NAT has no virtual address

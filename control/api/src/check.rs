@@ -9,7 +9,7 @@ use crate::Name;
 pub struct CheckStatus {
     /// The check's name in the file.
     pub check: String,
-    /// `tcp`, `http`, `https`, `dns`, `udp`, `icmp`, `exec`, `agent`.
+    /// `tcp`, `http`, `https`, `dns`, `udp`, `smtp`, `icmp`, `exec`, `agent`.
     #[serde(rename = "type")]
     pub kind: Name,
     /// The address and port that are asked; port 0 where there is none.

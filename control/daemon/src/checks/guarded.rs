@@ -7,7 +7,7 @@ use ulvs_checks::probe::Target;
 use ulvs_checks::{News, Opinion, Outcome, Policy, Pool, Verdict, Watched};
 use ulvs_config::{Check, ServiceChecks};
 use ulvs_ipvs::table::{Checked, Destination as Entry, Hold, Owner, Service};
-use ulvs_model::{Destination, ServiceKey};
+use ulvs_model::{Destination, Encapsulation, ServiceKey};
 
 use super::watches::Watches;
 use crate::vip::Way;
@@ -18,6 +18,8 @@ pub(crate) struct Guarded {
     /// The checks of each real server.
     members: HashMap<SocketAddr, Vec<Arc<Watched>>>,
     sorry_server: Option<Destination>,
+    /// The ways by which real servers are asked through the virtual address.
+    ways: HashMap<SocketAddr, Vec<Way>>,
 }
 
 impl Guarded {
@@ -31,23 +33,36 @@ impl Guarded {
         };
         let mut slow_starts = Vec::with_capacity(said.real_servers.len());
         let mut members = HashMap::with_capacity(said.real_servers.len());
+        let mut ways: HashMap<_, Vec<_>> = HashMap::new();
         for ((address, places), method) in said.real_servers.iter().zip(&said.methods) {
             let named: Vec<&Check> = places.iter().filter_map(|place| checks.get(*place)).collect();
             slow_starts.push((*address, named.iter().map(|check| check.slow_start).max().unwrap_or_default()));
-            let want = |check: &&Check| {
+            let mut want = |check: &&Check| {
                 let asked = SocketAddr::new(address.ip(), check.port.unwrap_or(address.port()));
                 let service = (!check.shared).then_some(said.service);
                 let vip = said.service.vip().filter(|_| check.through_vip);
                 let source = check.origin.source;
                 let way = vip.map(|vip| Way { real_server: address.ip(), vip, method: *method, source });
+                if let Some(way) = way {
+                    ways.entry(*address).or_default().push(way);
+                }
                 let through = way.and_then(|way| watches.through(way)).map(|way| SocketAddr::new(way, asked.port()));
                 watches.want(check, Target { address: asked, service, through }, said.service)
             };
-            members.insert(*address, named.iter().filter_map(want).collect());
+            members.insert(*address, named.iter().filter_map(&mut want).collect());
         }
         let mut pool = before.map_or_else(|| Pool::new(policy), |before| before.pool);
         pool.set(policy, slow_starts);
-        Self { pool, members, sorry_server: said.sorry_server }
+        Self { pool, members, sorry_server: said.sorry_server, ways }
+    }
+
+    /// The ways by which real servers are asked, each with what packets of clients travel in, the table having it so now.
+    pub(crate) fn wraps<'a>(&'a self, service: &'a Service) -> impl Iterator<Item = (&'a Way, Encapsulation)> {
+        service.destinations().flat_map(|one| {
+            let encapsulation = ulvs_ipvs::forward::destination(one).ok().map(|one| one.encapsulation);
+            let ways = self.ways.get(&one.id.0).into_iter().flatten();
+            ways.filter_map(move |way| Some((way, encapsulation?)))
+        })
     }
 
     /// Who serves while there is no quorum.

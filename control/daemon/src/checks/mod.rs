@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use ulvs_checks::{Event, Runner};
-use ulvs_ipvs::table::{Owner, ServiceId};
+use ulvs_ipvs::table::{Owner, Service, ServiceId};
 
 use crate::ipvs::Director;
 use crate::vip::Vip;
@@ -134,6 +134,9 @@ impl Steward {
         let mut before = std::mem::take(&mut self.services);
         for checked in said.checked() {
             let guarded = Guarded::follow(before.remove(&checked.service), checked, said.checks(), &mut self.watches);
+            // Before the first probe leaves.
+            let id = ServiceId::from(checked.service);
+            self.director.look(|table| wrap(&self.watches, &guarded, table.service(&id)));
             self.services.insert(checked.service, guarded);
         }
         self.watches.end();
@@ -147,7 +150,11 @@ impl Steward {
         let mut wanted = Wanted::new(is_all);
         for key in concerned {
             let Some(guarded) = self.services.get_mut(&key) else { continue };
-            let outcome = self.director.look(|table| guarded.judge(table.service(&ServiceId::from(key)), now));
+            let outcome = self.director.look(|table| {
+                let service = table.service(&ServiceId::from(key));
+                wrap(&self.watches, guarded, service);
+                guarded.judge(service, now)
+            });
             self.board.update(key, guarded, &outcome.news);
             guarded.tell(key, &outcome.news);
             if outcome.is_starting {
@@ -166,4 +173,9 @@ impl Steward {
             self.is_stale = true;
         }
     }
+}
+
+/// Has probes through the virtual address travel as clients' packets do.
+fn wrap(watches: &Watches, guarded: &Guarded, service: Option<&Service>) {
+    service.into_iter().flat_map(|service| guarded.wraps(service)).for_each(|way| watches.wrap(way));
 }

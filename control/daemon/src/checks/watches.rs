@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ulvs_checks::probe::Target;
 use ulvs_checks::{Id, Runner, Watched};
 use ulvs_config::Check;
-use ulvs_model::ServiceKey;
+use ulvs_model::{Encapsulation, ServiceKey};
 
 use crate::vip::{Vip, Way};
 
@@ -49,6 +49,11 @@ impl Watches {
             );
         }
         address
+    }
+
+    /// Probes of a way travel so, if they travel in a tunnel.
+    pub(crate) fn wrap(&self, (way, encapsulation): (&Way, Encapsulation)) {
+        self.vip.registry.wrap(way, encapsulation);
     }
 
     /// A real server is to be checked so for a service. One that is checked so already is not disturbed. Absent if this machine

@@ -6,10 +6,12 @@
 //! real server's hardware address, or in a tunnel. What comes back is caught before it reaches the kernel's twin of the port.
 //! docs/design/0006-checks-through-vip.md says why.
 
+mod error;
 mod outward;
 mod packet;
 mod registry;
 mod translator;
+mod tunnel;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, OnceLock};

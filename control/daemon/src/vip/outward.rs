@@ -4,17 +4,14 @@ use std::net::IpAddr;
 
 use ulvs_engine::snapshot::PortId;
 use ulvs_kernel::KernelState;
-use ulvs_model::ForwardMethod;
-use ulvs_wire::checksum;
+use ulvs_model::{Encapsulation, ForwardMethod};
 
 use super::registry::Way;
+use super::tunnel::Tunnel;
 use crate::devices::DirectorPort;
 
 const TYPE_IPV4: [u8; 2] = [0x08, 0x00];
 const TYPE_IPV6: [u8; 2] = [0x86, 0xdd];
-/// Protocols of IP in IP.
-const IPV4_IN_IP: u8 = 4;
-const IPV6_IN_IP: u8 = 41;
 
 /// Where packets of a way leave.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,8 +21,7 @@ pub(super) struct Outward {
     macs: [u8; 12],
     /// The director's address that replies come to.
     pub(super) source: IpAddr,
-    /// The ends of the tunnel, if there is one.
-    tunnel: Option<(IpAddr, IpAddr)>,
+    tunnel: Option<Tunnel>,
 }
 
 /// Why there is none.
@@ -38,7 +34,12 @@ pub(super) enum Missing {
 }
 
 impl Outward {
-    pub(super) fn find(way: &Way, ports: &[DirectorPort], kernel: &KernelState) -> Result<Self, Missing> {
+    pub(super) fn find(
+        way: &Way,
+        encapsulation: Encapsulation,
+        ports: &[DirectorPort],
+        kernel: &KernelState,
+    ) -> Result<Self, Missing> {
         let (_, route) = kernel.route(way.real_server).ok_or(Missing::Way)?;
         let found = route.next_hops.iter().find_map(|hop| {
             let at = ports.iter().position(|port| port.tap.as_ref().is_some_and(|tap| tap.index() == hop.ifindex))?;
@@ -53,7 +54,8 @@ impl Outward {
         let tunnel = match way.method {
             ForwardMethod::Tun => {
                 let preferred = route.preferred_source.filter(|one| one.is_ipv4() == way.real_server.is_ipv4());
-                Some((preferred.or_else(|| local(way.real_server)).ok_or(Missing::Way)?, way.real_server))
+                let source = preferred.or_else(|| local(way.real_server)).ok_or(Missing::Way)?;
+                Some(Tunnel { source, destination: way.real_server, encapsulation })
             }
             ForwardMethod::Dr | ForwardMethod::Nat => None,
         };
@@ -66,31 +68,12 @@ impl Outward {
     /// The frame that a packet is sent in. Absent if it is too long for a tunnel.
     pub(super) fn frame(&self, packet: &[u8]) -> Option<Vec<u8>> {
         let mut frame = self.macs.to_vec();
-        let is_v4 = packet.first()? >> 4 == 4;
-        let inner = if is_v4 { IPV4_IN_IP } else { IPV6_IN_IP };
-        let is_outer_v4 = self.tunnel.map_or(is_v4, |(source, _)| source.is_ipv4());
-        frame.extend(if is_outer_v4 { TYPE_IPV4 } else { TYPE_IPV6 });
-        match self.tunnel {
-            None => {}
-            Some((IpAddr::V4(source), IpAddr::V4(destination))) => {
-                let length = u16::try_from(packet.len() + 20).ok()?;
-                let mut header = [0x45, 0, 0, 0, 0, 0, 0, 0, 64, inner, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-                header[2..4].copy_from_slice(&length.to_be_bytes());
-                header[12..16].copy_from_slice(&source.octets());
-                header[16..].copy_from_slice(&destination.octets());
-                let sum = checksum::of(&header);
-                header[10..12].copy_from_slice(&sum.to_be_bytes());
-                frame.extend(header);
-            }
-            Some((IpAddr::V6(source), IpAddr::V6(destination))) => {
-                frame.extend([0x60, 0, 0, 0]);
-                frame.extend(u16::try_from(packet.len()).ok()?.to_be_bytes());
-                frame.extend([inner, 64]);
-                frame.extend(source.octets());
-                frame.extend(destination.octets());
-            }
-            Some(_) => return None,
-        }
+        let wrapped = self.tunnel.as_ref().map(|tunnel| tunnel.wrap(packet));
+        let packet = match &wrapped {
+            None => packet,
+            Some(wrapped) => wrapped.as_deref()?,
+        };
+        frame.extend(if packet.first()? >> 4 == 4 { TYPE_IPV4 } else { TYPE_IPV6 });
         frame.extend(packet);
         Some(frame)
     }

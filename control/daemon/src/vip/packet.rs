@@ -28,8 +28,19 @@ pub(super) struct Packet {
     header: usize,
 }
 
-impl Packet {
-    /// Reads an IP packet. Absent if it is not of TCP or UDP, a fragment, or not whole.
+/// An IP header: what is behind it, and how much.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ip {
+    pub(super) protocol: u8,
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) header: usize,
+    /// Header and payload, as they say themselves.
+    pub(super) length: usize,
+}
+
+impl Ip {
+    /// Reads the header of a packet that is no fragment; whether the packet is there as a whole is not looked at.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         match bytes.first()? >> 4 {
             4 => Self::read_v4(bytes),
@@ -43,13 +54,13 @@ impl Packet {
         let header = usize::from(fixed[0] & 0xf) * 4;
         let length = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
         let fragment = u16::from_be_bytes([fixed[6], fixed[7]]) & 0x3fff;
-        if header < 20 || length > bytes.len() || fragment != 0 {
+        if header < 20 || length < header || fragment != 0 {
             return None;
         }
         let source: &[u8; 4] = fixed[12..].first_chunk()?;
         let destination: &[u8; 4] = fixed[16..].first_chunk()?;
         let (source, destination) = (Ipv4Addr::from(*source), Ipv4Addr::from(*destination));
-        Self::whole(bytes.get(..length)?, header, fixed[9], source.into(), destination.into())
+        Some(Self { protocol: fixed[9], source: source.into(), destination: destination.into(), header, length })
     }
 
     fn read_v6(bytes: &[u8]) -> Option<Self> {
@@ -58,22 +69,33 @@ impl Packet {
         let source: &[u8; 16] = fixed[8..].first_chunk()?;
         let destination: &[u8; 16] = fixed[24..].first_chunk()?;
         let (source, destination) = (Ipv6Addr::from(*source), Ipv6Addr::from(*destination));
-        Self::whole(bytes.get(..length)?, 40, fixed[6], source.into(), destination.into())
+        Some(Self { protocol: fixed[6], source: source.into(), destination: destination.into(), header: 40, length })
     }
 
-    fn whole(bytes: &[u8], header: usize, protocol: u8, source: IpAddr, destination: IpAddr) -> Option<Self> {
-        let least = match protocol {
-            TCP => 20,
-            UDP => 8,
-            _ => return None,
-        };
-        let [a, b, c, d] = *bytes.get(header..)?.first_chunk()?;
-        if bytes.len() < header + least {
-            return None;
-        }
+    /// The ends of a packet of TCP or UDP whose ports are in `bytes`.
+    fn ends(&self, bytes: &[u8]) -> Option<Ends> {
+        let [a, b, c, d] = *bytes.get(self.header..)?.first_chunk()?;
         let ports = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-        let ends = Ends { protocol, source: (source, ports.0), destination: (destination, ports.1) };
-        Some(Self { ends, length: bytes.len(), header })
+        let (source, destination) = ((self.source, ports.0), (self.destination, ports.1));
+        matches!(self.protocol, TCP | UDP).then_some(Ends { protocol: self.protocol, source, destination })
+    }
+}
+
+impl Packet {
+    /// Reads an IP packet. Absent if it is not of TCP or UDP, a fragment, or not whole.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let ip = Ip::read(bytes)?;
+        let whole = bytes.get(..ip.length)?;
+        let least = if ip.protocol == TCP { 20 } else { 8 };
+        let ends = ip.ends(whole)?;
+        (whole.len() >= ip.header + least).then_some(Self { ends, length: ip.length, header: ip.header })
+    }
+
+    /// Reads the beginning of one, as an ICMP error quotes it: eight bytes of TCP or UDP at least (RFC 792).
+    pub(super) fn quoted(bytes: &[u8]) -> Option<Self> {
+        let ip = Ip::read(bytes)?;
+        let ends = ip.ends(bytes)?;
+        (bytes.len() >= ip.header + 8).then_some(Self { ends, length: bytes.len().min(ip.length), header: ip.header })
     }
 
     /// Gives the packet other ends, of the same family and protocol. Checksums are brought up to date, not made anew: one that
@@ -106,7 +128,7 @@ impl Packet {
     }
 }
 
-fn octets(ip: IpAddr) -> Vec<u8> {
+pub(super) fn octets(ip: IpAddr) -> Vec<u8> {
     match ip {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         IpAddr::V6(ip) => ip.octets().to_vec(),
@@ -214,6 +236,9 @@ pub(super) mod tests {
                 *first = version;
             }
             if let Some(packet) = Packet::read(&bytes) {
+                packet.rewrite(&mut bytes, &packet.ends);
+            }
+            if let Some(packet) = Packet::quoted(&bytes) {
                 packet.rewrite(&mut bytes, &packet.ends);
             }
         }

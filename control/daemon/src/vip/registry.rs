@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ulvs_model::ForwardMethod;
+use ulvs_model::{Encapsulation, ForwardMethod};
 
 use super::{NETWORK_V4, NETWORK_V6};
 
@@ -27,7 +27,7 @@ pub(crate) struct Registry(Mutex<Ways>);
 
 #[derive(Debug, Default)]
 struct Ways {
-    by_number: HashMap<u16, Way>,
+    by_number: HashMap<u16, (Way, Encapsulation)>,
     /// With the round it was wanted in last.
     numbers: HashMap<Way, (u16, u64)>,
     round: u64,
@@ -57,7 +57,7 @@ impl Registry {
             next
         };
         ways.numbers.insert(way, (number, round));
-        ways.by_number.insert(number, way);
+        ways.by_number.insert(number, (way, Encapsulation::default()));
         Some(address(number, way.vip.is_ipv4()))
     }
 
@@ -74,8 +74,17 @@ impl Registry {
         });
     }
 
-    /// The way that an address leads.
-    pub(super) fn way(&self, number: u16) -> Option<Way> {
+    /// Packets of this way travel so from now on, if they travel in a tunnel.
+    pub(crate) fn wrap(&self, way: &Way, encapsulation: Encapsulation) {
+        let ways = &mut *self.lock();
+        let known = ways.numbers.get(way).and_then(|(number, _)| ways.by_number.get_mut(number));
+        if let Some((_, wrapped)) = known {
+            *wrapped = encapsulation;
+        }
+    }
+
+    /// The way that an address leads, and what its packets travel in.
+    pub(super) fn way(&self, number: u16) -> Option<(Way, Encapsulation)> {
         self.lock().by_number.get(&number).copied()
     }
 
@@ -123,8 +132,19 @@ mod tests {
         assert_eq!(registry.address(way(2)), Some(second));
         registry.end();
         assert_eq!(number(first).and_then(|number| registry.way(number)), None);
-        assert_eq!(number(second).and_then(|number| registry.way(number)), Some(way(2)));
+        assert_eq!(number(second).and_then(|number| registry.way(number)), Some((way(2), Encapsulation::IpIp)));
         assert_eq!(registry.address(way(3)), Some(first), "an address that is free again");
+    }
+
+    #[test]
+    fn a_way_is_wrapped_as_it_was_said_last() {
+        let registry = Registry::default();
+        let address = registry.address(way(1)).unwrap();
+        let gre = Encapsulation::Gre { checksum: true };
+        registry.wrap(&way(1), gre);
+        registry.wrap(&way(2), gre);
+        assert_eq!(registry.address(way(1)), Some(address), "it is the same way");
+        assert_eq!(number(address).and_then(|number| registry.way(number)), Some((way(1), gre)));
     }
 
     #[test]

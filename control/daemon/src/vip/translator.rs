@@ -9,6 +9,7 @@ use ulvs_engine::snapshot::PortId;
 use ulvs_kernel::KernelState;
 
 use super::Vip;
+use super::error::IcmpError;
 use super::outward::{Missing, Outward};
 use super::packet::{Ends, Packet};
 use super::registry::{Way, address, number};
@@ -62,9 +63,9 @@ impl<'a> Translator<'a> {
     /// The frame for a packet that the kernel sends by the device, and the port it leaves by.
     pub(crate) fn outward(&mut self, packet: &mut [u8]) -> Option<(PortId, Vec<u8>)> {
         let read = Packet::read(packet)?;
-        let way = self.vip.registry.way(number(read.ends.destination.0)?)?;
+        let (way, encapsulation) = self.vip.registry.way(number(read.ends.destination.0)?)?;
         let kernel: Arc<KernelState> = Arc::clone(&self.vip.kernel.as_ref()?.borrow());
-        let out = match Outward::find(&way, self.ports, &kernel) {
+        let out = match Outward::find(&way, encapsulation, self.ports, &kernel) {
             Ok(out) => out,
             Err(Missing::Neighbour(ifindex, address)) => {
                 self.vip.ask_for(ifindex, address);
@@ -78,25 +79,29 @@ impl<'a> Translator<'a> {
         Some((out.port, out.frame(packet)?))
     }
 
-    /// What a frame that came in is for the kernel behind the device, if it is a reply to a probe.
+    /// What a frame that came in is for the kernel behind the device, if it is a reply to a probe, or an error about one.
     pub(crate) fn inward(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
         if self.is_idle() || !matches!(frame.get(12..ETHERNET)?, [0x08, 0x00] | [0x86, 0xdd]) {
             return None;
         }
         let bytes = frame.get(ETHERNET..)?;
-        let read = Packet::read(bytes)?;
-        let flow = self.flows.get_mut(&read.ends)?;
+        if let Some(read) = Packet::read(bytes) {
+            let inside = reversed(&self.inside(&read.ends)?);
+            let mut packet = bytes.get(..read.length)?.to_vec();
+            read.rewrite(&mut packet, &inside);
+            return Some(packet);
+        }
+        let error = IcmpError::read(bytes)?;
+        let inside = self.inside(&reversed(error.ends()))?;
+        Some(error.about(&inside))
+    }
+
+    /// The ends of a probe's packets as the kernel sends them, by the ends that a reply has outside.
+    fn inside(&mut self, reply: &Ends) -> Option<Ends> {
+        let flow = self.flows.get_mut(reply)?;
         flow.used = Instant::now();
         let Inside { number, ends } = flow.inside;
-        let is_v4 = ends.source.0.is_ipv4();
-        let inside = Ends {
-            protocol: ends.protocol,
-            source: (address(number, is_v4), ends.destination.1),
-            destination: ends.source,
-        };
-        let mut packet = bytes.get(..read.length)?.to_vec();
-        read.rewrite(&mut packet, &inside);
-        Some(packet)
+        Some(Ends { destination: (address(number, ends.source.0.is_ipv4()), ends.destination.1), ..ends })
     }
 
     /// A packet's ends outside: those of its connection, or new ones with a port that no other probe of the virtual address has.
@@ -155,6 +160,7 @@ const fn reversed(ends: &Ends) -> Ends {
 mod tests {
     use ulvs_model::ForwardMethod;
 
+    use super::super::error::tests::error;
     use super::super::packet::TCP;
     use super::super::packet::tests::{is_right, packet};
     use super::*;
@@ -199,6 +205,25 @@ mod tests {
             assert_eq!(read.ends, reversed(&inside));
             assert!(is_right(&reply) && reply.ends_with(b"hello"), "padding is left out");
         }
+    }
+
+    /// What a router says of a packet with these ends.
+    fn refused(ends: &Ends) -> Vec<u8> {
+        let quoted = packet(ends, b"");
+        let error = error(&quoted, (3, 1));
+        [&[0; 12][..], &[0x08, 0x00], &error].concat()
+    }
+
+    #[tokio::test]
+    async fn an_error_about_a_probe_finds_it_and_no_other_does() {
+        let vip = Vip::new(None);
+        let mut translator = Translator::new(&vip, &[]);
+        let (inside, outside) = sent(&mut translator, 11, 40_000);
+        let told = translator.inward(&refused(&outside)).unwrap();
+        assert_eq!(*IcmpError::read(&told).unwrap().ends(), inside);
+        let somebody = Ends { source: (SOURCE, 40_001), ..outside };
+        assert_eq!(translator.inward(&refused(&somebody)), None);
+        assert_eq!(translator.inward(&refused(&reversed(&outside))), None, "a reply is not what was sent");
     }
 
     #[tokio::test]
