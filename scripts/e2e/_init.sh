@@ -9,6 +9,7 @@ export ULVS_LAB=${ULVS_LAB:-ulvs-e2e}
 end() {
     local status=$?
     trap - EXIT
+    end_keepalived 2>/dev/null || true
     [ $status = 0 ] || [ ! -e "$RUN/ulvsd.log" ] || { say "--- the last words of ulvsd:"; tail -n 20 "$RUN/ulvsd.log"; }
     stop_ulvsd || status=1
     lab down >/dev/null || status=1
@@ -36,6 +37,21 @@ eventually() {
         [ $SECONDS -lt $deadline ] || fail "still not so: $*"
         sleep 0.05
     done
+}
+# start_keepalived [OPTION...]: keepalived's checkers in the director, with $RUN/keepalived.conf, until end_keepalived or the test's end
+KEEPALIVED_PID=
+start_keepalived() {
+    "$TARGET/release/ulvs-xtask" lab exec director ulvs-run keepalived --dont-fork --check --no-syslog --log-console "$@" \
+        --use-file "$RUN/keepalived.conf" --pid "$RUN/keepalived.pid" --checkers_pid "$RUN/checkers.pid" \
+        </dev/null >"$RUN/keepalived.log" 2>&1 &
+    KEEPALIVED_PID=$!
+}
+# end_keepalived: with its exit status
+end_keepalived() {
+    local pid=$KEEPALIVED_PID
+    [ -n "$pid" ] || return 0
+    KEEPALIVED_PID=
+    kill -TERM "$pid" && wait "$pid"
 }
 # load OPTION...: the rows of `lab load` as JSON lines; no request may fail
 load() {

@@ -102,16 +102,7 @@ real() { printf 'real_server 10.77.2.1%s 0 {\n weight 1\n TCP_CHECK {\n connect_
     for number in 1 2 3; do real $number; done
     echo '}'
 } >"$RUN/keepalived.conf"
-director ulvs-run keepalived --dont-fork --check --no-syslog --log-console --use-file "$RUN/keepalived.conf" \
-    --pid "$RUN/keepalived.pid" --checkers_pid "$RUN/checkers.pid" >"$RUN/keepalived.log" 2>&1 &
-keepalived=$!
-finish() {
-    local status=$?
-    if kill -TERM $keepalived 2>/dev/null; then wait $keepalived || true; fi
-    (exit $status) || end
-    end
-}
-trap finish EXIT
+start_keepalived
 has_servers() { [ "$(ipvsadm -Ln -f 7 | grep -c -- '-> 10')" = 3 ]; }
 eventually 20 has_servers
 clients

@@ -11,17 +11,7 @@ real() { printf 'real_server 10.77.2.1%s 8080 {\n weight 1\n TCP_CHECK {\n conne
     for number in 1 2 3; do real $number; done
     echo '}'
 } >"$RUN/keepalived.conf"
-director ulvs-run keepalived --dont-fork --check --no-syslog --log-console --use-file "$RUN/keepalived.conf" \
-    --pid "$RUN/keepalived.pid" --checkers_pid "$RUN/checkers.pid" >"$RUN/keepalived.log" 2>&1 &
-keepalived=$!
-stop_keepalived() { kill -TERM "$(cat "$RUN/keepalived.pid")" && wait $keepalived; }
-finish() {
-    local status=$?
-    stop_keepalived 2>/dev/null || true
-    (exit $status) || end
-    end
-}
-trap finish EXIT
+start_keepalived
 
 has_servers() { [ "$(ipvsadm -Ln -t 10.77.0.101:8000 | grep -c -- '-> 10')" = "$1" ]; }
 answers() { lab exec client curl --silent --max-time 3 http://10.77.0.101:8000/; }
@@ -36,5 +26,5 @@ lab exec rs1 nft delete table inet dead
 eventually 20 has_servers 3
 
 # it cleans up behind itself
-stop_keepalived || fail "keepalived ended with an error: $(tail -n 3 "$RUN/keepalived.log")"
+end_keepalived || fail "keepalived ended with an error: $(tail -n 3 "$RUN/keepalived.log")"
 ! ipvsadm -Ln -t 10.77.0.101:8000 >/dev/null 2>&1 || fail "the service stayed"

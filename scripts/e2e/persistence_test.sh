@@ -10,16 +10,7 @@ real() { printf 'real_server 10.77.2.1%s 8080 {\n weight 1\n TCP_CHECK {\n conne
     for number in 1 2 3; do real $number; done
     echo '}'
 } >"$RUN/keepalived.conf"
-director ulvs-run keepalived --dont-fork --check --no-syslog --log-console --use-file "$RUN/keepalived.conf" \
-    --pid "$RUN/keepalived.pid" --checkers_pid "$RUN/checkers.pid" >"$RUN/keepalived.log" 2>&1 &
-keepalived=$!
-finish() {
-    local status=$?
-    if kill -TERM $keepalived 2>/dev/null; then wait $keepalived || true; fi
-    (exit $status) || end
-    end
-}
-trap finish EXIT
+start_keepalived
 
 answers() { lab exec client curl --silent --max-time 3 "$@" "http://10.77.0.102:8080/"; }
 # whether a template leads a client to this real server

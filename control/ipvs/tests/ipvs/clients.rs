@@ -1,12 +1,13 @@
 //! Clients at a real socket: silent ones, many, slow ones, garbage, and other users'.
 
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{self, AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr};
 use nix::sys::socket::{setsockopt, sockopt::ReceiveTimeout};
 use nix::sys::time::TimeVal;
@@ -107,6 +108,13 @@ impl Client {
         began.elapsed()
     }
 
+    /// Waits for the other side to close, and reads nothing meanwhile.
+    fn is_left(&self) -> bool {
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::empty())];
+        let events = poll(&mut fds, PollTimeout::from(10_000_u16)).map(|_| fds[0].revents());
+        events.is_ok_and(|events| events.is_some_and(|events| events.contains(PollFlags::POLLHUP)))
+    }
+
     /// Waits for the other side to close.
     fn ends(&self) -> bool {
         loop {
@@ -157,7 +165,7 @@ fn a_client_that_does_not_read_goes_after_a_time() {
         // 700 KiB of answers, of which a socket takes about 200
         lazy.send(&request(FAMILY_ID, 0x305, 8, &service(80, ""))).unwrap();
     }
-    std::thread::sleep(Duration::from_millis(600));
+    assert!(lazy.is_left(), "without reading a byte");
     assert!(lazy.ends());
     assert!(usual(&client) < PATIENCE);
 }
@@ -222,7 +230,6 @@ fn two_hundred_clients_are_answered_and_the_longest_silent_goes_when_there_are_t
     }
     assert!(clients.iter().all(|client| client.ping() < Duration::from_secs(1)));
     assert!(usual(&clients[0]) < PATIENCE);
-    std::thread::sleep(Duration::from_millis(5));
     clients[0].ping();
     let late = running.connect();
     late.ping();
