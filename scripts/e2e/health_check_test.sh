@@ -99,6 +99,6 @@ director ulvsctl undrain "$service" "$busy" >/dev/null
 eventually 10 real_is "$number" 'up 4 4 true'
 
 # metrics tell the same
-director curl --silent http://127.0.0.1:9477/metrics >"$RUN/metrics"
+director curl --silent 'http://127.0.0.1:9477/metrics?scope=real' >"$RUN/metrics"
 grep -q '^ulvs_real_server_up{.*remote_address="10.77.2.11".*} 1$' "$RUN/metrics" || fail "no metric of rs1"
 grep -q '^ulvs_check_failed_probes_total{check="web",type="http"} [1-9]' "$RUN/metrics" || fail "no metric of failed probes"

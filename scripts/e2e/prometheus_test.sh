@@ -5,6 +5,8 @@ command -v prometheus promtool >/dev/null || die "Prometheus is missing: apt-get
 
 begin --method nat
 service=10.77.0.101:8000
+# the dashboard has rows of real servers, too
+sed -i 's/^\[metrics\]$/&\nlevel = "real"/' "$RUN/ulvs.toml"
 {
     printf '\n[check.web]\ntype = "tcp"\ninterval = 200\ntimeout = 500\nrise = 2\nfall = 2\n'
     printf '\n[[service]]\naddress = "%s"\nprotocol = "tcp"\nscheduler = "rr"\nchecks = ["web"]\n' "$service"
@@ -18,6 +20,15 @@ page() { director curl --silent --max-time 5 http://127.0.0.1:9477/metrics; }
 has_checks() { page | grep -q '^ulvs_real_server_up{.*} 1$'; }
 eventually 10 has_checks
 page | promtool check metrics || fail "promtool has words about the page: see above"
+
+# each level has what the one before it has, and the API the same page
+lines() { director curl --silent --max-time 5 "http://127.0.0.1:9477/metrics?scope=$1" | grep -c "^$2{"; }
+equal "services told by the sums" "$(lines global ulvs_service_weight || true)" 0
+equal "real servers told by services" "$(lines service ulvs_real_server_weight || true)" 0
+[ "$(lines service ulvs_service_weight)" -gt 0 ] || fail "no service is told"
+[ "$(lines real node_ipvs_backend_weight)" -gt 0 ] || fail "node_exporter's names are missing"
+matches "an unknown scope" "$(director curl --silent 'http://127.0.0.1:9477/metrics?scope=all')" 'use one of global, service, real'
+[ "$(director ulvsctl metrics --scope real | grep -c '^ulvs_real_server_weight{')" = "$(lines real ulvs_real_server_weight)" ] || fail "ulvsctl metrics is another page"
 
 # alerts at once: how long they wait is tried in virtual time by `promtool test rules`
 promtool test rules "$ROOT/scripts/host/prometheus/ulvs.rules.test.yml" >"$RUN/rules.log" || fail "$(cat "$RUN/rules.log")"

@@ -57,6 +57,8 @@ pub mod path {
     /// A list of [`SysctlStatus`](crate::SysctlStatus); [`Changed`](crate::Changed), by a POST of a
     /// [`SysctlRequest`](crate::SysctlRequest)
     pub const SYSCTLS: &str = "/v1/sysctls";
+    /// The page for Prometheus, in its text format; `?scope=` is `global`, `service` or `real`
+    pub const METRICS: &str = "/v1/metrics";
     /// [`Applied`](crate::Applied): what following the files would do; an [`ApplyRequest`](crate::ApplyRequest) is the query
     pub const DIFF: &str = "/v1/diff";
     /// To be posted: follow the files ([`ApplyRequest`](crate::ApplyRequest)); answered with [`Applied`](crate::Applied)

@@ -1,7 +1,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-/// The MD5 sum of a page, as keepalived's `digest`.
+/// An MD5 sum: of a page, as keepalived's `digest`, or of the director's files.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Digest(pub [u8; 16]);
 

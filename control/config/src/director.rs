@@ -1,4 +1,4 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use ulvs_model::{Protocol, ServiceSet, Sysctls};
 
 use crate::check::{Check, ServiceChecks};
-use crate::{Device, Mac};
+use crate::{Device, Mac, Metrics};
 
 /// Everything the operator decides about a director. Only validation makes one, so a `Director` is always consistent:
 /// names are unique, references lead somewhere, numbers are in range.
@@ -216,19 +216,6 @@ pub struct State {
 impl Default for State {
     fn default() -> Self {
         Self { folder: Some(PathBuf::from("/var/lib/ulvs")) }
-    }
-}
-
-/// The page for Prometheus.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Metrics {
-    /// Where it is served; absent: nowhere.
-    pub listen: Option<SocketAddr>,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9477))) }
     }
 }
 

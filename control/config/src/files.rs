@@ -4,7 +4,9 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::{Diagnostic, Director};
+use md5::{Digest as _, Md5};
+
+use crate::{Diagnostic, Digest, Director};
 
 /// A text and where it is from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -57,6 +59,16 @@ impl Files {
     /// The director's file first, then the drop-ins in the order of their names.
     pub fn sources(&self) -> &[Source] {
         &self.sources
+    }
+
+    /// A sum of what is in the files, wherever they are: the same for directors that follow the same.
+    pub fn digest(&self) -> Digest {
+        let mut sum = Md5::new();
+        for Source { text, .. } in &self.sources {
+            sum.update(text.len().to_le_bytes());
+            sum.update(text);
+        }
+        Digest(sum.finalize().into())
     }
 
     /// The director that the files describe together.

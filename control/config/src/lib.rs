@@ -17,6 +17,7 @@ mod director;
 mod draft;
 mod files;
 mod mac;
+mod metrics;
 mod problems;
 mod restart;
 mod toml;
@@ -30,9 +31,10 @@ pub use device::{Device, DeviceError};
 pub use diagnostic::Diagnostic;
 pub use digest::{Digest, NoDigest};
 pub use director::{
-    Api, Connections, Destinations, Director, Dpdk, MarkRule, Metrics, Neighbours, PollMode, Port, State,
-    StaticNeighbour, StaticRoute, Workers,
+    Api, Connections, Destinations, Director, Dpdk, MarkRule, Neighbours, PollMode, Port, State, StaticNeighbour,
+    StaticRoute, Workers,
 };
 pub use files::{Files, Source};
 pub use mac::{Mac, MacError};
+pub use metrics::{Metrics, MetricsLevel, NoMetricsLevel};
 pub use restart::restart_needed;

@@ -45,6 +45,12 @@ enum Command {
     Services,
     /// The health checks.
     Checks,
+    /// The page that Prometheus gets.
+    Metrics {
+        /// How much of services it tells: global, service, real; else what the director's file says.
+        #[arg(long, value_parser = ["global", "service", "real"], value_name = "LEVEL")]
+        scope: Option<String>,
+    },
     /// The connections.
     Conns {
         /// The most connections to show; 0: all.
@@ -139,6 +145,10 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Command::Services => write!(out, "{}", services::render(&client.services()?, now()))?,
         Command::Checks if arguments.json => writeln!(out, "{}", client.get_text(path::CHECKS)?)?,
         Command::Checks => write!(out, "{}", checks::render(&client.checks()?, now()))?,
+        Command::Metrics { scope } => {
+            let query = scope.as_ref().map_or_else(String::new, |scope| format!("?scope={scope}"));
+            write!(out, "{}", client.get_text(&format!("{}{query}", path::METRICS))?)?;
+        }
         Command::Conns { limit } => conns::walk(&client, *limit, arguments.json, out)?,
         Command::Drain(options) => drain::drain(&client, options, arguments.json, out)?,
         Command::Undrain(named) => drain::undrain(&client, named, out)?,

@@ -32,7 +32,7 @@ use caller::Caller;
 use crate::configuration::Configuration;
 use crate::status::{Sources, Stopping};
 use crate::words::said;
-use crate::{drain, http, sysctls};
+use crate::{drain, http, metrics, sysctls};
 
 /// Everybody may connect; who may do what is decided by credentials.
 const MODE: u32 = 0o666;
@@ -145,6 +145,7 @@ pub(crate) async fn serve(
         .route(path::SYSCTLS, get(list_sysctls).post(set_sysctl))
         .route(path::DRAIN, get(drain_status).post(drain))
         .route(path::DRAINS, get(drains))
+        .route(path::METRICS, get(metrics::scrape))
         .with_state(sources)
         .merge(change::router(configuration))
         .method_not_allowed_fallback(not_this_way)
@@ -238,7 +239,7 @@ fn refusal_of(refusal: &Refusal) -> Response {
 }
 
 async fn unknown() -> Response {
-    const KNOWN: [&str; 9] = [
+    const KNOWN: [&str; 10] = [
         path::STATUS,
         path::SERVICES,
         path::CONNECTIONS,
@@ -246,6 +247,7 @@ async fn unknown() -> Response {
         path::DRAIN,
         path::DRAINS,
         path::SYSCTLS,
+        path::METRICS,
         path::DIFF,
         path::VERSIONS,
     ];

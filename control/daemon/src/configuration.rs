@@ -12,6 +12,7 @@ use ulvs_ipvs::Follow;
 
 use crate::checks::Checks;
 use crate::control::Request;
+use crate::followed::Following;
 use crate::vip::Vip;
 use crate::words::counted;
 use crate::{check, ipvs};
@@ -31,6 +32,7 @@ pub(crate) struct Configuration {
     pub(crate) checks: Checks,
     pub(crate) vip: Arc<Vip>,
     pub(crate) versions: Option<Versions>,
+    pub(crate) following: Following,
     /// What is followed. One follows at a time.
     pub(crate) followed: Mutex<Director>,
 }
@@ -68,6 +70,14 @@ impl Configuration {
 
     /// Follows the file as it is now.
     pub(crate) async fn apply(&self, follow: Follow, who: &str) -> Result<Applied, String> {
+        let applied = self.apply_files(follow, who).await;
+        if applied.is_err() {
+            self.following.failed();
+        }
+        applied
+    }
+
+    async fn apply_files(&self, follow: Follow, who: &str) -> Result<Applied, String> {
         let mut followed = self.followed.lock().await;
         let (files, director) = self.read().await?;
         let mut applied = self.follow(&mut followed, director, follow, who).await?;
@@ -129,6 +139,7 @@ impl Configuration {
         let mut changes = ipvs::follow(&self.services, entries, follow).await.map_err(|refusal| refusal.to_string())?;
         changes.extend(check_changes(followed, &director));
         followed.clone_from(&director);
+        self.following.follows(&director);
         self.checks.follow(&director).await;
         let applied = self.told(changes, &director);
         let (reply, answer) = oneshot::channel();
@@ -163,6 +174,7 @@ impl Configuration {
 
     /// The number of the version that is followed now.
     async fn record(&self, files: Files, who: &str) -> Option<u64> {
+        self.following.recorded(&files);
         let (versions, who) = (self.versions.clone()?, who.to_owned());
         let recorded = blocking(move || versions.record(&files, &who)).await;
         recorded.map_err(|sentence| tracing::error!("{sentence}")).ok()

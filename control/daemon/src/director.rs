@@ -17,6 +17,7 @@ use crate::checks::Checks;
 use crate::configuration::{Configuration, Versions};
 use crate::control::{Control, Request};
 use crate::devices::{self, DirectorPort};
+use crate::followed::Following;
 use crate::proc_net::ProcNet;
 use crate::signals::{Signals, Told};
 use crate::state::{self, Folder, Keeper};
@@ -125,7 +126,9 @@ async fn serve(
     let (checks, steward) = Checks::start(director, Arc::clone(&services), Arc::clone(&vip))?;
     let sysctls = control.sysctls();
     let told = (Arc::clone(&services), checks.board(), sysctls.clone());
-    let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), told));
+    let following = Following::begin(director, &files);
+    let page = (Arc::clone(&board), following.told());
+    let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), told, page));
     let rights = ipvs::rights()?;
     let netlink = ipvs::bind(&ipvs::socket(&director.api().socket), Arc::clone(&services), rights)?;
     let configuration = Arc::new(Configuration {
@@ -136,6 +139,7 @@ async fn serve(
         checks,
         vip,
         versions,
+        following,
         followed: Mutex::new(director.clone()),
     });
     configuration.begin(files).await;
@@ -145,14 +149,8 @@ async fn serve(
     tasks.push(tokio::spawn(steward.run()));
     tasks.push(tokio::spawn(drain::run(Arc::clone(&services))));
     tasks.push(tokio::spawn(systemd::watch(Arc::clone(&datapath.shared))));
-    let told = proc_net::Sources {
-        services: Arc::clone(&services),
-        board,
-        shared: Arc::clone(&datapath.shared),
-        clock,
-        cores: director.workers().cores.clone(),
-    };
-    let (proc_net, readers) = ProcNet::serve(&director.api().socket, told);
+    let told = (Arc::clone(&services), board, clock);
+    let (proc_net, readers) = proc_files(director, datapath, told);
     tasks.extend(readers);
     let (sysctl_files, keeper_of_files) = sysctls::Files::serve(&director.api().socket, Arc::clone(&services), sysctls);
     tasks.extend(keeper_of_files);
@@ -185,6 +183,16 @@ async fn serve(
     drop(sockets.file);
     drop(threads);
     Ok(())
+}
+
+/// The files of `/proc/net`, and the tasks that serve them.
+fn proc_files(
+    director: &Director,
+    datapath: &Datapath,
+    (services, board, clock): (Arc<ipvs::Director>, Arc<ipvs::Board>, Tsc),
+) -> (ProcNet, Vec<JoinHandle<()>>) {
+    let (shared, cores) = (Arc::clone(&datapath.shared), director.workers().cores.clone());
+    ProcNet::serve(&director.api().socket, proc_net::Sources { services, board, shared, clock, cores })
 }
 
 /// Says that everything is under way, and what is not as it looks.

@@ -18,6 +18,7 @@ mod director;
 mod drain;
 mod edit;
 mod exception;
+mod followed;
 mod http;
 mod ipvs;
 mod logging;

@@ -1,31 +1,51 @@
 //! `/metrics` for Prometheus. Everything is read when it is scraped; nothing is kept for it.
 
 mod checks;
+mod files;
 mod histogram;
+mod node;
+mod ports;
+mod scope;
+mod services;
 #[cfg(test)]
 mod tests;
+mod text;
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use dpdk::port::PortStats;
+use futures_util::stream;
 use prometheus::core::{Collector, GenericCounterVec, GenericGaugeVec};
 use prometheus::{Encoder, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
-use ulvs_engine::counters::Totals;
-use ulvs_engine::snapshot::{DestinationStatus, PortId, ServiceStatus};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+use ulvs_engine::snapshot::{PortId, ServiceStatus};
 use ulvs_engine::{DropReason, PuntReason, Shared};
-use ulvs_model::ServiceKey;
-use ulvs_worker::TapCounters;
 
 use self::histogram::Histograms;
+use self::ports::PortRow;
+use self::scope::{Asked, Scope};
+use self::text::Text;
+use crate::followed::Followed;
 use crate::http;
-use crate::status::{Sources, address_of};
+use crate::status::Sources;
+
+/// Pages that are written at a time: of many services each takes its memory. The next ones wait.
+static SCRAPES: Semaphore = Semaphore::const_new(2);
+/// Pieces of a page that wait for its reader.
+const AHEAD: usize = 4;
+/// How long a piece waits for a reader that does not read: then the page ends.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers until it is aborted.
 pub(crate) async fn serve(listener: TcpListener, sources: Arc<Sources>) {
@@ -37,49 +57,72 @@ async fn index() -> &'static str {
     "ulvsd: metrics for Prometheus are at /metrics\n"
 }
 
-async fn scrape(State(sources): State<Arc<Sources>>) -> Response {
-    let Ok(services) = sources.engine_services().await else {
+/// The page, for Prometheus and for the API. It is written aside from the control task's thread, as fast as it is read.
+pub(crate) async fn scrape(
+    State(sources): State<Arc<Sources>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response {
+    let followed = sources.followed.borrow().clone();
+    let asked = asked.map_err(|error| error.body_text());
+    let scope = match asked.and_then(|Query(asked)| Scope::of(&asked, &followed.metrics)) {
+        Ok(scope) => scope,
+        Err(sentence) => return (StatusCode::BAD_REQUEST, format!("{sentence}\n")).into_response(),
+    };
+    let Ok(turn) = SCRAPES.acquire().await else {
         return (StatusCode::SERVICE_UNAVAILABLE, "ulvsd is stopping\n").into_response();
     };
-    match page(&sources, &services) {
-        Ok(page) => ([(header::CONTENT_TYPE, TextEncoder::new().format_type().to_owned())], page).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
-    }
+    let services = if scope.needs_services() { sources.engine_services().await } else { Ok(Vec::new()) };
+    let Ok(services) = services else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "ulvsd is stopping\n").into_response();
+    };
+    let (sender, pieces) = mpsc::channel::<String>(AHEAD);
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        let mut take =
+            |piece| runtime.block_on(async { matches!(timeout(PATIENCE, sender.send(piece)).await, Ok(Ok(()))) });
+        let mut text = Text::new(&mut take);
+        if let Err(error) = write(&mut text, &sources, &scope, &followed, &services) {
+            tracing::error!("metrics can't be told: {error}");
+        }
+        text.end();
+    });
+    let pieces = stream::unfold(pieces, async |mut pieces| {
+        let piece = pieces.recv().await?;
+        Some((Ok::<_, Infallible>(piece), pieces))
+    });
+    ([(header::CONTENT_TYPE, TextEncoder::new().format_type().to_owned())], Body::from_stream(pieces)).into_response()
 }
 
-/// The metrics page.
-fn page(sources: &Sources, services: &[ServiceStatus]) -> prometheus::Result<Vec<u8>> {
+/// The page.
+fn write(
+    text: &mut Text<'_>,
+    sources: &Sources,
+    scope: &Scope,
+    followed: &Followed,
+    services: &[ServiceStatus],
+) -> prometheus::Result<()> {
     let registry = Registry::new();
-    let ports = sources.ports.iter().zip(sources.started_ports.iter()).map(|(port, started)| {
-        let up = started.link().is_ok_and(|link| link.up);
-        (port.settings.name.as_str(), started.stats().unwrap_or_default(), up)
+    director(&registry, &sources.shared)?;
+    files::gather(&registry, followed)?;
+    workers(&registry, &sources.shared)?;
+    let rows = sources.ports.iter().zip(sources.started_ports.iter()).map(|(port, started)| PortRow {
+        name: port.settings.name.as_str(),
+        stats: started.stats().unwrap_or_default(),
+        has_link: started.link().is_ok_and(|link| link.up),
+        xstats: started.xstats().unwrap_or_default(),
     });
+    ports::gather(&registry, rows)?;
     let taps = sources.ports.iter().zip(0..).filter(|(port, _)| port.tap.is_some());
     let taps =
         taps.filter_map(|(port, id)| Some((port.settings.name.as_str(), sources.exception.counters(PortId(id))?)));
-    gather(&registry, &sources.shared, ports, taps, services)?;
-    let watched = sources.checks.watched().into_iter().map(|(watched, _)| watched);
-    checks::gather(&registry, watched, sources.checks.services().into_iter())?;
-    let mut page = Vec::new();
-    TextEncoder::new().encode(&registry.gather(), &mut page)?;
-    Ok(page)
-}
-
-/// Puts every metric there is into `registry`. `ports` are names, counters, and whether there is a link; `taps` are
-/// names of ports, and counters.
-fn gather<'a>(
-    registry: &Registry,
-    shared: &Shared,
-    ports: impl Iterator<Item = (&'a str, PortStats, bool)>,
-    taps: impl Iterator<Item = (&'a str, &'a TapCounters)>,
-    services: &[ServiceStatus],
-) -> prometheus::Result<()> {
-    director(registry, shared)?;
-    workers(registry, shared)?;
-    self::ports(registry, ports)?;
-    self::taps(registry, taps)?;
-    self::services(registry, services)?;
-    real_servers(registry, services)
+    ports::taps(&registry, taps)?;
+    checks::gather(&registry, sources.checks.watched().into_iter().map(|(watched, _)| watched))?;
+    text.add(&TextEncoder::new().encode_to_string(&registry.gather())?);
+    services::write(text, scope, services);
+    services::write_health(text, scope, sources.checks.services().into_iter());
+    node::write(text, scope, &sources.board.all(), services);
+    Ok(())
 }
 
 fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> prometheus::Result<C> {
@@ -171,120 +214,4 @@ fn passes(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
     }
     times.register(registry)?;
     bursts.register(registry)
-}
-
-fn ports<'a>(registry: &Registry, ports: impl Iterator<Item = (&'a str, PortStats, bool)>) -> prometheus::Result<()> {
-    let of_port = |name: &str, help: &str| counters(registry, name, help, &["port"]);
-    let received = of_port("ulvs_port_packets_received_total", "Packets the port received.")?;
-    let sent = of_port("ulvs_port_packets_sent_total", "Packets the port sent.")?;
-    let missed = of_port("ulvs_port_packets_missed_total", "Packets lost because the port's queues were full.")?;
-    let no_mbuf = of_port("ulvs_port_no_buffer_total", "Packets lost for want of a packet buffer.")?;
-    let up = gauges(registry, "ulvs_port_up", "1 while the port has a link.", &["port"])?;
-    for (name, stats, has_link) in ports {
-        let labels = [name];
-        received.with_label_values(&labels).inc_by(stats.rx_packets);
-        sent.with_label_values(&labels).inc_by(stats.tx_packets);
-        missed.with_label_values(&labels).inc_by(stats.rx_missed);
-        no_mbuf.with_label_values(&labels).inc_by(stats.rx_no_mbuf);
-        up.with_label_values(&labels).set(i64::from(has_link));
-    }
-    Ok(())
-}
-
-fn taps<'a>(registry: &Registry, taps: impl Iterator<Item = (&'a str, &'a TapCounters)>) -> prometheus::Result<()> {
-    let of_tap = |name: &str, help: &str| counters(registry, name, help, &["port"]);
-    let to_kernel = of_tap("ulvs_tap_packets_to_kernel_total", "Punted packets the kernel took.")?;
-    let refused =
-        of_tap("ulvs_tap_packets_refused_total", "Punted packets the kernel did not take: the TAP is down or gone.")?;
-    let from_kernel = of_tap("ulvs_tap_packets_from_kernel_total", "Packets the kernel sent.")?;
-    let lost = of_tap("ulvs_tap_packets_lost_total", "Packets of the kernel's lost for want of a buffer or of room.")?;
-    for (name, tap) in taps {
-        let labels = [name];
-        to_kernel.with_label_values(&labels).inc_by(tap.to_kernel.load(Relaxed));
-        refused.with_label_values(&labels).inc_by(tap.refused.load(Relaxed));
-        from_kernel.with_label_values(&labels).inc_by(tap.from_kernel.load(Relaxed));
-        lost.with_label_values(&labels).inc_by(tap.lost.load(Relaxed));
-    }
-    Ok(())
-}
-
-/// IPVS's five counters, for services or real servers.
-struct Traffic([IntCounterVec; 5]);
-
-impl Traffic {
-    fn new(registry: &Registry, of: &str, whose: &str, labels: &[&str]) -> prometheus::Result<Self> {
-        let metric = |name: &str, help: &str| {
-            counters(registry, &format!("ulvs_{of}_{name}_total"), &format!("{help} {whose}."), labels)
-        };
-        Ok(Self([
-            metric("connections", "Connections scheduled to")?,
-            metric("incoming_packets", "Packets from clients to")?,
-            metric("outgoing_packets", "Packets to clients from")?,
-            metric("incoming_bytes", "Bytes of IP packets from clients to")?,
-            metric("outgoing_bytes", "Bytes of IP packets to clients from")?,
-        ]))
-    }
-
-    fn set(&self, labels: &[&str], totals: Totals) {
-        let values = [totals.connections, totals.packets_in, totals.packets_out, totals.bytes_in, totals.bytes_out];
-        for (metric, value) in self.0.iter().zip(values) {
-            metric.with_label_values(labels).inc_by(value);
-        }
-    }
-}
-
-const SERVICE: [&str; 4] = ["proto", "local_address", "local_port", "local_mark"];
-const REAL_SERVER: [&str; 6] = ["proto", "local_address", "local_port", "local_mark", "remote_address", "remote_port"];
-
-fn service_labels(service: &ServiceStatus) -> [String; 4] {
-    key_labels(service.key)
-}
-
-/// As Prometheus's `node_exporter` names them; without a mark the label is empty, which is as if it were not there.
-fn key_labels(key: ServiceKey) -> [String; 4] {
-    let address = address_of(key);
-    let protocol = key.protocol().map_or_else(|| "FWM".to_owned(), |protocol| protocol.name().to_uppercase());
-    let mark = key.mark().map_or_else(String::new, |mark| mark.to_string());
-    [protocol, address.ip().to_string(), address.port().to_string(), mark]
-}
-
-fn services(registry: &Registry, services: &[ServiceStatus]) -> prometheus::Result<()> {
-    let traffic = Traffic::new(registry, "service", "the service", &SERVICE)?;
-    let sizes = gauges(registry, "ulvs_service_real_servers", "Real servers of the service.", &SERVICE)?;
-    for service in services {
-        let labels = service_labels(service);
-        let labels = labels.each_ref().map(String::as_str);
-        traffic.set(&labels, service.totals);
-        sizes.with_label_values(&labels).set(service.destinations.len().cast_signed() as i64);
-    }
-    Ok(())
-}
-
-fn real_servers(registry: &Registry, services: &[ServiceStatus]) -> prometheus::Result<()> {
-    let traffic = Traffic::new(registry, "real_server", "the real server", &REAL_SERVER)?;
-    let of_server = |name: &str, help: &str| gauges(registry, name, help, &REAL_SERVER);
-    let active = of_server("ulvs_real_server_active_connections", "Connections in an active state.")?;
-    let inactive = of_server("ulvs_real_server_inactive_connections", "Connections in other states.")?;
-    let clients =
-        of_server("ulvs_real_server_persistent_clients", "Clients remembered that are to keep the real server.")?;
-    let weight = of_server("ulvs_real_server_weight", "Share of new connections; 0: quiescent.")?;
-    let overloaded =
-        of_server("ulvs_real_server_overloaded", "1 while the real server has reached its upper threshold.")?;
-    let set = |labels: &[&str; 6], status: &DestinationStatus| {
-        traffic.set(labels, status.totals);
-        active.with_label_values(labels).set(status.load.active.into());
-        inactive.with_label_values(labels).set(status.load.inactive().into());
-        clients.with_label_values(labels).set(status.templates.cast_signed());
-        weight.with_label_values(labels).set(status.destination.weight.get().into());
-        overloaded.with_label_values(labels).set(status.load.overloaded.into());
-    };
-    for service in services {
-        let [proto, local, port, mark] = service_labels(service);
-        for status in &service.destinations {
-            let address = status.destination.address;
-            let (remote, remote_port) = (address.ip().to_string(), address.port().to_string());
-            set(&[&proto, &local, &port, &mark, &remote, &remote_port], status);
-        }
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dpdk::StartedPort;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use ulvs_api::{
     Connection, ConnectionPage, ConnectionQuery, Counters, Neighbour, Occupancy, PassTimes, Passes, PortStatus,
     RealServerStatus, ReasonCount, ServiceStatus, Status, WorkerStatus,
@@ -25,6 +25,7 @@ use ulvs_worker::{Exception, Tsc, Wall};
 use crate::clock::seconds_of;
 use crate::control::Request;
 use crate::devices::DirectorPort;
+use crate::followed::Followed;
 use crate::{checks, drain, ipvs, sysctls};
 
 /// Entries of the connection table looked at in one go, so that a listing never holds up the control side.
@@ -42,6 +43,8 @@ pub(crate) struct Sources {
     pub(crate) services: Arc<ipvs::Director>,
     pub(crate) checks: Arc<checks::Board>,
     pub(crate) sysctls: sysctls::Shown,
+    pub(crate) board: Arc<ipvs::Board>,
+    pub(crate) followed: watch::Receiver<Followed>,
     since: Instant,
 }
 
@@ -57,6 +60,7 @@ impl Sources {
         clock: Tsc,
         control: mpsc::Sender<Request>,
         (services, checks, sysctls): (Arc<ipvs::Director>, Arc<checks::Board>, sysctls::Shown),
+        (board, followed): (Arc<ipvs::Board>, watch::Receiver<Followed>),
     ) -> Self {
         let (shared, ports, started_ports) = datapath;
         Self {
@@ -70,6 +74,8 @@ impl Sources {
             services,
             checks,
             sysctls,
+            board,
+            followed,
             since: Instant::now(),
         }
     }

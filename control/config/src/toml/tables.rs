@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ::toml::de::DeValue;
+use ulvs_model::{Family, ServiceKey};
 
 use super::table::Table;
-use super::value::{number, string, written};
+use super::value::{number, parsed, string, written};
 use crate::problems::Problems;
 use crate::{Api, Connections, Destinations, Metrics, Neighbours, State};
 
@@ -49,7 +50,12 @@ pub(super) fn state(table: &mut Table<'_, '_>, problems: &mut Problems) -> State
 /// `[metrics]`
 pub(super) fn metrics(table: &mut Table<'_, '_>, problems: &mut Problems) -> Metrics {
     let default = Metrics::default();
-    Metrics { listen: table.or("listen", default.listen, problems, listen) }
+    let services = table.list("services", problems, service_key);
+    Metrics {
+        listen: table.or("listen", default.listen, problems, listen),
+        level: table.or("level", default.level, problems, parsed),
+        services: services.map_or_else(Vec::new, |list| list.value.into_iter().map(|one| one.value).collect()),
+    }
 }
 
 /// `[neighbours]`
@@ -85,6 +91,23 @@ fn folder(value: &DeValue<'_>) -> Result<Option<PathBuf>, String> {
             path.escape_debug()
         )),
     }
+}
+
+/// A service by its name, as it is logged: `tcp 192.0.2.100:80`, `mark 7`.
+fn service_key(value: &DeValue<'_>) -> Result<ServiceKey, String> {
+    let text = string(value)?;
+    let read = || {
+        let (kind, rest) = text.split_once(' ')?;
+        if kind == "mark" {
+            let (mark, family) = rest.strip_suffix(" (IPv6)").map_or((rest, Family::V4), |mark| (mark, Family::V6));
+            return Some(ServiceKey::Mark { family, mark: mark.parse().ok()? });
+        }
+        Some(ServiceKey::new(kind.parse().ok()?, rest.parse().ok()?))
+    };
+    read().ok_or_else(|| {
+        let text = text.escape_debug();
+        format!("expected a service, as \"tcp 192.0.2.100:80\", \"mark 7\" or \"mark 7 (IPv6)\", found \"{text}\"")
+    })
 }
 
 fn listen(value: &DeValue<'_>) -> Result<Option<SocketAddr>, String> {

@@ -3,16 +3,20 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::SystemTime;
 use std::{env, fs};
 
-use prometheus::proto::{MetricFamily, MetricType};
+use dpdk::port::PortStats;
 use ulvs_checks::Watched;
 use ulvs_checks::probe::Target;
+use ulvs_config::{Digest, Metrics, MetricsLevel};
 use ulvs_engine::Capacity;
 use ulvs_engine::snapshot::Compiler;
+use ulvs_ipvs::Stats;
 use ulvs_model::{
     Destination, Encapsulation, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight,
 };
+use ulvs_worker::TapCounters;
 
 use super::*;
 use crate::checks::Row;
@@ -23,8 +27,18 @@ const INTRODUCTION: &str = "\
 <!-- Written from the code: UPDATE_EXPECTED=1 cargo test -p ulvs-daemon metrics -->
 
 ulvsd serves these for Prometheus at `/metrics` of the address `listen` in `[metrics]`, by default
-`http://127.0.0.1:9477/metrics`. All are read when they are asked for; a scrape takes nothing from the workers. Counters begin
-with 0 when ulvsd starts.
+`http://127.0.0.1:9477/metrics`; `ulvsctl metrics` prints the same page. All are read when they are asked for; a scrape takes
+nothing from the workers. Counters begin with 0 when ulvsd starts.
+
+`level` in `[metrics]` says how much of services is told, and `?scope=` (or `ulvsctl metrics --scope`) says so for one request:
+
+| level | tells |
+|---|---|
+| `global` | the director, workers, ports and checks; the sums of all services |
+| `service` (default) | also each service |
+| `real` | also each real server of each service |
+
+Services in `services` of `[metrics]`, as `\"tcp 192.0.2.100:80\"`, are told with their real servers whatever `level` says.
 ";
 
 const DROPS: &str = "
@@ -47,8 +61,8 @@ The label `reason` of `ulvs_worker_packets_punted_total`.
 |---|---|
 ";
 
-/// A director with one of everything, so that every metric has a value.
-fn families() -> Vec<MetricFamily> {
+/// The page of a director with one of everything, so that every metric has a value.
+fn page() -> String {
     let capacity = Capacity { connections: 1024, destinations: 4, workers: 1 };
     let shared = Arc::new(Shared::new(capacity, [1, 2, 3]).unwrap());
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
@@ -67,12 +81,60 @@ fn families() -> Vec<MetricFamily> {
     let mut compiler = Compiler::new(Arc::clone(&shared));
     compiler.add_service(&service).unwrap();
     let registry = Registry::new();
-    let ports = [("wan", PortStats::default(), true)];
-    let taps = [("wan", &TapCounters::default())];
-    gather(&registry, &shared, ports.into_iter(), taps.into_iter(), &compiler.services()).unwrap();
+    let scope = Scope::of(&Asked::default(), &Metrics { level: MetricsLevel::Real, ..Metrics::default() }).unwrap();
+    director(&registry, &shared).unwrap();
+    let (metrics, digest) = (Metrics::default(), Digest([0; 16]));
+    files::gather(&registry, &Followed { metrics, digest, at: SystemTime::now(), is_current: true }).unwrap();
+    workers(&registry, &shared).unwrap();
+    let xstats = vec![("rx_good_packets".to_owned(), 0)];
+    let port = PortRow { name: "wan", stats: PortStats::default(), has_link: true, xstats };
+    ports::gather(&registry, std::iter::once(port)).unwrap();
+    ports::taps(&registry, std::iter::once(("wan", &TapCounters::default()))).unwrap();
+    checks::gather(&registry, std::iter::once(watched())).unwrap();
+    let mut page = String::new();
+    let mut take = |piece: String| {
+        page.push_str(&piece);
+        true
+    };
+    let mut text = Text::new(&mut take);
+    text.add(&TextEncoder::new().encode_to_string(&registry.gather()).unwrap());
+    let services = compiler.services();
+    services::write(&mut text, &scope, &services);
     let row = Row { real_servers: [(address, (true, 1))].into(), ..Row::default() };
-    checks::gather(&registry, std::iter::once(watched()), std::iter::once((key, row))).unwrap();
-    registry.gather()
+    services::write_health(&mut text, &scope, std::iter::once((key, row)));
+    node::write(&mut text, &scope, &Stats::default(), &services);
+    text.end();
+    page
+}
+
+/// A metric as the page has it.
+struct Family {
+    name: String,
+    help: String,
+    kind: String,
+    labels: Vec<String>,
+}
+
+/// All of the page, by their names.
+fn families() -> Vec<Family> {
+    let page = page();
+    let mut families: Vec<Family> = Vec::new();
+    for line in page.lines() {
+        if let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
+            let (name, help) = (name.to_owned(), help.to_owned());
+            families.push(Family { name, help, kind: String::new(), labels: Vec::new() });
+            continue;
+        }
+        let family = families.last_mut().unwrap();
+        if let Some(kind) = line.strip_prefix("# TYPE ") {
+            family.kind = kind.rsplit(' ').next().unwrap().to_owned();
+        } else if let Some((_, labels)) = line.split_once('{').filter(|_| family.labels.is_empty()) {
+            let names = labels.split("\",").filter_map(|label| label.split_once("=\"")).map(|(name, _)| name);
+            family.labels = names.filter(|name| *name != "le").map(str::to_owned).collect();
+        }
+    }
+    families.sort_by(|one, other| one.name.cmp(&other.name));
+    families
 }
 
 /// A check that runs.
@@ -93,22 +155,18 @@ fn document() -> String {
         ("Health checks", "ulvs_check_"),
         ("Services", "ulvs_service_"),
         ("Real servers", "ulvs_real_server_"),
+        ("As node_exporter names them", "node_ipvs_"),
     ];
     let families = families();
     let group_of = |name: &str| groups.iter().rposition(|(_, prefix)| name.starts_with(prefix)).unwrap();
     for (at, (title, _)) in groups.iter().enumerate() {
-        if !families.iter().any(|family| group_of(family.name()) == at) {
+        if !families.iter().any(|family| group_of(&family.name) == at) {
             continue;
         }
         write!(text, "\n## {title}\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n").unwrap();
-        for family in families.iter().filter(|family| group_of(family.name()) == at) {
-            let labels: Vec<_> = family.get_metric()[0].get_label().iter().map(|l| format!("`{}`", l.name())).collect();
-            let kind = match family.get_field_type() {
-                MetricType::COUNTER => "counter",
-                MetricType::HISTOGRAM => "histogram",
-                _ => "gauge",
-            };
-            writeln!(text, "| `{}` | {kind} | {} | {} |", family.name(), labels.join(" "), family.help()).unwrap();
+        for Family { name, help, kind, labels } in families.iter().filter(|family| group_of(&family.name) == at) {
+            let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();
+            writeln!(text, "| `{name}` | {kind} | {} | {help} |", labels.join(" ")).unwrap();
         }
     }
     text += DROPS;

@@ -73,13 +73,18 @@ fn metrics_are_what_prometheus_reads() {
     let Some(rig) = Rig::new() else { return };
     let _ulvsd = rig.start(&rig.file());
     // A client in the namespace that needs no other program.
-    let script = "exec 3<>/dev/tcp/127.0.0.1/9477; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
+    let script = "exec 3<>/dev/tcp/127.0.0.1/9477; printf 'GET /metrics?scope=real HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
     let output = rig.command(&["bash", "-c", script]).output().unwrap();
     let answer = String::from_utf8(output.stdout).unwrap();
     let (head, page) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.") && head.contains("text/plain; version=0.0.4"), "{head}");
-    for name in ["ulvs_real_server_weight{", "ulvs_tap_packets_to_kernel_total{", "ulvs_worker_packets_dropped_total{"]
-    {
+    for name in [
+        "ulvs_real_server_weight{",
+        "node_ipvs_backend_weight{",
+        "ulvs_configuration_info{",
+        "ulvs_tap_packets_to_kernel_total{",
+        "ulvs_worker_packets_dropped_total{",
+    ] {
         assert!(page.contains(name), "{name}");
     }
     let promtool = rig.command(&["promtool", "check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
