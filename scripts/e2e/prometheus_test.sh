@@ -6,7 +6,7 @@ command -v prometheus promtool >/dev/null || die "Prometheus is missing: apt-get
 begin --method nat
 service=10.77.0.101:8000
 # the dashboard has rows of real servers, too
-sed -i 's/^\[metrics\]$/&\nlevel = "real"/' "$RUN/ulvs.toml"
+tell_real_servers
 {
     printf '\n[check.web]\ntype = "tcp"\ninterval = 200\ntimeout = 500\nrise = 2\nfall = 2\n'
     printf '\n[[service]]\naddress = "%s"\nprotocol = "tcp"\nscheduler = "rr"\nchecks = ["web"]\n' "$service"
@@ -32,21 +32,8 @@ matches "an unknown scope" "$(director curl --silent 'http://127.0.0.1:9477/metr
 
 # alerts at once: how long they wait is tried in virtual time by `promtool test rules`
 promtool test rules "$ROOT/scripts/host/prometheus/ulvs.rules.test.yml" >"$RUN/rules.log" || fail "$(cat "$RUN/rules.log")"
-folder=$RUN/prometheus
-mkdir -p "$folder"
-sed 's/^\( *for:\) .*/\1 0s/' "$ROOT/scripts/host/prometheus/ulvs.rules.yml" >"$folder/rules.yml"
-cat >"$folder/prometheus.yml" <<'YML'
-global: { scrape_interval: 500ms, evaluation_interval: 500ms }
-rule_files: [rules.yml]
-scrape_configs: [{ job_name: ulvs, static_configs: [{ targets: ["127.0.0.1:9477"] }] }]
-YML
-setsid "$TARGET/release/ulvs-xtask" lab exec director prometheus --config.file "$folder/prometheus.yml" \
-    --storage.tsdb.path "$folder/data" --web.listen-address 127.0.0.1:9090 >"$folder/log" 2>&1 &
-prometheus=$!
-stop_prometheus() {
-    kill "$prometheus" 2>/dev/null || true
-    wait "$prometheus" 2>/dev/null || true
-}
+sed 's/^\( *for:\) .*/\1 0s/' "$ROOT/scripts/host/prometheus/ulvs.rules.yml" >"$RUN/at-once.rules.yml"
+start_prometheus "$RUN/at-once.rules.yml"
 trap 'status=$?; stop_prometheus; (exit $status); end' EXIT
 
 # query EXPRESSION: how many series the answer has

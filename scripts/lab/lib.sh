@@ -130,3 +130,29 @@ check_answers() {
     done
     return $bad
 }
+
+# --- Prometheus beside the director -----------------------------------------------------------------------------------
+
+PROMETHEUS=
+
+# start_prometheus RULES: a Prometheus in the director's namespace, at 127.0.0.1:9090 there, that reads ulvsd twice a second.
+start_prometheus() {
+    local folder=$RUN/prometheus
+    mkdir -p "$folder"
+    cat >"$folder/prometheus.yml" <<YML
+global: { scrape_interval: 500ms, evaluation_interval: 500ms }
+rule_files: ["$1"]
+scrape_configs: [{ job_name: ulvs, static_configs: [{ targets: ["127.0.0.1:9477"] }] }]
+YML
+    setsid "$TARGET/release/ulvs-xtask" lab exec director prometheus --config.file "$folder/prometheus.yml" \
+        --storage.tsdb.path "$folder/data" --web.listen-address 127.0.0.1:9090 </dev/null >"$folder/log" 2>&1 &
+    PROMETHEUS=$!
+}
+stop_prometheus() {
+    [ -n "$PROMETHEUS" ] || return 0
+    kill "$PROMETHEUS" 2>/dev/null || true
+    wait "$PROMETHEUS" 2>/dev/null || true
+    PROMETHEUS=
+}
+# each real server of the lab is told as well
+tell_real_servers() { sed -i 's/^\[metrics\]$/&\nlevel = "real"/' "$RUN/ulvs.toml"; }
