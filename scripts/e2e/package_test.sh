@@ -61,7 +61,10 @@ is_now() { [ "$(property "$1")" = "$2" ]; }
 
 say "== the package"
 deb=$folder/ulvs.deb
-"$TARGET/release/ulvs-xtask" package --no-build || fail "cargo xtask package"
+# cargo is whose the sources are
+builder=()
+[ -z "${SUDO_USER:-}" ] || builder=(sudo -u "$SUDO_USER" -H env "PATH=$PATH" "CARGO_TARGET_DIR=$TARGET")
+"${builder[@]}" "$TARGET/release/ulvs-xtask" package --no-build || fail "cargo xtask package"
 built=$(find "$TARGET/debian" -name 'ulvs_*.deb' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2)
 cp "$built" "$deb"
 dpkg-deb --info "$deb" | grep -E '^ (Depends|Installed-Size|Version)'
@@ -124,6 +127,12 @@ guest systemctl reload ulvsd
 guest systemd-analyze security --no-pager ulvsd | tail -n 1
 warnings=$(guest systemd-analyze verify ulvsd.service 2>&1 | grep ulvs || true)
 equal "what systemd-analyze verify says" "$warnings" ""
+
+say "== upgraded"
+pid=$(property MainPID)
+said=$(guest dpkg --install /root/ulvs.deb 2>&1) || fail "dpkg --install over what is there: $said"
+equal "the process of ulvsd" "$(property MainPID)" "$pid"
+matches "what an upgrade says" "$said" 'systemctl restart ulvsd'
 
 say "== hanging"
 pid=$(property MainPID)

@@ -39,7 +39,7 @@ pub(super) fn examine(machine: &Machine, dpdk: &Dpdk, findings: &mut Findings) {
         );
     } else {
         let pages = wanted.div_ceil(2);
-        findings.change(WHAT, format!("{free} MiB are free and {wanted} are wanted: hugepages set {pages} (scripts/host), or hugepages={pages} at boot"));
+        findings.change(WHAT, format!("{free} MiB are free and {wanted} are wanted: ulvs-hugepages set {pages} (in the source scripts/host/hugepages), or hugepages={pages} at boot"));
     }
     let mounts = machine.text("proc/mounts").unwrap_or_default();
     match mounts.lines().find(|line| line.split(' ').nth(2) == Some("hugetlbfs")) {

@@ -25,7 +25,7 @@ pub(super) fn examine(machine: &Machine, director: &Director, findings: &mut Fin
                     slot(machine, &device, &what, findings);
                 } else {
                     findings
-                        .change(what, format!("there is no PCI device {address}: see bind-nic status (scripts/host)"));
+                        .change(what, format!("there is no PCI device {address}: see ulvs-bind-nic status (in the source scripts/host/bind-nic)"));
                 }
             }
         }
@@ -76,7 +76,7 @@ fn driver(machine: &Machine, address: &str, device: &str, what: &str, findings: 
             let held = other.unwrap_or("no driver");
             findings.change(
                 what,
-                format!("{address} ({model}) has {held}, DPDK cannot use it: bind-nic bind {address} (scripts/host)"),
+                format!("{address} ({model}) has {held}, DPDK cannot use it: ulvs-bind-nic bind {address} (in the source scripts/host/bind-nic)"),
             );
         }
     }

@@ -17,7 +17,7 @@ pub enum EalError {
     /// Not enough free huge pages.
     #[error(
         "{wanted_mib} MiB of huge pages are wanted and {free_mib} MiB are free: reserve {pages} pages of {page_kib} KiB \
-         (scripts/host/hugepages does), or run without huge pages"
+         (ulvs-hugepages does, in the source scripts/host/hugepages), or run without huge pages"
     )]
     HugePages {
         /// Memory asked for.
@@ -100,7 +100,11 @@ mod tests {
     #[test]
     fn sentences_name_the_remedy() {
         let pages = EalError::HugePages { wanted_mib: 512, free_mib: 0, pages: 256, page_kib: 2048 };
-        assert!(pages.to_string().contains("reserve 256 pages of 2048 KiB (scripts/host/hugepages does)"));
+        assert!(
+            pages
+                .to_string()
+                .contains("reserve 256 pages of 2048 KiB (ulvs-hugepages does, in the source scripts/host/hugepages)")
+        );
         let refused = EalError::refused(Errno::EINVAL, &["EAL: open: Permission denied".to_owned()]);
         assert!(refused.to_string().contains("run as root"), "{refused}");
     }

@@ -86,7 +86,9 @@ fn queues(number: u16, direction: &str) -> String {
 /// What to do about a device that is not there.
 fn remedy(device: &str) -> String {
     if device.contains(':') {
-        format!("Bind the NIC to a driver for DPDK first: scripts/host/bind-nic bind {device}")
+        format!(
+            "Bind the NIC to a driver for DPDK first: ulvs-bind-nic bind {device}, in the source scripts/host/bind-nic"
+        )
     } else {
         format!("A virtual device is named by the beginning of its vdev string: {device},...")
     }
@@ -117,7 +119,7 @@ mod tests {
         assert_eq!(
             unbound.to_string(),
             "there is no DPDK device \"0000:03:00.0\"; there are: net_null0. Bind the NIC to a driver for DPDK first: \
-             scripts/host/bind-nic bind 0000:03:00.0"
+             ulvs-bind-nic bind 0000:03:00.0, in the source scripts/host/bind-nic"
         );
     }
 }

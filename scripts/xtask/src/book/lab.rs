@@ -17,8 +17,7 @@ pub(super) struct Lab {
 
 impl Lab {
     pub(super) fn new(options: &[String]) -> Result<Self> {
-        let name = std::env::var("ULVS_LAB").unwrap_or_else(|_| "ulvs".to_owned());
-        let folder = Path::new("/run/ulvs-lab").join(name);
+        let folder = Path::new("/run/ulvs-lab").join(name());
         down();
         let up = xtask().args(["lab", "up"]).args(options).output()?;
         if !up.status.success() {
@@ -83,6 +82,13 @@ fn down() {
     let _ = xtask().args(["lab", "down"]).output();
 }
 
+/// Not the lab that somebody may have up by hand.
+fn name() -> String {
+    std::env::var("ULVS_LAB").unwrap_or_else(|_| "ulvs-book".to_owned())
+}
+
 fn xtask() -> Command {
-    Command::new(std::env::current_exe().unwrap_or_else(|_| "ulvs-xtask".into()))
+    let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| "ulvs-xtask".into()));
+    command.env("ULVS_LAB", name());
+    command
 }
