@@ -88,7 +88,7 @@ eventually 10 real_is "$number" 'up 0 4 true'
 director ulvsctl drain "$service" "$busy" --remove --timeout 3s >"$rest"
 director ulvsctl drain --list | grep -q "$busy *drained, out within [1-4]s *1 " || fail "the list is: $(director ulvsctl drain --list)"
 eventually 10 real_is "$number" 'up 0 4 false'
-grep -q "real server $busy of tcp $service was drained and is taken out: its time is over, with 1 active connection" "$RUN/ulvsd.log" || fail "the log does not say what was cut"
+grep -q "a drained real server is taken out: its time is over, with 1 active connection service=tcp $service real_server=$busy state=\"removed\"" "$RUN/ulvsd.log" || fail "the log does not say what was cut"
 director ulvsctl undrain "$service" "$busy" >/dev/null
 eventually 10 real_is "$number" 'up 4 4 true'
 kill "$slow" 2>/dev/null || true

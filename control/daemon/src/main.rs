@@ -71,6 +71,10 @@ struct Arguments {
     #[arg(short, long, value_name = "FILE", default_value = "/etc/ulvs/ulvs.toml")]
     config: PathBuf,
 
+    /// How log lines are written.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "auto")]
+    log_format: logging::Format,
+
     /// Report all errors of FILE and exit: status 0 without any, else 1.
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     check: Option<PathBuf>,
@@ -88,7 +92,7 @@ fn main() -> ExitCode {
     if let Some(folder) = arguments.generate {
         return generate(&folder);
     }
-    logging::start();
+    logging::start(arguments.log_format);
     match director::run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

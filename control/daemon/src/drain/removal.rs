@@ -145,7 +145,9 @@ impl Due {
             0 => "no active connection is left".to_owned(),
             active => format!("its time is over, with {}", counted(active as usize, "active connection")),
         };
-        tracing::info!("real server {} of {service} was drained and is taken out: {left}", one.0);
+        let (real_server, active_connections) = (one.0, self.counted.active);
+        let state = "removed";
+        tracing::info!(%service, %real_server, state, active_connections, "a drained real server is taken out: {left}");
     }
 }
 

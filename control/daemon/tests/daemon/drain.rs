@@ -90,7 +90,7 @@ fn a_deadline_is_the_directors_and_outlives_it() {
     let ulvsd = rig.start(&rig.file());
     // Connections end with ulvsd: it is empty, and needs not wait.
     eventually("it is taken out", || !shown(&rig).2);
-    ulvsd.wait_for("was drained and is taken out: no active connection is left");
+    ulvsd.wait_for("a drained real server is taken out: no active connection is left");
     assert_eq!(drains(&rig), [("192.0.2.11:80".to_owned(), "removed".to_owned(), None)]);
     assert!(post(&rig, &[], &wish("removed").replace('}', r#","remove_within":1}"#)).contains("leave it out"));
     post(&rig, &[], &wish("no"));

@@ -10,6 +10,7 @@ mod checks;
 mod configuration;
 mod drain;
 mod edit;
+mod log;
 mod netlink;
 mod network;
 mod proc_net;
