@@ -69,7 +69,7 @@ pub(crate) struct How {
 pub(crate) struct ServiceSettings {
     #[command(flatten)]
     named: Service,
-    /// rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos; of a new service else wlc.
+    /// rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos, none; of a new service else wlc.
     #[arg(long, short, value_name = "NAME")]
     scheduler: Option<String>,
     /// The scheduler's flags, as sh-fallback,sh-port; "" for none.

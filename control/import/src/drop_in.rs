@@ -7,8 +7,8 @@ use ulvs_config::Director;
 use crate::{Check, Guard, Id, Imported, Netmask, Persistence, RealServer, Remark, Service};
 
 /// The schedulers that the director's file knows.
-const SCHEDULERS: [&str; 14] =
-    ["rr", "wrr", "lc", "wlc", "fo", "ovf", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "twos"];
+const SCHEDULERS: [&str; 15] =
+    ["rr", "wrr", "lc", "wlc", "fo", "ovf", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "twos", "none"];
 
 /// The longest persistence in seconds: 31 days, as with ipvsadm.
 const LONGEST: u32 = 31 * 86_400;

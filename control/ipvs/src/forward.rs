@@ -19,9 +19,6 @@ pub enum Obstacle {
     /// Another protocol than TCP, UDP and SCTP.
     #[error("services have no protocol {0}: use TCP, UDP or SCTP")]
     Protocol(u16),
-    /// No scheduler.
-    #[error("services without a scheduler (\"none\") are not forwarded yet: give one")]
-    NoScheduler,
     /// Persistence by something in the packet.
     #[error("persistence engine \"{}\" is not there yet: clients would not keep their real server", .0.name())]
     Engine(PersistenceEngine),
@@ -60,7 +57,7 @@ pub fn service(service: &Service) -> Result<ulvs_model::Service, Obstacle> {
 /// The first thing that can't be forwarded rightly.
 pub fn settings(id: &ServiceId, settings: &table::ServiceSettings) -> Result<ServiceSettings, Obstacle> {
     Ok(ServiceSettings {
-        scheduler: settings.scheduler.kind().ok_or(Obstacle::NoScheduler)?,
+        scheduler: settings.scheduler.kind(),
         scheduler_flags: SchedulerFlags::from_bits(settings.flags.shown()),
         persistence: persistence(id, settings)?,
         one_packet: settings.flags.has(Flags::ONE_PACKET),

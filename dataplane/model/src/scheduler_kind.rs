@@ -34,10 +34,12 @@ pub enum SchedulerKind {
     Mh,
     /// Power of two choices.
     Twos,
+    /// None: no new connection goes anywhere.
+    None,
 }
 
 impl SchedulerKind {
-    /// Every scheduler, in ipvs-facts' order.
+    /// Every scheduler that chooses, in ipvs-facts' order.
     pub const ALL: [Self; 14] = [
         Self::Rr,
         Self::Wrr,
@@ -72,6 +74,7 @@ impl SchedulerKind {
             Self::Ovf => "ovf",
             Self::Mh => "mh",
             Self::Twos => "twos",
+            Self::None => "none",
         }
     }
 
@@ -101,10 +104,10 @@ impl FromStr for SchedulerKind {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| UnknownName {
+        Self::ALL.into_iter().chain([Self::None]).find(|s| s.name() == name).ok_or_else(|| UnknownName {
             kind: "scheduler",
             given: name.to_owned(),
-            known: "rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos",
+            known: "rr, wrr, lc, wlc, lblc, lblcr, dh, sh, sed, nq, fo, ovf, mh, twos, none",
         })
     }
 }

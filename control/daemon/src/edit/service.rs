@@ -105,7 +105,7 @@ fn merged(mut spec: ServiceSpec, said: &ServiceEdit) -> Result<ServiceSpec, InFi
 
 /// The scheduler's flags of these names.
 fn flags(scheduler: &str, names: &[String]) -> Result<SchedulerFlags, InField> {
-    let kind = SchedulerName::from_name(scheduler).and_then(SchedulerName::kind);
+    let kind = SchedulerName::from_name(scheduler).map(SchedulerName::kind);
     let mut flags = SchedulerFlags::default();
     for name in names {
         match (kind.and_then(|kind| SchedulerFlags::named(kind, name)), kind.and_then(SchedulerFlags::names)) {

@@ -81,9 +81,9 @@ impl SchedulerName {
         Self::ALL.into_iter().find(|one| one.name() == name)
     }
 
-    /// The datapath's scheduler of this name, if it has it.
-    pub fn kind(self) -> Option<SchedulerKind> {
-        SchedulerKind::ALL.into_iter().find(|kind| kind.name() == self.name())
+    /// The datapath's scheduler of this name.
+    pub fn kind(self) -> SchedulerKind {
+        SchedulerKind::ALL.into_iter().find(|kind| kind.name() == self.name()).unwrap_or(SchedulerKind::None)
     }
 }
 

@@ -106,6 +106,7 @@ enum Rule {
     Dh(hash32::Slots),
     Sh(hash32::Slots),
     Mh(maglev::Places),
+    None,
 }
 
 impl Rule {
@@ -127,6 +128,7 @@ impl Rule {
             SchedulerKind::Dh => Self::Dh(dh::slots(candidates)),
             SchedulerKind::Sh => Self::Sh(sh::slots(candidates)),
             SchedulerKind::Mh => Self::Mh(maglev::Places::new(listed, family)),
+            SchedulerKind::None => Self::None,
         }
     }
 }
@@ -190,6 +192,7 @@ impl Scheduler {
             Rule::Dh(slots) => dh::pick(list, slots, request),
             Rule::Sh(slots) => sh::pick(list, slots, self.flags, request),
             Rule::Mh(places) => mh::pick(list, places, self.flags, request),
+            Rule::None => None,
         };
         place.map(|place| list[place].id)
     }

@@ -6,7 +6,6 @@ use ulvs_engine::PuntReason::{NoConnection, NotAService, OtherProtocol};
 use ulvs_engine::Verdict;
 
 use crate::director::{Director, Side};
-use crate::ipvsadm::Unsupported;
 use crate::vectors::{self, Case, Listed, Section, Tally};
 
 /// How a case is compared.
@@ -31,19 +30,11 @@ const fn dropped(reason: ulvs_engine::DropReason) -> Compare {
     Compare::Verdict(Verdict::Drop(reason))
 }
 
-/// Set-up lines that ask for what is not there yet.
-fn is_known(refused: &Unsupported) -> bool {
-    match refused {
-        Unsupported::Option(_) | Unsupported::Service(_) => false,
-        Unsupported::Scheduler(name) => name == "none",
-    }
-}
-
 fn play(file: &str, compare: impl Fn(&str) -> Compare, commands: impl Fn(&str) -> &'static [&'static str]) -> Tally {
     let mut tally = Tally::default();
     for section in vectors::read::<Section>(file) {
         let (mut director, refused) = Director::set_up(&section.setup);
-        assert!(refused.iter().all(is_known), "{refused:?}");
+        assert_eq!(refused, []);
         for case in &section.cases {
             for command in commands(&case.name) {
                 director.ipvsadm(command);
@@ -102,7 +93,6 @@ fn timers(case: &Case, director: &mut Director) {
 
 fn of_connections(case: &str) -> Compare {
     match case {
-        "scheduler none" => Skip("scheduler none"),
         "sloppy_tcp RST"
         | "nodest=1 ACK after delete"
         | "nodest=1 ACK after re-add"
@@ -156,7 +146,7 @@ fn around_connections(case: &str) -> &'static [&'static str] {
 #[test]
 fn connections() {
     let tally = play("conn-behaviour.json", of_connections, around_connections);
-    tally.is("conn-behaviour", 128, &[("scheduler none", 1)]);
+    tally.is("conn-behaviour", 129, &[]);
 }
 
 /// ipvs-facts C.4: the checksum is computed anew if the port changes, right or wrong as it was, and else left alone.

@@ -14,8 +14,6 @@ use ulvs_model::{
 pub(crate) enum Unsupported {
     /// An option.
     Option(String),
-    /// A scheduler.
-    Scheduler(String),
     /// A service that was refused before.
     Service(String),
 }
@@ -46,10 +44,7 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
             "-6" => family = Family::V6,
             "-o" => settings.one_packet = true,
             "-r" => server = Some(value().parse().unwrap()),
-            "-s" => {
-                let name = value();
-                settings.scheduler = name.parse().map_err(|_| Unsupported::Scheduler(name.to_owned()))?;
-            }
+            "-s" => settings.scheduler = value().parse().unwrap(),
             "-b" => {
                 for name in value().split(',') {
                     let flag = SchedulerFlags::named(settings.scheduler, name).unwrap();
