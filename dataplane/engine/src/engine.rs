@@ -1,6 +1,7 @@
 //! One burst through the stages: parse, look up, decide, rewrite.
 
 mod ahead;
+mod bypass;
 mod defence;
 mod fragment;
 mod inbound;
@@ -15,6 +16,7 @@ mod related;
 mod schedule;
 mod schedule_icmp;
 mod service;
+mod stray;
 #[cfg(test)]
 mod tests;
 mod tunnel;

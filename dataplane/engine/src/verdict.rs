@@ -79,6 +79,8 @@ reasons! {
         NoDestination => "no_destination",
         /// The connection's real server was removed from the service.
         DestinationRemoved => "destination_removed",
+        /// A packet of a real server by NAT that belongs to no connection; with IPVS's sysctl `nat_icmp_send` it is told so by ICMP.
+        StrayReply => "stray_reply",
         /// IPVS's sysctl `drop_packet` has one of so many packets dropped that would open a connection.
         DropPacket => "drop_packet",
         /// The connection table is full.

@@ -90,6 +90,8 @@ sysctls! {
         Amemthresh amemthresh = 1024 in COUNT;
         /// With `drop_packet` 3 one of so many packets that would open a connection is dropped.
         AmDroprate am_droprate = 10 in COUNT;
+        /// Packets of a mark without a real server go where they were going (B.5.3).
+        CacheBypass cache_bypass = 0 in ANY;
         /// When a client's SYN begins a connection anew that is all but over (B.5): 0 never, else in `TIME_WAIT` and `CLOSE`, and
         /// if 2 is among its bits also in `FIN_WAIT` without replies.
         ConnReuseMode conn_reuse_mode = 1 in ANY;
@@ -103,6 +105,8 @@ sysctls! {
         ExpireQuiescentTemplate expire_quiescent_template = 0 in ANY;
         /// Of no effect: the kernel unpacks tunnels on its side of the TAP, and what comes out is its own.
         IgnoreTunneled ignore_tunneled = 0 in ANY;
+        /// A real server by NAT is told by ICMP that a packet of it belongs to no connection (C.2).
+        NatIcmpSend nat_icmp_send = 0 in ANY;
         /// 0: tunnels take no notice of IPv4's DF, and are fragmented (C.5).
         PmtuDisc pmtu_disc = 1 in ANY;
         /// Counters and rates that are listed follow what workers count (D.3).
@@ -121,16 +125,12 @@ sysctls! {
     fixed {
         /// No director while it is a sync backup.
         BackupOnly = "backup_only" "0", SYNC;
-        /// Packets of a mark without a real server go where they were going.
-        CacheBypass = "cache_bypass" "0", "packets without a real server are not passed on";
         /// Connections of netfilter's.
         Conntrack = "conntrack" "0", "packets do not pass the kernel's netfilter";
         /// Seconds that lblc remembers an address nobody asks for.
         LblcExpiration = "lblc_expiration" "86400", "the time is fixed";
         /// The same of lblcr.
         LblcrExpiration = "lblcr_expiration" "86400", "the time is fixed";
-        /// Real servers are told that nobody waits for their packets.
-        NatIcmpSend = "nat_icmp_send" "0", "packets of real servers without a connection are left to the kernel";
         /// Of persistent services templates alone are synchronised.
         SyncPersistMode = "sync_persist_mode" "0", SYNC;
         /// UDP ports of the sync daemons.

@@ -32,11 +32,16 @@ impl Own {
         home: Home,
     ) -> Verdict {
         let key = &packet.key;
+        if cx.snapshot.sysctls.nat_icmp_send != 0
+            && let Some(verdict) = self.stray(cx, frame, packet)
+        {
+            return verdict;
+        }
         let Some(service) = cx.service_of(packet) else {
             return Verdict::Punt(PuntReason::NotAService);
         };
         if !opens(packet, &cx.snapshot.sysctls) {
-            return Verdict::Punt(PuntReason::NoConnection);
+            return self.bypass(cx, frame, packet, service).unwrap_or(Verdict::Punt(PuntReason::NoConnection));
         }
         match self.assign(cx, packet, service) {
             Ok(Some(choice)) if is_one_packet(service, key) => self.send_once(cx, frame, packet, choice),
@@ -160,7 +165,10 @@ impl Own {
             // It was taken for FTP's data, and may be anything.
             return Verdict::Punt(PuntReason::NotAService);
         }
-        self.reject_to_client(cx, frame, packet, Error::PortUnreachable, DropReason::NoDestination)
+        match self.bypass(cx, frame, packet, service) {
+            Some(verdict) => verdict,
+            None => self.reject_to_client(cx, frame, packet, Error::PortUnreachable, DropReason::NoDestination),
+        }
     }
 }
 

@@ -1,36 +1,95 @@
-//! A set of addresses that snapshots share, each with how many times it is in use.
+//! Sets that snapshots share, each member with how many times it is in use.
 
-use std::net::IpAddr;
+use std::hash::Hash;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use ulvs_wire::{Address, Family};
+use ulvs_model::{Protocol, ServiceKey};
+use ulvs_wire::{Address, Family, FlowKey};
 
-/// Addresses in use.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Addresses(Arc<HashMap<(Address, Family), u32>>);
+use super::place::{ANY, Place};
 
-impl Addresses {
-    pub(crate) fn contains(&self, address: Address, family: Family) -> bool {
-        self.0.contains_key(&(address, family))
+/// What is in use.
+#[derive(Clone, Debug)]
+struct Uses<K>(Arc<HashMap<K, u32>>);
+
+impl<K> Default for Uses<K> {
+    fn default() -> Self {
+        Self(Arc::default())
     }
+}
 
-    pub(crate) fn add(&mut self, address: IpAddr) {
-        *Arc::make_mut(&mut self.0).entry(key(address)).or_default() += 1;
+impl<K: Copy + Eq + Hash> Uses<K> {
+    fn add(&mut self, one: K) {
+        *Arc::make_mut(&mut self.0).entry(one).or_default() += 1;
     }
 
     /// Takes back one [`add`](Self::add).
-    pub(crate) fn remove(&mut self, address: IpAddr) {
+    fn remove(&mut self, one: K) {
         let uses = Arc::make_mut(&mut self.0);
-        if let Some(count) = uses.get_mut(&key(address)) {
+        if let Some(count) = uses.get_mut(&one) {
             *count -= 1;
             if *count == 0 {
-                uses.remove(&key(address));
+                uses.remove(&one);
             }
         }
     }
 }
 
-fn key(address: IpAddr) -> (Address, Family) {
-    (address.into(), Family::of(address))
+/// Addresses in use.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Addresses(Uses<(Address, Family)>);
+
+impl Addresses {
+    pub(crate) fn contains(&self, address: Address, family: Family) -> bool {
+        self.0.0.contains_key(&(address, family))
+    }
+
+    pub(crate) fn add(&mut self, address: IpAddr) {
+        self.0.add((address.into(), Family::of(address)));
+    }
+
+    /// Takes back one [`add`](Self::add).
+    pub(crate) fn remove(&mut self, address: IpAddr) {
+        self.0.remove((address.into(), Family::of(address)));
+    }
+}
+
+/// Where real servers of services listen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listeners(Uses<Place>);
+
+/// Where one real server listens for a service.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Listener(Place);
+
+impl Listener {
+    /// A service by mark is of every protocol.
+    pub(crate) fn new(service: &ServiceKey, address: SocketAddr) -> Self {
+        let protocol = service.protocol().map_or(ANY, Protocol::number);
+        let family = Family::of(address.ip());
+        Self(Place { address: address.ip().into(), family, port: address.port(), protocol })
+    }
+}
+
+impl Listeners {
+    /// Whether a packet comes from one.
+    pub(crate) fn sent(&self, key: &FlowKey) -> bool {
+        let at = |protocol| Place { address: key.source(), family: key.family(), port: key.source_port(), protocol };
+        [key.protocol(), ANY].into_iter().any(|protocol| self.0.0.contains_key(&at(protocol)))
+    }
+
+    /// Puts one in the place of another.
+    pub(crate) fn replace(&mut self, was: Option<Listener>, now: Option<Listener>) {
+        if was == now {
+            return;
+        }
+        if let Some(Listener(place)) = was {
+            self.0.remove(place);
+        }
+        if let Some(Listener(place)) = now {
+            self.0.add(place);
+        }
+    }
 }

@@ -24,8 +24,8 @@ use crate::time::Ticks;
 use path_mtus::PathMtu;
 
 use super::{
-    Addresses, CompileError, Defence, DestinationId, DestinationView, Destinations, MarkRule, Marks, Neighbour,
-    Network, NetworkView, PortId, ServiceView, Services, Snapshot, defence,
+    Addresses, CompileError, Defence, DestinationId, DestinationView, Destinations, Listener, Listeners, MarkRule,
+    Marks, Neighbour, Network, NetworkView, PortId, ServiceView, Services, Snapshot, defence,
 };
 
 /// A service as the compiler keeps it.
@@ -55,6 +55,8 @@ struct Slot {
     idle_since: Option<u64>,
     /// It is or was reached by NAT, and is among the `translated`.
     is_translated: bool,
+    /// As it is among the `listeners`: reached by NAT, and in its service now.
+    listener: Option<Listener>,
 }
 
 /// The state behind snapshots.
@@ -72,6 +74,7 @@ pub struct Compiler {
     marks: Arc<Marks>,
     destinations: Destinations,
     translated: Addresses,
+    listeners: Listeners,
     network: Arc<NetworkView>,
     path_mtus: HashMap<IpAddr, PathMtu>,
     timeouts: Timeouts,
@@ -95,6 +98,7 @@ impl Compiler {
             trash: HashMap::new(),
             destinations: Destinations::default(),
             translated: Addresses::default(),
+            listeners: Listeners::default(),
             network: Arc::new(NetworkView::new(&Network::default(), 1)),
             path_mtus: HashMap::new(),
             timeouts: Timeouts::default(),
@@ -110,6 +114,7 @@ impl Compiler {
             marks: Arc::clone(&self.marks),
             destinations: self.destinations.clone(),
             translated: self.translated.clone(),
+            listeners: self.listeners.clone(),
             network: Arc::clone(&self.network),
             timeouts: self.timeouts,
             sysctls: self.sysctls,
@@ -363,6 +368,9 @@ impl Compiler {
             if method == ForwardMethod::Nat && !std::mem::replace(&mut slot.is_translated, true) {
                 self.translated.add(address.ip());
             }
+            let listens = slot.available && method == ForwardMethod::Nat;
+            let listener = listens.then(|| Listener::new(&slot.service, address));
+            self.listeners.replace(std::mem::replace(&mut slot.listener, listener), listener);
             let Slot { destination, generation, available, .. } = slot;
             let tunnels = (path_mtu, self.sysctls.pmtu_disc != 0);
             let view = DestinationView::new(destination, *generation, *available, &self.network, tunnels);

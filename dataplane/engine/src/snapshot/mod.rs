@@ -13,7 +13,7 @@ mod place;
 mod services;
 mod status;
 
-pub(crate) use addresses::Addresses;
+pub(crate) use addresses::{Addresses, Listener, Listeners};
 pub use compiler::Compiler;
 pub(crate) use defence::Defence;
 pub(crate) use destinations::{DestinationView, Destinations};
@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub(crate) destinations: Destinations,
     /// Real servers that have or had NAT connections: their replies must not leave untranslated.
     pub(crate) translated: Addresses,
+    /// Where real servers by NAT listen.
+    pub(crate) listeners: Listeners,
     pub(crate) network: Arc<NetworkView>,
     pub(crate) timeouts: Timeouts,
     pub(crate) sysctls: Sysctls,

@@ -4,7 +4,7 @@ use ulvs_model::ServiceKey;
 use ulvs_wire::{Address, Family, FlowHasher};
 
 /// A service's key as packets have it. Of a mark: protocol 0 and no port, as IPVS's templates have it (ipvs-facts B.6).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Place {
     pub(super) address: Address,
     pub(super) family: Family,

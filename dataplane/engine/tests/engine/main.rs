@@ -18,6 +18,7 @@ mod schedulers;
 mod seeds;
 mod several_workers;
 mod simulation;
+mod sysctls;
 mod trash;
 mod tunnel;
 mod vectors;

@@ -69,6 +69,7 @@ impl Compiler {
             base: self.shared.destination_totals(id),
             idle_since: None,
             is_translated: false,
+            listener: None,
         });
         Ok(id)
     }
