@@ -1,7 +1,6 @@
-//! Who plays the director: the kernel's IPVS in the guest, or ulvs, in a namespace or on the guest's NICs. All are driven by
-//! ipvsadm in a shell of theirs, with interfaces `eth0` (clients) and `eth1` (real servers).
+//! Who plays the director: the kernel's IPVS in the guest, or a program, in a namespace or on the guest's NICs: ulvsd, or
+//! another. All are driven by ipvsadm in a shell of theirs, with interfaces `eth0` (clients) and `eth1` (real servers).
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -34,32 +33,21 @@ pub(super) struct Director {
 
 enum Kind {
     /// A network namespace for each scenario: IPVS in it is as new.
-    Kernel {
-        namespaces: usize,
-    },
-    Ulvs(Ulvs),
+    Kernel { namespaces: usize },
+    /// What the functions of its file start and end.
+    Program,
 }
 
-/// Where ulvsd runs and on what.
-pub(super) struct Ulvs {
+/// A program that is to be the director, and on what.
+pub(super) struct Program {
+    /// Lines of shell that define what starts, ends and drives it (docs/oracle.md).
+    pub(super) functions: String,
     /// A folder for its files, as the shell sees it.
     pub(super) folder: String,
     pub(super) devices: [String; 2],
     pub(super) huge_pages: bool,
     pub(super) core: usize,
 }
-
-/// IPVS's sysctls are ulvsd's; the shell's function of that name takes `NAME` and `NAME=VALUE`, and tells no value.
-const SYSCTL: &str = "sysctl() {
-    local word
-    for word; do case $word in
-        -*) ;;
-        net.ipv4.vs.*=*) word=${word#net.ipv4.vs.}; ulvsctl set \"${word%%=*}\" \"${word#*=}\" >/dev/null || return 1 ;;
-        net.ipv4.vs.*) ulvsctl get \"${word#net.ipv4.vs.}\" >/dev/null || return 1 ;;
-        *) command sysctl -q -w \"$word\" || return 1 ;;
-    esac; done
-}
-";
 
 impl Director {
     /// The guest's kernel.
@@ -74,18 +62,16 @@ impl Director {
         Ok(Self { shell, kind: Kind::Kernel { namespaces: 0 } })
     }
 
-    /// A ulvsd that this shell starts.
-    pub(super) fn ulvs(mut shell: Shell, ulvs: Ulvs) -> Result<Self> {
-        let file = format!(
-            "mkdir -p {0}\ncat >{0}/fresh.toml <<'END'\n{1}END\n\
-             export ULVS_SOCKET={0}/api.sock ULVS_IPVS_SOCKET={0}/ipvs.sock ULVS_PROC={0}/proc/net ULVS_LOG=warn\n\
-             ipvsadm() {{ ulvs-run ipvsadm \"$@\"; }}\n{2}pid=\n",
-            ulvs.folder,
-            ulvs.file(),
-            SYSCTL
+    /// A program that this shell starts.
+    pub(super) fn program(mut shell: Shell, program: &Program) -> Result<Self> {
+        let Program { functions, folder, devices: [wan, lan], huge_pages, core } = program;
+        let [wan_addresses, lan_addresses] = ADDRESSES.map(|addresses| addresses.join(" "));
+        let given = format!(
+            "folder='{folder}' wan='{wan}' lan='{lan}' huge_pages={huge_pages} core={core}\n\
+             wan_addresses='{wan_addresses}' lan_addresses='{lan_addresses}'\n"
         );
-        shell.here(&(file + &settings()), LIMIT)?.ok()?;
-        Ok(Self { shell, kind: Kind::Ulvs(ulvs) })
+        shell.here(&(given + functions + "\n" + &settings()), LIMIT)?.ok()?;
+        Ok(Self { shell, kind: Kind::Program })
     }
 
     pub(super) fn is_kernel(&self) -> bool {
@@ -114,7 +100,7 @@ impl Director {
                 }
                 settings() + &batch(&[lines, network()].concat())
             }
-            Kind::Ulvs(ulvs) => ulvs.start() + &batch(&network()),
+            Kind::Program => "director_start && ".to_owned() + &batch(&network()),
         };
         let answer = self.shell.here(&script, LIMIT)?;
         if answer.status != 0 {
@@ -131,10 +117,8 @@ impl Director {
 
     /// Packets to this prefix are the director's and carry a firewall mark.
     pub(super) fn mark(&mut self, prefix: &str, mark: u32) -> Result<Answer> {
-        if let Kind::Ulvs(ulvs) = &self.kind {
-            let rule = format!("[[mark]]\nmark = {mark}\ndestination = \"{prefix}\"\n");
-            let script = format!("cat >>{0}/ulvs.toml <<'END'\n{rule}END\nulvsctl apply >/dev/null", ulvs.folder);
-            return self.shell.here(&script, LIMIT);
+        if matches!(self.kind, Kind::Program) {
+            return self.shell.here(&format!("director_mark {prefix} {mark}"), LIMIT);
         }
         let six = prefix.contains(':');
         let (option, family) = if six { ("-6", "ip6") } else { ("-4", "ip") };
@@ -151,8 +135,8 @@ impl Director {
 
     /// Ends what was started.
     pub(super) fn end(&mut self) -> Result<()> {
-        if let Kind::Ulvs(_) = &self.kind {
-            self.shell.here(Ulvs::stop(), LIMIT)?;
+        if matches!(self.kind, Kind::Program) {
+            self.shell.here("director_stop", LIMIT)?;
         }
         Ok(())
     }
@@ -161,46 +145,8 @@ impl Director {
     pub(super) fn log(&mut self) -> Result<String> {
         match &self.kind {
             Kind::Kernel { .. } => Ok(String::new()),
-            Kind::Ulvs(ulvs) => {
-                let command = format!("tail -n 5 {}/ulvsd.log", ulvs.folder);
-                Ok(self.shell.here(&command, LIMIT)?.words)
-            }
+            Kind::Program => Ok(self.shell.here("director_log", LIMIT)?.words),
         }
-    }
-}
-
-impl Ulvs {
-    fn file(&self) -> String {
-        let mut text = format!(
-            "[dpdk]\nhuge_pages = {}\nmemory = 64\npackets = 4096\n[workers]\ncores = [{}]\npoll = \"adaptive\"\n\
-             [connections]\ncapacity = 4096\n[api]\nsocket = \"{2}/api.sock\"\n[state]\nfolder = \"off\"\n[metrics]\nlisten = \"off\"\n",
-            self.huge_pages, self.core, self.folder
-        );
-        for (number, device) in self.devices.iter().enumerate() {
-            let addresses: Vec<String> = ADDRESSES[number].iter().map(|address| format!("\"{address}\"")).collect();
-            let _ = write!(
-                text,
-                "[[port]]\nname = \"{}\"\ndevice = \"{device}\"\ntap = \"eth{number}\"\naddresses = [{}]\n",
-                ["wan", "lan"][number],
-                addresses.join(", ")
-            );
-        }
-        text
-    }
-
-    fn stop() -> &'static str {
-        "[ -z \"$pid\" ] || { kill $pid 2>/dev/null; wait $pid; }; pid=\n"
-    }
-
-    fn start(&self) -> String {
-        format!(
-            "{stop}cp {0}/fresh.toml {0}/ulvs.toml; ulvsd --config {0}/ulvs.toml >{0}/ulvsd.log 2>&1 & pid=$!\n\
-             until ulvsctl status >/dev/null 2>&1; do\n\
-             kill -0 $pid 2>/dev/null || break\nsleep 0.02\ndone\n\
-             kill -0 $pid || {{ tail -n 5 {0}/ulvsd.log; false; }} && ",
-            self.folder,
-            stop = Self::stop(),
-        )
     }
 }
 

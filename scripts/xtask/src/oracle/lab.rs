@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::director::{Director, Ulvs, must};
+use super::director::{Director, Program, must};
 use super::wires::Wires;
 use crate::lab::{self, Host};
 use crate::shell::Shell;
@@ -26,20 +26,21 @@ impl Stage {
         Self::with(name, |name| Director::kernel(boot(name)?))
     }
 
-    /// ulvsd in a guest, on NICs bound to `uio_pci_generic`.
-    pub(super) fn guest(name: &str) -> Result<Self> {
+    /// A program in a guest, on NICs bound to `uio_pci_generic`.
+    pub(super) fn guest(name: &str, functions: String) -> Result<Self> {
         Self::with(name, |name| {
             let mut shell = boot(name)?;
             let bind = "/ulvs/scripts/host/hugepages set 128 && \
                 for number in 10 11; do /ulvs/scripts/host/bind-nic bind 0000:00:$number.0 --driver uio_pci_generic --force; done";
             must(shell.run(bind, 4 * LIMIT)?, "the guest's NICs could not be bound")?;
             let devices = vm::PCI.map(str::to_owned);
-            Director::ulvs(shell, Ulvs { folder: "/run/ulvs".into(), devices, huge_pages: true, core: 0 })
+            let folder = "/run/ulvs".into();
+            Director::program(shell, &Program { functions, folder, devices, huge_pages: true, core: 0 })
         })
     }
 
-    /// ulvsd in a namespace, on links of the kernel's.
-    pub(super) fn namespace(name: &str) -> Result<Self> {
+    /// A program in a namespace, on links of the kernel's.
+    pub(super) fn namespace(name: &str, functions: String) -> Result<Self> {
         Self::with(name, |name| {
             let (switch, director) = (Host(format!("{name}-switch")), Host(format!("{name}-director")));
             director.add()?;
@@ -63,7 +64,7 @@ impl Stage {
             let folder = lab::directory(name).join("oracle").display().to_string();
             let devices = [0, 1].map(|number| format!("net_af_packet{number},iface={},qpairs=1", NAMES[number]));
             let core = lab::cores(1)?.first().copied().unwrap_or(0);
-            Director::ulvs(shell, Ulvs { folder, devices, huge_pages: false, core })
+            Director::program(shell, &Program { functions, folder, devices, huge_pages: false, core })
         })
     }
 

@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
     /// Play against ulvsd in the guest, on NICs bound to DPDK, instead of one in a namespace.
     #[arg(long, conflicts_with = "against_kernel")]
     in_guest: bool,
+    /// Play against another director than ulvsd: lines of shell that start and drive it (docs/oracle.md).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["against_kernel", "explain"])]
+    director: Option<PathBuf>,
     /// Write what ulvs answers instead of the kernel into the scenarios, for this reason of docs/differences.md.
     #[arg(long, value_name = "REASON", conflicts_with = "against_kernel")]
     explain: Option<String>,
@@ -69,12 +72,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if scenarios.is_empty() {
         bail!("there is no such scenario: {}", arguments.patterns.join(" or "));
     }
+    let file = arguments.director.clone().unwrap_or_else(|| crate::root().join("scripts/oracle/director/ulvsd.sh"));
+    let functions = || std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()));
     let mut stage = if arguments.against_kernel {
         lab::Stage::kernel(&arguments.name)?
     } else if arguments.in_guest {
-        lab::Stage::guest(&arguments.name)?
+        lab::Stage::guest(&arguments.name, functions()?)?
     } else {
-        lab::Stage::namespace(&arguments.name)?
+        lab::Stage::namespace(&arguments.name, functions()?)?
     };
     let outcome = if arguments.against_kernel {
         record(scenarios, &mut stage.director, &mut stage.wires)
