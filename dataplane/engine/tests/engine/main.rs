@@ -10,6 +10,7 @@ mod forwarding;
 mod fragments;
 mod frames;
 mod icmp;
+mod ipsec;
 mod ipvsadm;
 mod next_hops;
 mod persistence;
