@@ -17,7 +17,7 @@ eventually 3 is conn_reuse_mode 3
 echo 9 >"$sysctls/drop_entry"
 eventually 3 is drop_entry 0
 eventually 3 grep -q 'drop_entry is a number from 0 to 3, not 9' "$RUN/ulvsd.log"
-matches "what is not there" "$(director ulvsctl set conntrack 1 2>&1 || true)" 'conntrack can.t be set yet, for packets do not pass'
+matches "what is not there" "$(director ulvsctl set sync_retries 1 2>&1 || true)" 'sync_retries can.t be set yet, for connections are not'
 
 # one client port, whose real server goes: without the sysctl it would hear nothing for five minutes
 ask() { lab exec client dig -b 10.77.1.10#5555 +short +tries=1 +time=1 @10.77.0.101 who.lab TXT; }

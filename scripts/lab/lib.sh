@@ -39,6 +39,7 @@ install_missing() {
         [[ " ${missing[*]} " != *" nginx-light "* ]] || units+=(nginx)
         [[ " ${missing[*]} " != *" keepalived "* ]] || units+=(keepalived)
         [[ " ${missing[*]} " != *" prometheus "* ]] || units+=(prometheus)
+        [[ " ${missing[*]} " != *" vsftpd "* ]] || units+=(vsftpd)
         [ ! -e $policy ] || units=()
         if [ ${#units[@]} -gt 0 ]; then
             printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod +x $policy

@@ -20,6 +20,7 @@ pub struct Director {
     pub(crate) api: Api,
     pub(crate) state: State,
     pub(crate) sysctls: Sysctls,
+    pub(crate) ftp: Ftp,
     pub(crate) metrics: Metrics,
     pub(crate) neighbours: Neighbours,
     pub(crate) ports: Vec<Port>,
@@ -65,6 +66,11 @@ impl Director {
     /// `[ipvs]`
     pub const fn sysctls(&self) -> &Sysctls {
         &self.sysctls
+    }
+
+    /// `[ftp]`
+    pub const fn ftp(&self) -> &Ftp {
+        &self.ftp
     }
 
     /// `[metrics]`
@@ -154,6 +160,24 @@ pub struct Workers {
     pub cores: Vec<usize>,
     /// What idle workers do.
     pub poll: PollMode,
+}
+
+/// FTP's helper (ipvs-facts C.9).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ftp {
+    /// Ports of services whose connections in NAT are read as FTP's control connections; none: the helper is off.
+    pub ports: Vec<u16>,
+}
+
+impl Ftp {
+    /// The most ports, as of IPVS's module.
+    pub const MOST: usize = 8;
+}
+
+impl Default for Ftp {
+    fn default() -> Self {
+        Self { ports: vec![21] }
+    }
 }
 
 /// The connection table.

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, ServiceKey, Sysctls, Weight};
 
 use crate::problems::{At, Span};
-use crate::{Api, Check, Connections, Destinations, Device, Dpdk, Mac, Metrics, Neighbours, PollMode, State};
+use crate::{Api, Check, Connections, Destinations, Device, Dpdk, Ftp, Mac, Metrics, Neighbours, PollMode, State};
 
 /// What a source says, each value readable by itself; whether the values fit together is still open.
 ///
@@ -19,6 +19,7 @@ pub(crate) struct Draft {
     pub(crate) api: Api,
     pub(crate) state: State,
     pub(crate) sysctls: Sysctls,
+    pub(crate) ftp: Ftp,
     pub(crate) metrics: Metrics,
     pub(crate) neighbours: Neighbours,
     pub(crate) ports: Vec<DraftPort>,

@@ -31,7 +31,7 @@ pub use device::{Device, DeviceError};
 pub use diagnostic::Diagnostic;
 pub use digest::{Digest, NoDigest};
 pub use director::{
-    Api, Connections, Destinations, Director, Dpdk, MarkRule, Neighbours, PollMode, Port, State, StaticNeighbour,
+    Api, Connections, Destinations, Director, Dpdk, Ftp, MarkRule, Neighbours, PollMode, Port, State, StaticNeighbour,
     StaticRoute, Workers,
 };
 pub use files::{Files, Source};

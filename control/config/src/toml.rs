@@ -105,6 +105,7 @@ fn read(text: &str, problems: &mut Problems) -> (Draft, DraftFile) {
         api: root.section("api", problems, tables::api).unwrap_or_default(),
         state: root.section("state", problems, tables::state).unwrap_or_default(),
         sysctls: root.section("ipvs", problems, ipvs::read).unwrap_or_default(),
+        ftp: root.section("ftp", problems, tables::ftp).unwrap_or_default(),
         metrics: root.section("metrics", problems, tables::metrics).unwrap_or_default(),
         neighbours: root.section("neighbours", problems, tables::neighbours).unwrap_or_default(),
         ports: root.required_sections("port", "`name` and `device`", problems, port::read),

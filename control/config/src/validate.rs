@@ -42,6 +42,7 @@ impl Draft {
             api: self.api,
             state: self.state,
             sysctls: self.sysctls,
+            ftp: self.ftp,
             metrics: self.metrics,
             neighbours: self.neighbours,
             ports,

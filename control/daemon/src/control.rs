@@ -103,6 +103,7 @@ impl Control {
             resolver,
         };
         control.compiler.set_marks(&network::marks(&control.ports, &control.director));
+        control.compiler.set_ftp_ports(network::ftp_ports(&control.director));
         control.refresh_network();
         control.tell_wanted();
         control
@@ -257,14 +258,15 @@ impl Control {
     }
 
     fn reload(&mut self, director: Director) {
-        let is_marked_so = self.director.mark_rules() == director.mark_rules();
+        let is_read_so = self.director.mark_rules() == director.mark_rules() && self.director.ftp() == director.ftp();
         self.director = director;
         let network = self.compile_network();
-        if network == self.network && is_marked_so {
+        if network == self.network && is_read_so {
             return;
         }
         self.follow_network(network);
         self.compiler.set_marks(&network::marks(&self.ports, &self.director));
+        self.compiler.set_ftp_ports(network::ftp_ports(&self.director));
         self.publish();
     }
 

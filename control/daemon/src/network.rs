@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ulvs_config::Director;
-use ulvs_engine::snapshot::{MarkRule, Neighbour, Network, Port, PortId, Route};
+use ulvs_engine::snapshot::{FtpPorts, MarkRule, Neighbour, Network, Port, PortId, Route};
 use ulvs_kernel::{KernelState, resolve::Wanted};
 
 use crate::devices::DirectorPort;
@@ -24,6 +24,11 @@ pub(crate) fn compile(ports: &[DirectorPort], director: &Director, kernel: &Kern
 fn mtu(port: &DirectorPort, kernel: &KernelState) -> u16 {
     let twin = port.tap.as_ref().and_then(|tap| kernel.links.get(&tap.index()));
     twin.and_then(|link| u16::try_from(link.mtu).ok()).map_or(port.settings.mtu, |mtu| mtu.min(port.settings.mtu))
+}
+
+/// The ports of FTP's control connections. The file has as many as the engine takes.
+pub(crate) fn ftp_ports(director: &Director) -> FtpPorts {
+    FtpPorts::new(&director.ftp().ports).unwrap_or_default()
 }
 
 /// The file's rules for firewall marks. One of a port that does not run marks nothing.

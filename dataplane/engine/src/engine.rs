@@ -1,9 +1,11 @@
 //! One burst through the stages: parse, look up, decide, rewrite.
 
 mod ahead;
+mod announced;
 mod bypass;
 mod defence;
 mod fragment;
+mod helped;
 mod inbound;
 mod ipsec;
 mod one_packet;
@@ -35,7 +37,7 @@ use crate::frame::Frame;
 use crate::limit::{HostLimits, IcmpLimit};
 use crate::proto::{self, Path, State};
 use crate::shared::Shared;
-use crate::snapshot::{PortId, Snapshot};
+use crate::snapshot::{DestinationId, PortId, Snapshot};
 use crate::time::Ticks;
 use crate::verdict::Verdict;
 
@@ -274,7 +276,7 @@ impl Own {
     #[inline(never)]
     fn decide_by_search<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet, home: Home) -> Verdict {
         match cx.shared.table.search(home, &packet.key) {
-            Some(hit) if !self.has_expired(cx, hit) => self.forward(cx, frame, packet, home, hit),
+            Some(hit) if !self.has_expired(cx, hit) => self.go_on(cx, frame, packet, home, hit),
             _ => self.schedule(cx, frame, packet, home),
         }
     }
@@ -294,15 +296,31 @@ impl Own {
         }
     }
 
+    /// A packet of a connection that was searched for: a helper may have to see it.
+    fn go_on<F: Frame>(
+        &mut self,
+        cx: &Context<'_>,
+        frame: &mut F,
+        packet: &Packet,
+        home: Home,
+        hit: Hit<'_>,
+    ) -> Verdict {
+        if hit.control.is_helped() {
+            self.helped(cx, frame, packet, home, hit)
+        } else {
+            self.forward(cx, frame, packet, home, hit)
+        }
+    }
+
     /// Ends a connection whose time ran out before the sweep came by.
     fn has_expired(&mut self, cx: &Context<'_>, hit: Hit<'_>) -> bool {
         !hit.entry.has_time(cx.now) && self.end(cx, hit.id)
     }
 
-    /// Ends a connection now; false if that must wait until the other workers have begun a new burst.
+    /// Ends a connection now; false if that must wait until the other workers have begun a new burst, or it controls others.
     #[cold]
     fn end(&mut self, cx: &Context<'_>, id: ConnId) -> bool {
-        if !self.local.can_retire() {
+        if !self.local.can_retire() || cx.shared.table.entry(id).controls() > 0 {
             return false;
         }
         if let Some(was) = cx.shared.table.kill(&mut self.local, id) {
@@ -362,10 +380,11 @@ fn change_state(cx: &Context<'_>, entry: &Entry, event: Event) {
 fn assure(shared: &Shared, entry: &Entry) {
     if let Some(template) = entry.controller() {
         let assured = |control: Control| {
-            let may = control.is_live() && control.state() != State::Established;
+            let is_template = control.has(Control::TEMPLATE);
+            let may = is_template && control.is_live() && control.state() != State::Established;
             may.then(|| control.with_state(State::Established))
         };
-        // `None`: it is, or it is being expelled.
+        // `None`: it is, or it is being expelled, or it is a connection.
         let _ = shared.table.entry(template).swap_control(assured);
     }
 }
@@ -399,19 +418,29 @@ fn ended(shared: &Shared, worker: usize, id: ConnId, was: Control) {
         shared.templates.ended(destination);
         return;
     }
-    shared.live.ended(destination, !was.has(Control::INACTIVE));
-    shared.workers()[worker].connections_ended.add(1);
+    forget(shared, worker, destination, was.flags());
     if let Some(template) = entry.controller() {
         release(shared, template);
     }
 }
 
-/// A template controls one connection less. In a crowded table one that proved of no use ends with its last connection.
-fn release(shared: &Shared, template: ConnId) {
-    if !shared.table.let_go(template)
-        && shared.templates.are_many()
-        && shared.table.entry(template).control().state() != State::Established
+/// A connection with these flags is no longer counted.
+fn forget(shared: &Shared, worker: usize, destination: DestinationId, flags: u16) {
+    shared.live.ended(destination, flags & Control::INACTIVE == 0);
+    shared.workers()[worker].connections_ended.add(1);
+    if flags & Control::NO_CPORT != 0 {
+        shared.announced_ended();
+    }
+}
+
+/// A template or connection controls one connection less. In a crowded table a template that proved of no use ends with its
+/// last connection.
+fn release(shared: &Shared, id: ConnId) {
+    let is_last = !shared.table.let_go(id);
+    let entry = shared.table.entry(id);
+    let control = entry.control();
+    if is_last && shared.templates.are_many() && control.has(Control::TEMPLATE) && control.state() != State::Established
     {
-        shared.table.entry(template).expire();
+        entry.expire();
     }
 }

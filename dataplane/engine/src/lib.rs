@@ -14,6 +14,7 @@ mod datagrams;
 mod engine;
 mod forward;
 mod frame;
+mod ftp;
 mod limit;
 mod live;
 mod memory;

@@ -3,6 +3,7 @@
 use std::io;
 
 use crossbeam::queue::ArrayQueue;
+use crossbeam::utils::CachePadded;
 use std::net::IpAddr;
 use ulvs_wire::FlowHasher;
 
@@ -11,6 +12,7 @@ use crate::counters::{Totals, WorkerCounters};
 use crate::datagrams::Datagrams;
 use crate::live::{LiveConnections, Load};
 use crate::snapshot::{DestinationId, PortId};
+use crate::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::templates::Templates;
 use crate::verdict::{DropReason, PuntReason};
 
@@ -57,6 +59,8 @@ pub struct Shared {
     /// What came in fragments.
     pub datagrams: Datagrams,
     workers: Box<[WorkerCounters]>,
+    /// Connections in the table whose client's port is not known yet. Changed by any worker.
+    announced: CachePadded<AtomicU32>,
     requests: ArrayQueue<Unresolved>,
     learned: ArrayQueue<LearnedMtu>,
     hasher: FlowHasher,
@@ -77,6 +81,7 @@ impl Shared {
             templates: Templates::new(destinations, capacity.connections)?,
             datagrams: Datagrams::new()?,
             workers: (0..capacity.workers).map(|_| WorkerCounters::new(destinations)).collect::<io::Result<_>>()?,
+            announced: CachePadded::default(),
             requests: ArrayQueue::new(1024),
             learned: ArrayQueue::new(256),
             hasher,
@@ -102,6 +107,20 @@ impl Shared {
     pub fn connections(&self) -> u64 {
         let made = self.workers.iter().map(|w| w.connections_made.get()).sum::<u64>();
         made.saturating_sub(self.workers.iter().map(|w| w.connections_ended.get()).sum())
+    }
+
+    /// Whether a new client port may be of a connection that was [announced](crate::conn::Helper::Announced).
+    #[inline]
+    pub(crate) fn any_announced(&self) -> bool {
+        self.announced.load(Relaxed) != 0
+    }
+
+    pub(crate) fn announce(&self) {
+        self.announced.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn announced_ended(&self) {
+        self.announced.fetch_sub(1, Relaxed);
     }
 
     /// Packets all workers dropped for this reason.

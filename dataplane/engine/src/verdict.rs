@@ -61,6 +61,8 @@ reasons! {
         BadIpChecksum => "bad_ip_checksum",
         /// The TCP or UDP header is cut off or says it is longer than the packet, or SCTP has no chunk.
         BadTransportHeader => "bad_transport_header",
+        /// The TCP checksum of a packet whose text a helper reads does not verify.
+        BadTransportChecksum => "bad_transport_checksum",
         /// The checksum of an ICMP error about a connection does not verify.
         BadIcmpChecksum => "bad_icmp_checksum",
         /// The frame is for another host's hardware address.

@@ -21,7 +21,7 @@ pub struct Director {
 }
 
 impl Director {
-    /// Ports 80 to 84: NAT, DR, TUN, TUN into the other family, and no real server.
+    /// Ports 80 to 84: NAT, DR, TUN, TUN into the other family, and no real server; port 21: FTP in NAT.
     pub fn new() -> Self {
         let shared =
             Arc::new(Shared::new(Capacity { connections: 512, destinations: 32, workers: 2 }, [1, 2, 3]).unwrap());
@@ -29,7 +29,7 @@ impl Director {
         compiler.set_network(&network());
         for protocol in Protocol::ALL {
             for family in 0..2 {
-                for port in 80..85 {
+                for port in (80..85).chain([21]) {
                     compiler.add_service(&service(protocol, family, port)).unwrap();
                 }
             }
@@ -65,13 +65,17 @@ fn service(protocol: Protocol, family: usize, port: u16) -> Service {
     let key = ServiceKey::new(protocol, SocketAddr::new(ip(VIPS[family]), port));
     let mut service = Service::new(key, SchedulerKind::ALL[usize::from(port) % SchedulerKind::ALL.len()]).unwrap();
     let (method, family) = match port {
-        80 => (ForwardMethod::Nat, family),
+        21 | 80 => (ForwardMethod::Nat, family),
         81 => (ForwardMethod::Dr, family),
         82 => (ForwardMethod::Tun, family),
         83 => (ForwardMethod::Tun, 1 - family),
         _ => return service,
     };
-    let port = if method == ForwardMethod::Nat { 8080 } else { port };
+    let port = match port {
+        21 => 2100,
+        80 => 8080,
+        other => other,
+    };
     let address = SocketAddr::new(ip(SERVERS[family]), port);
     service.add(Destination { address, method, encapsulation: Encapsulation::default(), weight: Weight::default(), thresholds: Thresholds::default() }).unwrap();
     service

@@ -95,6 +95,8 @@ sysctls! {
         /// When a client's SYN begins a connection anew that is all but over (B.5): 0 never, else in `TIME_WAIT` and `CLOSE`, and
         /// if 2 is among its bits also in `FIN_WAIT` without replies.
         ConnReuseMode conn_reuse_mode = 1 in ANY;
+        /// Of no effect: packets do not pass the kernel's netfilter, and FTP's helper needs nothing of it.
+        Conntrack conntrack = 0 in ANY;
         /// Ends connections to make room (B.10): 0 never, 1 and 2 when it is scarce, 3 always.
         DropEntry drop_entry = 0 in LEVEL;
         /// Drops some of the packets that would open connections (B.10): 0 never, 1 and 2 when room is scarce, 3 always.
@@ -125,8 +127,6 @@ sysctls! {
     fixed {
         /// No director while it is a sync backup.
         BackupOnly = "backup_only" "0", SYNC;
-        /// Connections of netfilter's.
-        Conntrack = "conntrack" "0", "packets do not pass the kernel's netfilter";
         /// Seconds that lblc remembers an address nobody asks for.
         LblcExpiration = "lblc_expiration" "86400", "the time is fixed";
         /// The same of lblcr.

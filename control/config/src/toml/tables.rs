@@ -10,7 +10,7 @@ use ulvs_model::{Family, ServiceKey};
 use super::table::Table;
 use super::value::{number, parsed, string, written};
 use crate::problems::Problems;
-use crate::{Api, Connections, Destinations, Metrics, Neighbours, State};
+use crate::{Api, Connections, Destinations, Ftp, Metrics, Neighbours, State};
 
 /// The longest timeout ipvsadm takes: 31 days (ipvs-facts D.4).
 const TIMEOUT_MAX: u64 = 31 * 24 * 60 * 60;
@@ -45,6 +45,18 @@ pub(super) fn api(table: &mut Table<'_, '_>, problems: &mut Problems) -> Api {
 pub(super) fn state(table: &mut Table<'_, '_>, problems: &mut Problems) -> State {
     let default = State::default();
     State { folder: table.or("folder", default.folder, problems, folder) }
+}
+
+/// `[ftp]`
+pub(super) fn ftp(table: &mut Table<'_, '_>, problems: &mut Problems) -> Ftp {
+    let Some(ports) = table.list("ports", problems, number(1..=u16::MAX)) else {
+        return Ftp::default();
+    };
+    if ports.value.len() > Ftp::MOST {
+        problems
+            .wrong(ports.span, format!("`ports`: {} ports, and at most {} can be FTP's", ports.value.len(), Ftp::MOST));
+    }
+    Ftp { ports: ports.value.into_iter().map(|port| port.value).collect() }
 }
 
 /// `[metrics]`

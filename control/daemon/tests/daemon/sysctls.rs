@@ -64,7 +64,11 @@ fn switches_are_set_by_the_api_and_by_files() {
     for (name, value, sentence) in [
         ("conn_reuse_mod", "0", "unknown sysctl"),
         ("drop_entry", "4", "drop_entry is a number from 0 to 3, not 4"),
-        ("conntrack", "1", "conntrack can't be set yet, for packets do not pass the kernel's netfilter: it stays"),
+        (
+            "sync_retries",
+            "1",
+            "sync_retries can't be set yet, for connections are not synchronised between directors: it stays",
+        ),
     ] {
         let (code, body) = set(&rig, name, value);
         assert!(code == 409 && body.contains(sentence), "{code} {body}");

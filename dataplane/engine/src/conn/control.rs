@@ -20,7 +20,9 @@ pub(crate) enum Life {
     Dead = 4,
 }
 
-/// `incarnation:32 | flags:16 | state:8 | life:8`.
+/// `incarnation:32 | flags:16 | state:8 | helped:1 | life:7`.
+///
+/// `helped` stands beside the life so that one comparison tells connections that are forwarded as they are from all others.
 ///
 /// Flags are IPVS's own (ipvs-facts B.1): the forwarding method in the low three bits, `INACTIVE`, `NOOUTPUT`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,7 +40,15 @@ impl Control {
     pub(crate) const EXPELLED: u16 = 0x8000;
     /// The first reply is to assure the connection's template (ipvs-facts B.4). IPVS assures with every reply.
     pub(crate) const UNASSURED: u16 = 0x4000;
+    /// Of FTP's data connections the client's port is not known before its first packet; 0 stands for it.
+    pub(crate) const NO_CPORT: u16 = 0x0800;
+    /// FTP: the client sent `PASV`, and the reply 227 will name address and port of a data connection. IPVS keeps it elsewhere.
+    pub(crate) const PASV: u16 = 0x0008;
+    /// FTP: the client sent `EPSV`, and the reply 229 will name the port of a data connection.
+    pub(crate) const EPSV: u16 = 0x0010;
     const METHOD: u16 = 0x0007;
+    const HELPED: u64 = 0x80;
+    const LIFE: u64 = 0x7f;
 
     /// A connection in its first state, with these flags beside those that its method and state imply, on its way into the
     /// index.
@@ -49,9 +59,28 @@ impl Control {
         Self((incarnation as u64) << 32 | (flags as u64) << 16 | (state.number() as u64) << 8 | Life::Joining as u64)
     }
 
+    /// The same, of a connection whose text a helper reads.
+    #[must_use]
+    pub(super) const fn helped(self, helped: bool) -> Self {
+        if helped { Self(self.0 | Self::HELPED) } else { self }
+    }
+
+    /// A helper reads its text: its packets are not only forwarded.
+    #[inline]
+    pub(crate) const fn is_helped(self) -> bool {
+        self.0 & Self::HELPED != 0
+    }
+
+    /// Live, and nothing but forwarding is to be done with its packets: one comparison.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a field is cut out of the word")]
+    pub(super) const fn is_plain(self) -> bool {
+        self.0 as u8 == Life::Live as u8
+    }
+
     #[inline]
     pub(crate) const fn life(self) -> Life {
-        match self.0 & 0xff {
+        match self.0 & Self::LIFE {
             0 => Life::Free,
             1 => Life::Live,
             2 => Life::Expiring,
@@ -74,7 +103,7 @@ impl Control {
 
     #[must_use]
     pub(crate) const fn with_life(self, life: Life) -> Self {
-        Self(self.0 & !0xff | life as u64)
+        Self(self.0 & !Self::LIFE | life as u64)
     }
 
     #[inline]

@@ -18,6 +18,7 @@ use crate::sync::atomic::{
 use crate::time::{Ticks, ticks};
 
 use super::control::Control;
+use super::shift::Shift;
 use super::tuple::Tuple;
 
 /// Ticks that a connection whose time ran out lives on while it controls others.
@@ -67,8 +68,10 @@ pub(crate) struct Entry {
     client_v6: [AtomicU64; 2],
     vip_v6: [AtomicU64; 2],
     destination_v6: [AtomicU64; 2],
-    /// For sequence deltas of both directions.
-    _sequence: [AtomicU64; 2],
+    /// How far a real server's bytes are [shifted](Shift); of connections with a helper only. Written by any worker.
+    shift: AtomicU64,
+    /// The same of a client's bytes, which nothing changes yet.
+    _client_shift: AtomicU64,
 }
 
 #[cfg(not(loom))]
@@ -97,16 +100,31 @@ pub struct NewConnection {
     pub family: Family,
     /// Its port.
     pub port: u16,
-    /// Whether it has to do with persistence.
+    /// Whether it has to do with other connections.
     pub role: Role,
+    /// Whether it has to do with a helper.
+    pub helper: Helper,
 }
 
-/// What a connection is to others (ipvs-facts B.6).
+/// What a helper has to do with a connection (ipvs-facts C.9).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Helper {
+    /// Nothing.
+    #[default]
+    None,
+    /// It is a control connection of FTP: what is said by it is read.
+    Ftp,
+    /// It is a data connection that a control connection announced, to be opened by the client from a port nobody knows yet:
+    /// its source port is 0.
+    Announced,
+}
+
+/// What a connection is to others (ipvs-facts B.6, C.9).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Role {
     /// Nothing.
     Single,
-    /// It was made by a template that is [held](super::Table::template) for it.
+    /// It was made by a template, or announced by a control connection, that is [held](super::Table::template) for it.
     Controlled(ConnId),
     /// No packet belongs to it: it says which destination a client's connections get.
     Template,
@@ -135,6 +153,9 @@ impl Entry {
         self.reply_hop.store(0, Relaxed);
         self.controller.store(if let Role::Controlled(id) = new.role { id + 1 } else { 0 }, Relaxed);
         self.controls_or_next.store(0, Relaxed);
+        if new.helper == Helper::Ftp {
+            self.shift.store(0, Relaxed);
+        }
     }
 
     /// Numbers a free entry can hold, in the place of its IPv6 addresses: one line brings them all.
@@ -165,16 +186,26 @@ impl Entry {
     /// Whether the entry has a connection and `key` belongs to it, and which way the packet goes.
     #[inline(always)]
     pub(super) fn matches(&self, key: &FlowKey) -> Option<(Direction, Control)> {
-        let tuple = Tuple(self.tuple.load(Relaxed));
         let control = self.control();
-        if !control.has_packets() {
-            None
-        } else if tuple.request() == key.ends() && self.is_request(key) {
-            Some((Direction::In, control))
+        if control.has_packets() { Some((self.direction(key, control)?, control)) } else { None }
+    }
+
+    /// The same, of a connection whose packets are [only to be forwarded](Control::is_plain).
+    #[inline(always)]
+    pub(super) fn matches_plainly(&self, key: &FlowKey) -> Option<(Direction, Control)> {
+        let control = self.control();
+        if control.is_plain() { Some((self.direction(key, control)?, control)) } else { None }
+    }
+
+    #[inline(always)]
+    fn direction(&self, key: &FlowKey, control: Control) -> Option<Direction> {
+        let tuple = Tuple(self.tuple.load(Relaxed));
+        if tuple.request() == key.ends() && self.is_request(key) {
+            Some(Direction::In)
         } else {
             // Replies of NAT come from the real server; of other methods, if they come by at all, from the virtual address.
             let nat = control.method() == ForwardMethod::Nat;
-            (tuple.reply(nat) == key.ends() && self.is_reply(key, nat)).then_some((Direction::Out, control))
+            (tuple.reply(nat) == key.ends() && self.is_reply(key, nat)).then_some(Direction::Out)
         }
     }
 
@@ -209,6 +240,17 @@ impl Entry {
         let control = self.control();
         let is_it = control.has_packets() && !control.has(Control::EXPELLED) && tuple.is_template(key.ends());
         (is_it && self.is_request(key)).then_some(control)
+    }
+
+    /// How far the real server's bytes are shifted, if a helper reads the connection's text.
+    pub(crate) fn shift(&self) -> Shift {
+        Shift::from_bits(self.shift.load(Acquire))
+    }
+
+    /// Changes that to what `change` makes of it; false if `change` refused.
+    pub(crate) fn change_shift(&self, change: impl Fn(Shift) -> Option<Shift>) -> bool {
+        let changed = |word| change(Shift::from_bits(word)).map(Shift::to_bits);
+        self.shift.fetch_update(AcqRel, Acquire, changed).is_ok()
     }
 
     /// The connection that controls this one.
@@ -294,7 +336,7 @@ impl Entry {
 
     /// Client to virtual address, as it was when the connection was made.
     #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
-    pub(super) fn key(&self) -> FlowKey {
+    pub(crate) fn key(&self) -> FlowKey {
         let ends = Tuple(self.tuple.load(Relaxed)).request();
         let client = match ends.family() {
             Family::V4 => Address::from_v4_wire(self.ends.load(Relaxed) as u32),

@@ -7,11 +7,11 @@ use ulvs_wire::{Address, Delta, Family, FlowHasher, FlowKey, parse};
 
 use crate::memory::Region;
 use crate::proto::State;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{Ordering, fence};
 use crate::time::Ticks;
 
 use super::control::{Control, Life};
-use super::entry::{ConnId, Direction, Entry, NewConnection, Role};
+use super::entry::{ConnId, Direction, Entry, Helper, NewConnection, Role};
 use super::index::{Home, Index, Inserted};
 use super::listed::Connection;
 use super::local::Local;
@@ -112,14 +112,14 @@ impl Table {
         Some(id)
     }
 
-    /// The connection `key` belongs to, if it is the one that [`prefetch_entry`](Self::prefetch_entry) said. If it is not,
-    /// the answer is [`search`](Self::search)'s.
+    /// The connection `key` belongs to, if it is the one that [`prefetch_entry`](Self::prefetch_entry) said, and nothing is to
+    /// be done but to forward its packets. If not, the answer is [`search`](Self::search)'s.
     #[inline(always)]
     pub(crate) fn likely(&self, guess: Option<ConnId>, key: &FlowKey) -> Option<Hit<'_>> {
         let id = guess?;
         let entry = &self.entries[id as usize];
-        let (direction, control) = entry.matches(key)?;
-        (control.life() == Life::Live).then_some(Hit { entry, id, direction, control })
+        let (direction, control) = entry.matches_plainly(key)?;
+        Some(Hit { entry, id, direction, control })
     }
 
     /// The connection `key` belongs to, wherever in its chain it is.
@@ -178,7 +178,7 @@ impl Table {
         entry.last_seen.store(now.0, Ordering::Relaxed);
         entry.timeout.store(timeout, Ordering::Relaxed);
         let incarnation = entry.control().incarnation().wrapping_add(1);
-        let control = Control::new(incarnation, new.method, state, flags(new));
+        let control = Control::new(incarnation, new.method, state, flags(new)).helped(new.helper == Helper::Ftp);
         entry.control.store(control.0, Ordering::Release);
         // Until it is live nobody else changes the control word, so that storing is enough.
         let outcome = if new.role == Role::Template {
@@ -223,16 +223,30 @@ impl Table {
     }
 
     /// Ends a connection. Only one caller ends it: `Some` is the control word it had. `None` also if the worker
-    /// [can't end](Local::can_retire) another one now.
+    /// [can't end](Local::can_retire) another one now, or it controls others.
     pub(crate) fn kill(&self, local: &mut Local, id: ConnId) -> Option<Control> {
         if !local.can_retire() {
             return None;
         }
         let entry = &self.entries[id as usize];
-        let was = Self::swap_life(entry, Control::is_live, Life::Dead)?;
+        let was = if entry.control().is_helped() {
+            Self::kill_childless(entry)?
+        } else {
+            Self::swap_life(entry, Control::is_live, Life::Dead)?
+        };
         self.take_out(entry, id, was);
         local.retire(id, was.incarnation());
         Some(was)
+    }
+
+    /// Ends a connection that may control others, unless it does. Whoever makes it do so says so before looking whether it
+    /// is live; here it stops being live before that is looked at: one of both sees the other.
+    fn kill_childless(entry: &Entry) -> Option<Control> {
+        let was = Self::swap_life(entry, Control::is_live, Life::Joining)?;
+        fence(Ordering::SeqCst);
+        let life = if entry.controls() == 0 { Life::Dead } else { Life::Live };
+        entry.control.store(was.with_life(life).0, Ordering::Release);
+        (life == Life::Dead).then_some(was)
     }
 
     pub(super) fn take_out(&self, entry: &Entry, id: ConnId, was: Control) {
@@ -268,6 +282,7 @@ impl Table {
 /// Flags a connection begins with, beside those of its method and state.
 fn flags(new: &NewConnection) -> u16 {
     match new.role {
+        _ if new.helper == Helper::Announced => Control::NO_CPORT,
         Role::Template => Control::TEMPLATE,
         Role::Controlled(_) if new.key.protocol() == parse::UDP => Control::UNASSURED,
         // TCP assures its template when it is established.

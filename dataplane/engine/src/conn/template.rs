@@ -8,7 +8,8 @@
 
 use ulvs_wire::FlowKey;
 
-use crate::sync::{atomic::Ordering, spin};
+use crate::sync::atomic::{Ordering, fence};
+use crate::sync::spin;
 
 use super::control::{Control, Life};
 use super::entry::{ConnId, Entry};
@@ -59,6 +60,18 @@ impl Table {
     /// Holds a template for a connection that is about to be made.
     pub(crate) fn hold(template: Template<'_>) {
         template.entry.control_one_more();
+    }
+
+    /// Holds a connection that was found in the present burst, for one that it announces; false if it is being
+    /// [killed](Self::kill).
+    pub(crate) fn hold_connection(entry: &Entry) -> bool {
+        entry.control_one_more();
+        fence(Ordering::SeqCst);
+        let is_held = entry.control().is_live();
+        if !is_held {
+            entry.control_one_less();
+        }
+        is_held
     }
 
     /// A connection the template was held for has ended, or was not made; whether others are left.

@@ -8,7 +8,7 @@ mod sweep;
 use ulvs_model::ForwardMethod;
 use ulvs_wire::{Address, Family, FlowHasher, FlowKey};
 
-use super::{ConnId, Hit, Local, NewConnection, Refused, Role, Table};
+use super::{ConnId, Helper, Hit, Local, NewConnection, Refused, Role, Table};
 use crate::proto::State;
 use crate::snapshot::DestinationId;
 use crate::time::Ticks;
@@ -48,6 +48,7 @@ fn with_method(number: u32, method: ForwardMethod) -> NewConnection {
         family,
         port,
         role: Role::Single,
+        helper: Helper::None,
     }
 }
 

@@ -108,7 +108,7 @@ fn send_reply<F: Frame>(cx: &Context<'_>, frame: &mut F, packet: &Packet, hit: H
 
 /// The hop towards the client: remembered in the connection, looked up again when the network has changed.
 #[inline]
-fn reply_hop(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) -> Result<HopId, Lookup> {
+pub(super) fn reply_hop(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) -> Result<HopId, Lookup> {
     let entry = hit.entry;
     let network = &cx.snapshot.network;
     if let Some(hop) = entry.reply_hop(network.generation) {

@@ -3,7 +3,7 @@
 use ulvs_model::{ForwardMethod, Sysctls};
 use ulvs_wire::{FlowKey, Packet, parse, sctp, tcp};
 
-use crate::conn::{Direction, Hit, Home, NewConnection, Refused, Role};
+use crate::conn::{Direction, Helper, Hit, Home, NewConnection, Refused, Role};
 use crate::forward::icmp_error::Error;
 use crate::frame::Frame;
 use crate::proto::{self, Path, State};
@@ -32,6 +32,13 @@ impl Own {
         home: Home,
     ) -> Verdict {
         let key = &packet.key;
+        if cx.shared.any_announced()
+            && packet.signal & (tcp::SYN | tcp::RST) == tcp::SYN
+            && key.protocol() == parse::TCP
+            && let Some(verdict) = self.open_announced(cx, frame, packet, home)
+        {
+            return verdict;
+        }
         if cx.snapshot.sysctls.nat_icmp_send != 0
             && let Some(verdict) = self.stray(cx, frame, packet)
         {
@@ -92,7 +99,7 @@ impl Own {
         Some(Choice { destination, port, role: Role::Single })
     }
 
-    /// Makes the connection, and sends its first packet.
+    /// Makes a scheduled connection, and sends its first packet.
     fn open<F: Frame>(
         &mut self,
         cx: &Context<'_>,
@@ -108,7 +115,7 @@ impl Own {
             Ok(hit) if destination.is_resolved() => self.send(cx, frame, packet, id, &destination, hit),
             Ok(_) => self.unreachable(cx, frame, packet, &destination),
             Err(Refused::Exists) => match cx.shared.table.search(home, &packet.key) {
-                Some(hit) => self.forward(cx, frame, packet, home, hit),
+                Some(hit) => self.go_on(cx, frame, packet, home, hit),
                 None => refused(Refused::Exists),
             },
             Err(why) => refused(why),
@@ -134,8 +141,9 @@ impl Own {
         made
     }
 
+    /// The same, of one that was announced: the scheduler has no part in it, and it is not counted as one of the service's.
     #[inline(always)]
-    fn insert<'a>(
+    pub(super) fn insert<'a>(
         &mut self,
         cx: &Context<'a>,
         key: FlowKey,
@@ -146,7 +154,9 @@ impl Own {
         if !self.local.can_retire() {
             return Err(Refused::Full);
         }
-        let new = new(key, choice, cx.snapshot.destinations.get(choice.destination));
+        let destination = cx.snapshot.destinations.get(choice.destination);
+        let helper = cx.helper_of(&key, destination.method);
+        let new = NewConnection { helper, ..new(key, choice, destination) };
         // Counted before it can be found, for it can be ended as soon as it is.
         cx.shared.live.opened(new.destination, state.is_active());
         let inserted = cx.shared.table.insert(&mut self.local, (home, &new), state, cx.now, timeout);
@@ -195,7 +205,7 @@ pub(super) const fn is_one_packet(service: &ServiceView, key: &FlowKey) -> bool 
 
 /// The state of a connection after the step of the state machine that its first packet makes.
 #[inline]
-fn first_state(cx: &Context<'_>, packet: &Packet, destination: &DestinationView) -> State {
+pub(super) fn first_state(cx: &Context<'_>, packet: &Packet, destination: &DestinationView) -> State {
     let path = if destination.method == ForwardMethod::Nat { Path::Input } else { Path::InputOnly };
     let secure_tcp = cx.snapshot.defence.secure_tcp;
     proto::step(packet.key.protocol(), secure_tcp, path, State::None.number(), packet.signal)
@@ -221,5 +231,6 @@ pub(super) fn new(key: FlowKey, choice: Choice, destination: &DestinationView) -
         family: destination.family(),
         port: choice.port,
         role: choice.role,
+        helper: Helper::None,
     }
 }

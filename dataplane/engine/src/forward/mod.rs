@@ -6,6 +6,7 @@ pub(crate) mod dr;
 pub(crate) mod icmp_error;
 pub(crate) mod nat;
 pub(crate) mod quote;
+pub(crate) mod segment;
 pub(crate) mod shim;
 pub(crate) mod tun;
 

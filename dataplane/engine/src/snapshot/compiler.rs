@@ -24,8 +24,8 @@ use crate::time::Ticks;
 use path_mtus::PathMtu;
 
 use super::{
-    Addresses, CompileError, Defence, DestinationId, DestinationView, Destinations, Listener, Listeners, MarkRule,
-    Marks, Neighbour, Network, NetworkView, PortId, ServiceView, Services, Snapshot, defence,
+    Addresses, CompileError, Defence, DestinationId, DestinationView, Destinations, FtpPorts, Listener, Listeners,
+    MarkRule, Marks, Neighbour, Network, NetworkView, PortId, ServiceView, Services, Snapshot, defence,
 };
 
 /// A service as the compiler keeps it.
@@ -79,6 +79,7 @@ pub struct Compiler {
     path_mtus: HashMap<IpAddr, PathMtu>,
     timeouts: Timeouts,
     sysctls: Sysctls,
+    ftp_ports: FtpPorts,
     /// Room for more connections when it was looked at last.
     room: u64,
 }
@@ -103,6 +104,7 @@ impl Compiler {
             path_mtus: HashMap::new(),
             timeouts: Timeouts::default(),
             sysctls: Sysctls::default(),
+            ftp_ports: FtpPorts::default(),
             room: u64::MAX,
         }
     }
@@ -118,6 +120,7 @@ impl Compiler {
             network: Arc::clone(&self.network),
             timeouts: self.timeouts,
             sysctls: self.sysctls,
+            ftp_ports: self.ftp_ports,
             defence: Defence::new(&self.sysctls, self.room),
         }
     }
@@ -153,6 +156,11 @@ impl Compiler {
         if changes_tunnels {
             self.refresh_all();
         }
+    }
+
+    /// Changes which ports are of FTP's control connections; existing connections stay what they are.
+    pub const fn set_ftp_ports(&mut self, ports: FtpPorts) {
+        self.ftp_ports = ports;
     }
 
     /// Changes which packets have a firewall mark.

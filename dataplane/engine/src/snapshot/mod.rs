@@ -7,6 +7,7 @@ mod compiler;
 mod defence;
 mod destinations;
 mod error;
+mod ftp_ports;
 mod marks;
 mod network;
 mod place;
@@ -18,6 +19,7 @@ pub use compiler::Compiler;
 pub(crate) use defence::Defence;
 pub(crate) use destinations::{DestinationView, Destinations};
 pub use error::CompileError;
+pub use ftp_ports::FtpPorts;
 pub use marks::MarkRule;
 pub(crate) use marks::Marks;
 pub(crate) use network::{Hop, Lookup, NetworkView};
@@ -53,6 +55,7 @@ pub struct Snapshot {
     pub(crate) network: Arc<NetworkView>,
     pub(crate) timeouts: Timeouts,
     pub(crate) sysctls: Sysctls,
+    pub(crate) ftp_ports: FtpPorts,
     pub(crate) defence: Defence,
 }
 

@@ -9,6 +9,7 @@ mod director;
 mod forwarding;
 mod fragments;
 mod frames;
+mod ftp;
 mod icmp;
 mod ipsec;
 mod ipvsadm;

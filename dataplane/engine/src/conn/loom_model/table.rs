@@ -6,7 +6,7 @@ use ulvs_wire::{Address, Family, FlowHasher, FlowKey};
 
 use super::explore;
 use crate::conn::control::Control;
-use crate::conn::{ConnId, Direction, Hit, Local, NewConnection, Refused, Role, Table};
+use crate::conn::{ConnId, Direction, Helper, Hit, Local, NewConnection, Refused, Role, Table};
 use crate::live::{LiveConnections, Load};
 use crate::proto::State;
 use crate::snapshot::DestinationId;
@@ -31,6 +31,7 @@ pub(super) fn connection(client: u16, method: ForwardMethod) -> NewConnection {
         family: Family::V4,
         port: client + 200,
         role: Role::Single,
+        helper: Helper::None,
     }
 }
 

@@ -6,7 +6,7 @@ use ulvs_wire::{Family, FlowKey};
 
 use super::explore;
 use super::table::{connection, find, insert, table};
-use crate::conn::{ConnId, Local, NewConnection, Refused, Role, Table};
+use crate::conn::{ConnId, Helper, Local, NewConnection, Refused, Role, Table};
 use crate::proto::State;
 use crate::sync::Arc;
 use crate::time::Ticks;
@@ -110,6 +110,27 @@ fn a_held_template_is_not_ended() {
         }
         assert_eq!(ended, 1);
         assert!(table.index.is_empty());
+    });
+}
+
+/// A worker holds a control connection for one that it announces, while another ends it: one of both gives up.
+#[test]
+fn a_held_connection_is_not_killed() {
+    explore(3, || {
+        let table = table(1);
+        let new = NewConnection { helper: Helper::Ftp, ..connection(1, ForwardMethod::Nat) };
+        let mut local = table.local(0);
+        let id = insert(&table, &mut local, &new, 0).unwrap();
+        let other = {
+            let table = Arc::clone(&table);
+            thread::spawn(move || find(&table, &new.key).is_some_and(|hit| Table::hold_connection(hit.entry)))
+        };
+        let killed = table.kill(&mut local, id).is_some();
+        let held = other.join().unwrap();
+        assert!(!(held && killed));
+        assert_eq!(table.entry(id).controls(), u32::from(held));
+        assert_eq!(table.entry(id).control().is_live(), !killed);
+        assert_eq!(table.index.is_empty(), killed);
     });
 }
 

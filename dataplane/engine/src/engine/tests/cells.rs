@@ -12,7 +12,7 @@ use ulvs_model::{
 use ulvs_wire::{Family, FlowKey};
 
 use super::super::Engine;
-use crate::conn::{NewConnection, Role};
+use crate::conn::{Helper, NewConnection, Role};
 use crate::frame::MemoryFrame;
 use crate::live::Load;
 use crate::proto::{Path, State};
@@ -83,6 +83,7 @@ impl Cell {
             family: Family::V4,
             port: if method == ForwardMethod::Nat { SERVER.1 } else { VIP.1 },
             role: Role::Single,
+            helper: Helper::None,
         };
         let table = &engine.shared.table;
         let id = table.insert(&mut engine.own.local, (table.home(&new.key), &new), from, NOW, ticks(200)).unwrap();
