@@ -29,7 +29,7 @@ fn with_defaults_written() -> String {
         }
         written.push('\n');
     }
-    assert_eq!(keys, 55, "the example has other defaults than this test knows");
+    assert_eq!(keys, 57, "the example has other defaults than this test knows");
     written
 }
 

@@ -107,6 +107,10 @@ sysctls! {
         ExpireQuiescentTemplate expire_quiescent_template = 0 in ANY;
         /// Of no effect: the kernel unpacks tunnels on its side of the TAP, and what comes out is its own.
         IgnoreTunneled ignore_tunneled = 0 in ANY;
+        /// Seconds that lblc remembers an address nobody asks for (A.13).
+        LblcExpiration lblc_expiration = 86_400 in COUNT;
+        /// The same of lblcr, and seconds after which a set that has not changed loses a member (A.14).
+        LblcrExpiration lblcr_expiration = 86_400 in COUNT;
         /// A real server by NAT is told by ICMP that a packet of it belongs to no connection (C.2).
         NatIcmpSend nat_icmp_send = 0 in ANY;
         /// 0: tunnels take no notice of IPv4's DF, and are fragmented (C.5).
@@ -127,10 +131,6 @@ sysctls! {
     fixed {
         /// No director while it is a sync backup.
         BackupOnly = "backup_only" "0", SYNC;
-        /// Seconds that lblc remembers an address nobody asks for.
-        LblcExpiration = "lblc_expiration" "86400", "the time is fixed";
-        /// The same of lblcr.
-        LblcrExpiration = "lblcr_expiration" "86400", "the time is fixed";
         /// Of persistent services templates alone are synchronised.
         SyncPersistMode = "sync_persist_mode" "0", SYNC;
         /// UDP ports of the sync daemons.

@@ -5,7 +5,7 @@ use crate::live::Load;
 
 use super::lblc::{Members, is_overloaded};
 use super::least::Least;
-use super::locality::{EXPIRATION, Locality, Member, Table};
+use super::locality::{Locality, Member, Table};
 use super::wlc::Wlc;
 use super::{Candidate, Listed, Request};
 
@@ -26,10 +26,11 @@ impl Lblcr {
 
     pub(super) fn pick(&self, candidates: &[Candidate], locality: &Locality, request: &Request<'_>) -> Option<usize> {
         let address = request.key.destination();
+        let expiration = locality.expiration();
         let known = locality.with(|table| {
             let entry = table.find(address, request.now)?;
             let least = self.least_of(table, entry, candidates, request);
-            if table.is_stale(entry, request.now, EXPIRATION)
+            if table.is_stale(entry, request.now, expiration)
                 && let Some(most) = self.most_of(table, entry, candidates, request)
             {
                 table.leave(entry, most, request.now);

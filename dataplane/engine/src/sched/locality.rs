@@ -8,6 +8,7 @@ use ulvs_wire::{Address, Family, FlowHasher};
 
 use crate::snapshot::DestinationId;
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::time::{Ticks, ticks};
 
 /// Chains of addresses.
@@ -18,10 +19,12 @@ const MANY: usize = 16 * BUCKETS;
 const MOST: usize = MANY / 2 * 3;
 /// The most members of all sets together. IPVS has no such limit: there a flood of addresses takes memory.
 const MOST_MEMBERS: usize = 2 * MOST;
-/// An address that was not asked for so long is forgotten: `lblc_expiration` and `lblcr_expiration`.
-pub(super) const EXPIRATION: u32 = ticks(86_400);
+/// An address that was not asked for so long is forgotten, unless a sysctl says otherwise.
+const EXPIRATION: u32 = ticks(86_400);
 /// The same while there are many.
 const EXPIRATION_OF_MANY: u32 = ticks(360);
+/// The longest time in seconds that clocks can tell: half of their range.
+const LONGEST: u32 = u32::MAX / 2 / crate::time::TICKS_PER_SECOND;
 /// Of so many collections one looks at everything.
 const FULL_COLLECTION: u32 = 30;
 /// How often a lock is tried before it is given up: it is held for less than a microsecond.
@@ -39,18 +42,32 @@ pub(super) struct Member {
 
 /// The table of a service.
 #[derive(Debug)]
-pub(crate) struct Locality(Mutex<Table>);
+pub(crate) struct Locality {
+    table: Mutex<Table>,
+    /// `lblc_expiration` or `lblcr_expiration` in ticks. Written by the control side.
+    expiration: AtomicU32,
+}
 
 impl Locality {
     /// Without addresses. Whoever chooses addresses does not know the secret of `hasher`, and so not who shares a bucket.
     pub(super) fn new(hasher: FlowHasher) -> Self {
-        Self(Mutex::new(Table::new(hasher)))
+        Self { table: Mutex::new(Table::new(hasher)), expiration: AtomicU32::new(EXPIRATION) }
+    }
+
+    /// Changes how long addresses are remembered that nobody asks for, and how long lblcr's sets last.
+    pub(crate) fn expire_after(&self, seconds: i32) {
+        let seconds = u32::try_from(seconds).unwrap_or(0).min(LONGEST);
+        self.expiration.store(ticks(seconds), Relaxed);
+    }
+
+    pub(super) fn expiration(&self) -> u32 {
+        self.expiration.load(Relaxed)
     }
 
     /// Works with the table, unless another thread has it for long.
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut Table) -> R) -> Option<R> {
         for _ in 0..TRIES {
-            if let Ok(mut table) = self.0.try_lock() {
+            if let Ok(mut table) = self.table.try_lock() {
                 return Some(work(&mut table));
             }
             std::hint::spin_loop();
@@ -60,7 +77,8 @@ impl Locality {
 
     /// Forgets addresses nobody asks for, as IPVS does once a minute. For the control side; workers are held up for a bucket.
     pub(crate) fn collect(&self, now: Ticks) {
-        let Some(Some((expiration, mut goal))) = self.with(Table::begin_collection) else { return };
+        let idle = self.expiration();
+        let Some(Some((expiration, mut goal))) = self.with(|table| table.begin_collection(idle)) else { return };
         for _ in 0..BUCKETS {
             if goal == 0 {
                 return;
@@ -240,10 +258,10 @@ impl Table {
     }
 
     /// How old addresses may be in this collection, and how many are to go at most; none if none is to go.
-    fn begin_collection(&mut self) -> Option<(u32, usize)> {
+    fn begin_collection(&mut self, idle: u32) -> Option<(u32, usize)> {
         if self.collections.is_multiple_of(FULL_COLLECTION) {
             self.collections = 1;
-            return Some((EXPIRATION, usize::MAX));
+            return Some((idle, usize::MAX));
         }
         self.collections += 1;
         let spare = self.entries.used().checked_sub(MANY + 1)? + 1;
@@ -364,6 +382,19 @@ mod tests {
         locality.collect(at(86_400));
         assert_eq!(used(&locality), (100, 100));
         assert_eq!(members(&locality, 1000, at(86_400)), [A]);
+    }
+
+    #[test]
+    fn a_sysctl_says_how_long_that_is() {
+        let locality = Locality::new(HASHER);
+        locality.expire_after(60);
+        fill(&locality, 0..10, at(0));
+        fill(&locality, 10..15, at(1));
+        (0..30).for_each(|_| locality.collect(at(60)));
+        assert_eq!(used(&locality).0, 5);
+        locality.expire_after(i32::MAX);
+        (0..30).for_each(|_| locality.collect(at(100_000)));
+        assert_eq!(used(&locality).0, 5);
     }
 
     #[test]

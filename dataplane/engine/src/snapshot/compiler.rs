@@ -153,6 +153,7 @@ impl Compiler {
     pub fn set_sysctls(&mut self, sysctls: Sysctls) {
         let changes_tunnels = sysctls.pmtu_disc != self.sysctls.pmtu_disc;
         self.sysctls = sysctls;
+        self.records.values().for_each(|record| remember(record, &sysctls));
         if changes_tunnels {
             self.refresh_all();
         }
@@ -419,6 +420,7 @@ impl Compiler {
         let ServiceSettings { scheduler, scheduler_flags, .. } = record.settings;
         let family = key.family();
         let workers = self.shared.capacity().workers;
+        remember(record, &self.sysctls);
         let scheduler =
             Scheduler::new((scheduler, scheduler_flags), family, &listed, Arc::clone(&record.memory), workers);
         // Before any worker picks by it: no change is missed.
@@ -426,6 +428,14 @@ impl Compiler {
             self.shared.live.watch(one.candidate.id, scheduler.watches());
         }
         self.services.set(Arc::new(ServiceView::new(key, scheduler, &record.settings)));
+    }
+}
+
+/// How long the service's scheduler remembers addresses, if it does (ipvs-facts A.13, A.14).
+fn remember(record: &Record, sysctls: &Sysctls) {
+    let is_lblc = record.settings.scheduler == SchedulerKind::Lblc;
+    if let Some(locality) = record.memory.locality() {
+        locality.expire_after(if is_lblc { sysctls.lblc_expiration } else { sysctls.lblcr_expiration });
     }
 }
 
