@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Changed, CheckStatus, ConnectionPage, ConnectionQuery, DrainQuery, DrainRequest, DrainStatus, Drained, EditRequest,
-    Failure, SOCKET_VARIABLE, ServiceStatus, Status, SysctlRequest, SysctlStatus, path,
+    Changed, CheckStatus, ConnectionCount, ConnectionCountQuery, ConnectionPage, ConnectionQuery, DrainQuery,
+    DrainRequest, DrainStatus, Drained, EditRequest, Failure, SOCKET_VARIABLE, ServiceStatus, Status, SysctlRequest,
+    SysctlStatus, path,
 };
 
 /// Asks a running ulvsd, one connection for each question, and waits for the answer.
@@ -123,7 +124,15 @@ impl Client {
     ///
     /// # Errors
     /// If ulvsd gives no or no good answer.
-    pub fn connections(&self, query: ConnectionQuery) -> Result<ConnectionPage, ClientError> {
+    pub fn connections(&self, query: &ConnectionQuery) -> Result<ConnectionPage, ClientError> {
+        self.get(&query.target())
+    }
+
+    /// How many connections there are.
+    ///
+    /// # Errors
+    /// If ulvsd refuses, or gives no or no good answer.
+    pub fn count_connections(&self, query: &ConnectionCountQuery) -> Result<ConnectionCount, ClientError> {
         self.get(&query.target())
     }
 
@@ -309,13 +318,21 @@ impl DrainQuery {
 impl ConnectionQuery {
     /// The query as the target of a GET.
     pub fn target(&self) -> String {
-        let limit = self.limit.map(|limit| format!("limit={limit}"));
-        let cursor = self.cursor.map(|cursor| format!("cursor={cursor}"));
-        let query: Vec<String> = limit.into_iter().chain(cursor).collect();
-        if query.is_empty() {
-            path::CONNECTIONS.to_owned()
-        } else {
-            format!("{}?{}", path::CONNECTIONS, query.join("&"))
-        }
+        target(path::CONNECTIONS, self)
+    }
+}
+
+impl ConnectionCountQuery {
+    /// The query as the target of a GET.
+    pub fn target(&self) -> String {
+        target(path::CONNECTION_COUNT, self)
+    }
+}
+
+/// A path with a query of names and text, which can always be written.
+fn target(path: &str, query: &impl Serialize) -> String {
+    match serde_urlencoded::to_string(query) {
+        Ok(query) if !query.is_empty() => format!("{path}?{query}"),
+        _ => path.to_owned(),
     }
 }

@@ -21,7 +21,10 @@ use serde::{Deserialize, Serialize};
 pub use check::CheckStatus;
 pub use client::{Client, ClientError};
 pub use configuration::{Applied, ApplyRequest, RollbackRequest, Version};
-pub use connection::{Connection, ConnectionPage, ConnectionQuery};
+pub use connection::{
+    Connection, ConnectionCount, ConnectionCountQuery, ConnectionFilter, ConnectionGroup, ConnectionPage,
+    ConnectionQuery, CountBy,
+};
 pub use drain::{Changed, Drain, DrainQuery, DrainRequest, DrainStatus, Drained};
 pub use edit::{Edit, EditRequest, RealServerEdit, RealServerName, ServiceEdit, ServiceName};
 pub use pass_times::{PassTimes, Passes};
@@ -47,6 +50,8 @@ pub mod path {
     pub const SERVICES: &str = "/v1/services";
     /// [`ConnectionPage`](crate::ConnectionPage), asked for with a [`ConnectionQuery`](crate::ConnectionQuery)
     pub const CONNECTIONS: &str = "/v1/conns";
+    /// [`ConnectionCount`](crate::ConnectionCount), asked for with a [`ConnectionCountQuery`](crate::ConnectionCountQuery)
+    pub const CONNECTION_COUNT: &str = "/v1/conns/count";
     /// A list of [`CheckStatus`](crate::CheckStatus)
     pub const CHECKS: &str = "/v1/checks";
     /// [`DrainStatus`](crate::DrainStatus), asked for with a [`DrainQuery`](crate::DrainQuery); [`Changed`](crate::Changed), by a

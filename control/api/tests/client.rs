@@ -12,7 +12,7 @@ use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use ulvs_api::{Client, ClientError, ConnectionPage, ConnectionQuery, Failure, Status, path};
+use ulvs_api::{Client, ClientError, ConnectionFilter, ConnectionPage, ConnectionQuery, Failure, Status, path};
 
 /// A socket's path that is free, and gone at the end.
 struct Socket(PathBuf);
@@ -86,9 +86,9 @@ fn axum_is_understood() {
     let client = Client::new(socket.as_ref());
     assert_eq!(client.status().unwrap().pid, 7);
     assert_eq!(client.get_text("/v1/large").unwrap().len(), 1 << 20);
-    let query = ConnectionQuery { limit: Some(5), cursor: Some(u64::MAX - 1) };
-    assert_eq!(client.connections(query).unwrap().next_cursor, Some(u64::MAX));
-    assert_eq!(client.connections(ConnectionQuery::default()).unwrap().next_cursor, None);
+    let query = ConnectionQuery { limit: Some(5), cursor: Some(u64::MAX - 1), filter: ConnectionFilter::default() };
+    assert_eq!(client.connections(&query).unwrap().next_cursor, Some(u64::MAX));
+    assert_eq!(client.connections(&ConnectionQuery::default()).unwrap().next_cursor, None);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_refusal_is_ulvsds_sentence() {
     let socket = Socket::new("refusal");
     serve(&socket);
     let client = Client::new(socket.as_ref());
-    let refused = client.connections(ConnectionQuery { limit: Some(0), cursor: None }).unwrap_err();
+    let refused = client.connections(&ConnectionQuery { limit: Some(0), ..ConnectionQuery::default() }).unwrap_err();
     assert!(matches!(refused, ClientError::Refused { status: 400, .. }));
     assert_eq!(refused.to_string(), "a page has at least one connection");
     let unknown = client.get_text("/v2/status").unwrap_err();

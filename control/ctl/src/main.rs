@@ -51,12 +51,8 @@ enum Command {
         #[arg(long, value_parser = ["global", "service", "real"], value_name = "LEVEL")]
         scope: Option<String>,
     },
-    /// The connections.
-    Conns {
-        /// The most connections to show; 0: all.
-        #[arg(long, default_value_t = 100, value_name = "N")]
-        limit: usize,
-    },
+    /// The connections: listed, searched, counted.
+    Conns(conns::Options),
     /// Give a real server no new connections, wait for those it has, take it out.
     Drain(drain::Options),
     /// Give a real server its weight again.
@@ -149,7 +145,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             let query = scope.as_ref().map_or_else(String::new, |scope| format!("?scope={scope}"));
             write!(out, "{}", client.get_text(&format!("{}{query}", path::METRICS))?)?;
         }
-        Command::Conns { limit } => conns::walk(&client, *limit, arguments.json, out)?,
+        Command::Conns(options) => options.run(&client, arguments.json, out)?,
         Command::Drain(options) => drain::drain(&client, options, arguments.json, out)?,
         Command::Undrain(named) => drain::undrain(&client, named, out)?,
         Command::Service(what) => what.run(&client, arguments.json, out)?,

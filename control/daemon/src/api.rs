@@ -2,6 +2,7 @@
 
 mod caller;
 mod change;
+mod connections;
 mod edit;
 
 use std::fs::{self, File};
@@ -22,7 +23,7 @@ use axum::{Extension, Json, Router};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use tokio::net::{TcpListener, UnixListener};
-use ulvs_api::{ConnectionQuery, DrainQuery, DrainRequest, Failure, SysctlRequest, path};
+use ulvs_api::{DrainQuery, DrainRequest, Failure, SysctlRequest, path};
 use ulvs_config::Director;
 use ulvs_ipvs::Refusal;
 use ulvs_ipvs::server::Rights;
@@ -140,7 +141,8 @@ pub(crate) async fn serve(
     let router = Router::new()
         .route(path::STATUS, get(status))
         .route(path::SERVICES, get(services).post(edit::edit))
-        .route(path::CONNECTIONS, get(connections))
+        .route(path::CONNECTIONS, get(connections::page))
+        .route(path::CONNECTION_COUNT, get(connections::count))
         .route(path::CHECKS, get(checks))
         .route(path::SYSCTLS, get(list_sysctls).post(set_sysctl))
         .route(path::DRAIN, get(drain_status).post(drain))
@@ -189,16 +191,6 @@ async fn set_sysctl(
     }
 }
 
-async fn connections(
-    State(sources): State<Arc<Sources>>,
-    query: Result<Query<ConnectionQuery>, QueryRejection>,
-) -> Response {
-    match query {
-        Ok(Query(query)) => Json(sources.connections(query).await).into_response(),
-        Err(error) => failure(error.status(), error.body_text()),
-    }
-}
-
 async fn drain(
     State(sources): State<Arc<Sources>>,
     Extension(caller): Extension<Caller>,
@@ -239,10 +231,11 @@ fn refusal_of(refusal: &Refusal) -> Response {
 }
 
 async fn unknown() -> Response {
-    const KNOWN: [&str; 10] = [
+    const KNOWN: [&str; 11] = [
         path::STATUS,
         path::SERVICES,
         path::CONNECTIONS,
+        path::CONNECTION_COUNT,
         path::CHECKS,
         path::DRAIN,
         path::DRAINS,

@@ -12,6 +12,7 @@ mod check;
 mod checks;
 mod clock;
 mod configuration;
+mod connections;
 mod control;
 mod devices;
 mod director;

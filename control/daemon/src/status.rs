@@ -9,8 +9,8 @@ use std::time::Instant;
 use dpdk::StartedPort;
 use tokio::sync::{mpsc, oneshot, watch};
 use ulvs_api::{
-    Connection, ConnectionPage, ConnectionQuery, Counters, Neighbour, Occupancy, PassTimes, Passes, PortStatus,
-    RealServerStatus, ReasonCount, ServiceStatus, Status, WorkerStatus,
+    Counters, Neighbour, Occupancy, PassTimes, Passes, PortStatus, RealServerStatus, ReasonCount, ServiceStatus,
+    Status, WorkerStatus,
 };
 use ulvs_config::Director;
 use ulvs_engine::counters::histogram::{Spans, Step};
@@ -20,16 +20,12 @@ use ulvs_engine::{DropReason, PuntReason, Shared};
 use ulvs_ipvs::table::{Destination as Entry, DestinationId, Table};
 use ulvs_model::{Family, ForwardMethod, Netmask, Persistence, Protocol, ServiceKey};
 use ulvs_worker::ports::MbufFrame;
-use ulvs_worker::{Exception, Tsc, Wall};
+use ulvs_worker::{Exception, Tsc};
 
-use crate::clock::seconds_of;
 use crate::control::Request;
 use crate::devices::DirectorPort;
 use crate::followed::Followed;
 use crate::{checks, drain, ipvs, sysctls};
-
-/// Entries of the connection table looked at in one go, so that a listing never holds up the control side.
-const LOOKED_AT: u32 = 65_536;
 
 /// Where everything that is told comes from.
 pub(crate) struct Sources {
@@ -38,7 +34,7 @@ pub(crate) struct Sources {
     pub(crate) started_ports: Arc<[StartedPort]>,
     pub(crate) exception: Arc<Exception<MbufFrame>>,
     cores: Vec<usize>,
-    clock: Tsc,
+    pub(crate) clock: Tsc,
     control: mpsc::Sender<Request>,
     pub(crate) services: Arc<ipvs::Director>,
     pub(crate) checks: Arc<checks::Board>,
@@ -120,23 +116,6 @@ impl Sources {
             connections: self.occupancy(),
             drops: DropReason::ALL.iter().map(|&r| count(r.label(), r.description(), self.shared.drops(r))).collect(),
             punts: PuntReason::ALL.iter().map(|&r| count(r.label(), r.description(), self.shared.punts(r))).collect(),
-        }
-    }
-
-    /// A page of the connection table. The cursor is an entry's number.
-    pub(crate) async fn connections(&self, query: ConnectionQuery) -> ConnectionPage {
-        let limit = query.limit.unwrap_or(ConnectionQuery::PAGE).clamp(1, ConnectionQuery::PAGE);
-        let mut connections = Vec::new();
-        let mut from = query.cursor.map_or(0, |cursor| u32::try_from(cursor).unwrap_or(u32::MAX));
-        loop {
-            let room = u32::try_from(limit - connections.len()).unwrap_or(u32::MAX);
-            let count = if room < 64 { room } else { room.min(LOOKED_AT) };
-            let next = self.shared.table.list(from, count, self.clock.now(), &mut |c| connections.push(connection(&c)));
-            match next {
-                Some(next) if connections.len() < limit => from = next,
-                next => return ConnectionPage { connections, next_cursor: next.map(u64::from) },
-            }
-            tokio::task::yield_now().await;
         }
     }
 }
@@ -315,19 +294,5 @@ fn counters(totals: Totals) -> Counters {
         packets_out: totals.packets_out,
         bytes_in: totals.bytes_in,
         bytes_out: totals.bytes_out,
-    }
-}
-
-fn connection(connection: &ulvs_engine::conn::Connection) -> Connection {
-    let key = &connection.key;
-    let protocol = Protocol::from_number(key.protocol()).map_or("ip", Protocol::name);
-    Connection {
-        protocol: protocol.into(),
-        state: connection.state_name().into(),
-        expires_seconds: seconds_of(connection.expires_in),
-        client: SocketAddr::new(key.source().to_ip(key.family()), key.source_port()),
-        service: SocketAddr::new(key.destination().to_ip(key.family()), key.destination_port()),
-        real_server: SocketAddr::new(connection.destination, connection.destination_port),
-        method: connection.method.name().into(),
     }
 }

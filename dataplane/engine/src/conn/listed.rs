@@ -11,7 +11,8 @@ use crate::sync::atomic::{
 use crate::time::Ticks;
 
 use super::control::Control;
-use super::entry::Entry;
+use super::entry::{ConnId, Entry};
+use super::table::Table;
 use super::tuple::Tuple;
 
 /// Virtual and destination port of a template that is looked for no longer, as IPVS lists it (ipvs-facts B.6).
@@ -44,6 +45,34 @@ impl Connection {
             State::Established if self.is_template => "ASSURED",
             state => state.name(),
         }
+    }
+}
+
+impl Table {
+    /// Connections with numbers from `from` on, at most `limit` numbers looked at, and the number to go on from.
+    ///
+    /// For listings: takes nothing from the workers and is no snapshot; a connection that lives all the while is in it.
+    pub fn list(&self, from: ConnId, limit: u32, now: Ticks, each: &mut dyn FnMut(Connection)) -> Option<ConnId> {
+        self.list_while(from, limit, now, &mut |connection| {
+            each(connection);
+            true
+        })
+    }
+
+    /// The same, no further than the connection that `goes_on` says false of.
+    pub fn list_while(
+        &self,
+        from: ConnId,
+        limit: u32,
+        now: Ticks,
+        goes_on: &mut dyn FnMut(Connection) -> bool,
+    ) -> Option<ConnId> {
+        let used = self.pool.used();
+        let until = from.saturating_add(limit).min(used);
+        let mut ids = from..until;
+        let stopped = ids.any(|id| self.entries[id as usize].describe_to(now).is_some_and(|one| !goes_on(one)));
+        let next = if stopped { ids.start } else { until };
+        (next < used).then_some(next)
     }
 }
 

@@ -13,7 +13,6 @@ use crate::time::Ticks;
 use super::control::{Control, Life};
 use super::entry::{ConnId, Direction, Entry, Helper, NewConnection, Role};
 use super::index::{Home, Index, Inserted};
-use super::listed::Connection;
 use super::local::Local;
 use super::pool::Pool;
 use super::quiescence::Quiescence;
@@ -262,20 +261,6 @@ impl Table {
     /// Changes the life of an entry for which `when` holds; the control word it had.
     pub(super) fn swap_life(entry: &Entry, when: impl Fn(Control) -> bool, to: Life) -> Option<Control> {
         entry.swap_control(|control| when(control).then(|| control.with_life(to)))
-    }
-
-    /// Connections with numbers from `from` on, at most `limit` numbers looked at, and the number to go on from.
-    ///
-    /// For listings: takes nothing from the workers and is no snapshot; a connection that lives all the while is in it.
-    pub fn list(&self, from: ConnId, limit: u32, now: Ticks, each: &mut dyn FnMut(Connection)) -> Option<ConnId> {
-        let used = self.pool.used();
-        let until = from.saturating_add(limit).min(used);
-        for id in from..until {
-            if let Some(connection) = self.entries[id as usize].describe_to(now) {
-                each(connection);
-            }
-        }
-        (until < used).then_some(until)
     }
 }
 
