@@ -197,10 +197,15 @@ impl Client {
     /// # Errors
     /// If ulvsd refuses, or gives no or no good answer.
     pub fn post_text(&self, target: &str, body: &impl Serialize) -> Result<String, ClientError> {
+        let answer = self.exchange(&self.posted(target, body)?)?;
+        self.good(target, &answer)
+    }
+
+    /// A POST of JSON as it is sent.
+    pub(crate) fn posted(&self, target: &str, body: &impl Serialize) -> Result<String, ClientError> {
         let body = serde_json::to_string(body).map_err(|error| self.not_ours(error.to_string()))?;
         let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
-        let answer = self.exchange(&format!("POST {target} HTTP/1.0\r\n{HEADERS}{head}\r\n{body}"))?;
-        self.good(target, &answer)
+        Ok(format!("POST {target} HTTP/1.0\r\n{HEADERS}{head}\r\n{body}"))
     }
 
     /// The answer to `GET target`, read as JSON.
@@ -229,7 +234,7 @@ impl Client {
     }
 
     /// The body of an answer that is a success.
-    fn good(&self, target: &str, answer: &[u8]) -> Result<String, ClientError> {
+    pub(crate) fn good(&self, target: &str, answer: &[u8]) -> Result<String, ClientError> {
         let (status, body) = self.split(answer)?;
         if status == 200 {
             return Ok(body);
@@ -241,11 +246,18 @@ impl Client {
         Err(ClientError::Refused { status, message, field })
     }
 
+    /// A connection on which neither writing nor reading takes for ever.
+    pub(crate) fn connect(&self) -> Result<UnixStream, ClientError> {
+        let stream = UnixStream::connect(&self.socket).map_err(|error| self.no_connection(error))?;
+        stream.set_write_timeout(Some(self.timeout)).map_err(|error| self.broken(error))?;
+        stream.set_read_timeout(Some(self.timeout)).map_err(|error| self.broken(error))?;
+        Ok(stream)
+    }
+
     /// Sends the question and gives all bytes that come back.
     fn exchange(&self, question: &str) -> Result<Vec<u8>, ClientError> {
         let deadline = Instant::now() + self.timeout;
-        let mut stream = UnixStream::connect(&self.socket).map_err(|error| self.no_connection(error))?;
-        stream.set_write_timeout(Some(self.timeout)).map_err(|error| self.broken(error))?;
+        let mut stream = self.connect()?;
         stream.write_all(question.as_bytes()).map_err(|error| self.broken(error))?;
         let mut answer = Vec::new();
         let mut piece = vec![0; 1 << 16];
@@ -294,14 +306,14 @@ impl Client {
         }
     }
 
-    fn broken(&self, error: io::Error) -> ClientError {
+    pub(crate) fn broken(&self, error: io::Error) -> ClientError {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::TimedOut(self.timeout),
             _ => ClientError::Io { socket: self.socket.clone(), error },
         }
     }
 
-    fn not_ours(&self, reason: String) -> ClientError {
+    pub(crate) fn not_ours(&self, reason: String) -> ClientError {
         ClientError::NotOurs { socket: self.socket.clone(), reason }
     }
 }

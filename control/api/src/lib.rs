@@ -3,6 +3,7 @@
 //! Answers may get further fields at any time; a client ignores those it doesn't know. Names of protocols, schedulers,
 //! methods, states and reasons are open sets, hence text and not enumerations.
 
+mod capture;
 mod check;
 mod client;
 mod configuration;
@@ -12,12 +13,14 @@ mod edit;
 mod pass_times;
 mod service;
 mod status;
+mod stream;
 mod sysctl;
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+pub use capture::{CaptureRequest, Instruction};
 pub use check::CheckStatus;
 pub use client::{Client, ClientError};
 pub use configuration::{Applied, ApplyRequest, RollbackRequest, Version};
@@ -30,6 +33,7 @@ pub use edit::{Edit, EditRequest, RealServerEdit, RealServerName, ServiceEdit, S
 pub use pass_times::{PassTimes, Passes};
 pub use service::{Counters, Neighbour, RealServerStatus, ServiceStatus};
 pub use status::{Occupancy, PortStatus, ReasonCount, Status, WorkerStatus};
+pub use stream::Stream;
 pub use sysctl::{SysctlRequest, SysctlStatus};
 
 /// A word of an open set. The server's are constants, the client's are read.
@@ -52,6 +56,8 @@ pub mod path {
     pub const CONNECTIONS: &str = "/v1/conns";
     /// [`ConnectionCount`](crate::ConnectionCount), asked for with a [`ConnectionCountQuery`](crate::ConnectionCountQuery)
     pub const CONNECTION_COUNT: &str = "/v1/conns/count";
+    /// To be posted, a [`CaptureRequest`](crate::CaptureRequest): packets, in pcapng, as long as somebody reads
+    pub const CAPTURE: &str = "/v1/capture";
     /// A list of [`CheckStatus`](crate::CheckStatus)
     pub const CHECKS: &str = "/v1/checks";
     /// [`DrainStatus`](crate::DrainStatus), asked for with a [`DrainQuery`](crate::DrainQuery); [`Changed`](crate::Changed), by a

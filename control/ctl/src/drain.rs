@@ -247,7 +247,7 @@ fn service<'a>(services: &'a [ServiceStatus], name: &str) -> Result<&'a ServiceS
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (digits, factor) = match text.as_bytes() {
         [.., b's'] => (&text[..text.len() - 1], 1),
         [.., b'm'] => (&text[..text.len() - 1], 60),

@@ -1,11 +1,13 @@
 //! ulvsctl: look at and steer a running director.
 
+mod capture;
 mod checks;
 mod configuration;
 mod conns;
 mod doctor;
 mod drain;
 mod edit;
+mod filter;
 mod import;
 mod services;
 mod status;
@@ -53,6 +55,8 @@ enum Command {
     },
     /// The connections: listed, searched, counted.
     Conns(conns::Options),
+    /// Packets as workers see them, on both sides and with what was decided about them, for tcpdump, tshark and Wireshark.
+    Capture(capture::Options),
     /// Give a real server no new connections, wait for those it has, take it out.
     Drain(drain::Options),
     /// Give a real server its weight again.
@@ -146,6 +150,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             write!(out, "{}", client.get_text(&format!("{}{query}", path::METRICS))?)?;
         }
         Command::Conns(options) => options.run(&client, arguments.json, out)?,
+        Command::Capture(options) => options.run(&client)?,
         Command::Drain(options) => drain::drain(&client, options, arguments.json, out)?,
         Command::Undrain(named) => drain::undrain(&client, named, out)?,
         Command::Service(what) => what.run(&client, arguments.json, out)?,

@@ -1,6 +1,7 @@
 //! The JSON API on a unix socket: questions of `ulvsctl` and of programs, which anybody may ask, and wishes.
 
 mod caller;
+mod capture;
 mod change;
 mod connections;
 mod edit;
@@ -30,6 +31,7 @@ use ulvs_ipvs::server::Rights;
 
 use caller::Caller;
 
+use crate::capture::Lens;
 use crate::configuration::Configuration;
 use crate::status::{Sources, Stopping};
 use crate::words::said;
@@ -135,8 +137,7 @@ impl Drop for SocketFile {
 pub(crate) async fn serve(
     listener: UnixListener,
     rights: Rights,
-    sources: Arc<Sources>,
-    configuration: Arc<Configuration>,
+    (sources, configuration, lens): (Arc<Sources>, Arc<Configuration>, Arc<Lens>),
 ) {
     let router = Router::new()
         .route(path::STATUS, get(status))
@@ -150,6 +151,7 @@ pub(crate) async fn serve(
         .route(path::METRICS, get(metrics::scrape))
         .with_state(sources)
         .merge(change::router(configuration))
+        .merge(capture::router(lens))
         .method_not_allowed_fallback(not_this_way)
         .fallback(unknown);
     http::serve(listener, router, move |stream| Caller::of(stream, &rights)).await;
@@ -248,7 +250,7 @@ async fn unknown() -> Response {
 }
 
 async fn not_this_way() -> Response {
-    let posted = [path::APPLY, path::ROLLBACK, path::DRAIN, path::SYSCTLS].join(", ");
+    let posted = [path::APPLY, path::ROLLBACK, path::CAPTURE, path::DRAIN, path::SYSCTLS].join(", ");
     let sentence = format!("{posted} and edits of {} are posted, all else is got", path::SERVICES);
     failure(StatusCode::METHOD_NOT_ALLOWED, sentence)
 }

@@ -10,10 +10,13 @@ use tokio::task::JoinHandle;
 use ulvs_config::{Director, Files};
 use ulvs_engine::{Capacity, Shared};
 use ulvs_kernel::{KernelState, Mirror, Netlink, Resolver, address};
+use ulvs_worker::capture::Captures;
 use ulvs_worker::{Tsc, Wall};
 
 use crate::api::Sockets;
+use crate::capture::Lens;
 use crate::checks::Checks;
+use crate::clock::Wallclock;
 use crate::configuration::{Configuration, Versions};
 use crate::control::{Control, Request};
 use crate::devices::{self, DirectorPort};
@@ -56,6 +59,7 @@ pub(crate) struct Datapath {
     pub(crate) started: Arc<[StartedPort]>,
     pub(crate) ports: Arc<[DirectorPort]>,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) captures: Arc<Captures>,
 }
 
 impl Datapath {
@@ -64,7 +68,8 @@ impl Datapath {
         let eal = devices::eal(director)?;
         let pool = devices::pool(&eal, director)?;
         let (started, ports) = devices::start(&eal, &pool, director)?;
-        Ok(Self { eal, pool, started: started.into(), ports: ports.into(), shared })
+        let captures = Arc::new(Captures::new(director.workers().cores.len()));
+        Ok(Self { eal, pool, started: started.into(), ports: ports.into(), shared, captures })
     }
 
     /// Stops the ports and looks whether every packet is back.
@@ -143,14 +148,13 @@ async fn serve(
         followed: Mutex::new(director.clone()),
     });
     configuration.begin(files).await;
-    let api = api::serve(sockets.api, rights, Arc::clone(&sources), Arc::clone(&configuration));
+    let told = (Arc::clone(&sources), Arc::clone(&configuration), Arc::new(lens(datapath)));
+    let api = api::serve(sockets.api, rights, told);
     let mut tasks = vec![tokio::spawn(control.run(receiver, move || clock.now())), tokio::spawn(api)];
-    tasks.push(tokio::spawn(netlink.run()));
-    tasks.push(tokio::spawn(steward.run()));
+    tasks.extend([tokio::spawn(netlink.run()), tokio::spawn(steward.run())]);
     tasks.push(tokio::spawn(drain::run(Arc::clone(&services))));
     tasks.push(tokio::spawn(systemd::watch(Arc::clone(&datapath.shared))));
-    let told = (Arc::clone(&services), board, clock);
-    let (proc_net, readers) = proc_files(director, datapath, told);
+    let (proc_net, readers) = proc_files(director, datapath, (Arc::clone(&services), board, clock));
     tasks.extend(readers);
     let (sysctl_files, keeper_of_files) = sysctls::Files::serve(&director.api().socket, Arc::clone(&services), sysctls);
     tasks.extend(keeper_of_files);
@@ -193,6 +197,12 @@ fn proc_files(
 ) -> (ProcNet, Vec<JoinHandle<()>>) {
     let (shared, cores) = (Arc::clone(&datapath.shared), director.workers().cores.clone());
     ProcNet::serve(&director.api().socket, proc_net::Sources { services, board, shared, clock, cores })
+}
+
+/// Whose packets may be looked on at.
+fn lens(datapath: &Datapath) -> Lens {
+    let (captures, ports) = (Arc::clone(&datapath.captures), Arc::clone(&datapath.ports));
+    Lens { captures, ports, clock: Wallclock::new(&datapath.eal) }
 }
 
 /// Says that everything is under way, and what is not as it looks.

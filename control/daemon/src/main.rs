@@ -8,6 +8,7 @@
 
 mod adoption;
 mod api;
+mod capture;
 mod check;
 mod checks;
 mod clock;

@@ -56,7 +56,8 @@ impl Threads {
             let engine = Engine::new(Arc::clone(&datapath.shared), number);
             let (place, ports) = ((number, cores.len()), datapath.ports.len());
             let reader = control.publisher().reader();
-            let worker = Worker::new(io, engine, reader, place, ports, Arc::clone(&queues), patience);
+            let worker = Worker::new(io, engine, reader, place, ports, Arc::clone(&queues), patience)
+                .with_captures(Arc::clone(&datapath.captures), number);
             let place = (number, core);
             let started = ulvs_worker::start(worker, place, &datapath.eal, clock, mode, Arc::clone(&stop))?;
             threads.workers.push(started.thread().clone());

@@ -8,6 +8,7 @@ mod fragment;
 mod helped;
 mod inbound;
 mod ipsec;
+mod look;
 mod one_packet;
 mod other;
 mod outbound;

@@ -3,6 +3,7 @@
 //! [`PacketIo`] is the seam: [`ports::DpdkIo`] is what a director runs on, [`memory::MemoryIo`] what tests run on. What goes
 //! to and comes from the kernel passes through an [`Exception`]; nothing in the loop waits for it.
 
+pub mod capture;
 pub mod exception;
 mod held;
 mod io;

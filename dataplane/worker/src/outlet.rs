@@ -7,6 +7,7 @@ use ulvs_engine::snapshot::PortId;
 use ulvs_engine::{DropReason, Frame, Pieces, PuntReason, Verdict};
 use ulvs_wire::fragment::Cut;
 
+use crate::capture::Recorders;
 use crate::exception::Exception;
 use crate::io::{Burst, PacketIo, PacketOf};
 
@@ -112,12 +113,15 @@ impl<I: PacketIo> Outlet<I> {
     }
 
     /// Queues what the kernel sends, a bounded number; how many there were.
-    pub(crate) fn inject(&mut self, counters: &WorkerCounters) -> usize {
+    pub(crate) fn inject(&mut self, counters: &WorkerCounters, recorders: &mut Recorders) -> usize {
         let mut moved = 0;
         for at in 0..self.kernel_ports.len() {
             let port = self.kernel_ports[at];
             for _ in 0..INJECTED_AT_ONCE {
                 let Some(packet) = self.exception.next_from_kernel(port) else { break };
+                if recorders.are_on() {
+                    recorders.sent_by_kernel(port, packet.bytes());
+                }
                 self.queue(port, packet, counters);
                 moved += 1;
             }

@@ -7,6 +7,7 @@ use ulvs_engine::publish::Reader;
 use ulvs_engine::snapshot::{PortId, Snapshot};
 use ulvs_engine::{BURST, DropReason, Engine, Frame, Ticks, Verdict};
 
+use crate::capture::{Captures, Recorders};
 use crate::exception::Exception;
 use crate::held::Held;
 use crate::io::{Burst, PacketIo, PacketOf};
@@ -32,6 +33,7 @@ struct Forwarder<I: PacketIo> {
     waiting: Waiting<PacketOf<I>>,
     held: Held<PacketOf<I>>,
     outlet: Outlet<I>,
+    recorders: Recorders,
 }
 
 impl<I: PacketIo> Worker<I> {
@@ -53,8 +55,16 @@ impl<I: PacketIo> Worker<I> {
             waiting: Waiting::new(patience),
             held: Held::new(),
             outlet: Outlet::new(io, ports, (number, workers), exception),
+            recorders: Recorders::default(),
         };
         Self { snapshots, last: 0, forwarder }
+    }
+
+    /// The same worker, whose packets may be looked on at.
+    #[must_use]
+    pub fn with_captures(mut self, captures: Arc<Captures>, number: usize) -> Self {
+        self.forwarder.recorders = Recorders::new(captures, number);
+        self
     }
 
     /// One pass over all ports at the moment `now`, with one snapshot; the number of packets it moved.
@@ -62,6 +72,7 @@ impl<I: PacketIo> Worker<I> {
         let snapshot = self.snapshots.refresh();
         let address = std::ptr::from_ref(snapshot).addr();
         let forwarder = &mut self.forwarder;
+        forwarder.recorders.refresh();
         if std::mem::replace(&mut self.last, address) != address {
             // Before anything is received: packets of one flow stay in their order.
             forwarder.retry_waiting(snapshot, now);
@@ -109,7 +120,18 @@ impl<I: PacketIo> Forwarder<I> {
             let counters = self.engine.counters();
             counters.received.add(count as u64);
             counters.bursts.count(count);
-            let all = self.engine.process(snapshot, now, port, self.received.packets(), &mut self.verdicts);
+            let frames = self.received.packets();
+            let all = if self.recorders.are_on() {
+                process_recorded(
+                    &mut self.engine,
+                    &mut self.recorders,
+                    (snapshot, now, port),
+                    frames,
+                    &mut self.verdicts,
+                )
+            } else {
+                self.engine.process(snapshot, now, port, frames, &mut self.verdicts)
+            };
             if all.is_some_and(|to| self.outlet.forward_all(to, &mut self.received)) {
                 continue;
             }
@@ -169,8 +191,16 @@ impl<I: PacketIo> Forwarder<I> {
     }
 
     fn decide_again(&mut self, snapshot: &Snapshot, now: Ticks, port: PortId, packet: &mut PacketOf<I>) -> Verdict {
-        self.engine.process(snapshot, now, port, std::slice::from_mut(packet), &mut self.verdicts[..1]);
-        self.verdicts[0]
+        let Self { engine, recorders, verdicts, .. } = self;
+        let (frames, verdicts) = (std::slice::from_mut(packet), &mut verdicts[..1]);
+        if recorders.are_on() {
+            recorders.before(engine, now, port, frames);
+        }
+        engine.process(snapshot, now, port, frames, verdicts);
+        if recorders.are_on() {
+            recorders.after(engine, (now, port), true, frames, verdicts);
+        }
+        verdicts[0]
     }
 
     /// Takes a packet that came at `since` where its new verdict says.
@@ -185,7 +215,7 @@ impl<I: PacketIo> Forwarder<I> {
     }
 
     fn inject(&mut self) -> usize {
-        self.outlet.inject(self.engine.counters())
+        self.outlet.inject(self.engine.counters(), &mut self.recorders)
     }
 
     /// Ends a pass: nothing waits too long, everything is sent, the connection table is swept a bit.
@@ -197,6 +227,22 @@ impl<I: PacketIo> Forwarder<I> {
         self.outlet.flush(self.engine.counters());
         self.engine.housekeeping(snapshot, now);
     }
+}
+
+/// Decides about a burst while somebody looks on.
+#[cold]
+#[inline(never)]
+fn process_recorded<F: Frame>(
+    engine: &mut Engine,
+    recorders: &mut Recorders,
+    (snapshot, now, port): (&Snapshot, Ticks, PortId),
+    frames: &mut [F],
+    verdicts: &mut [Verdict],
+) -> Option<PortId> {
+    recorders.before(engine, now, port, frames);
+    let all = engine.process(snapshot, now, port, frames, verdicts);
+    recorders.after(engine, (now, port), false, frames, verdicts);
+    all
 }
 
 /// Keeps a packet that came at `since`, if there is room.

@@ -17,12 +17,14 @@ const TIERS: &[Tier] = &[
     Tier { name: "ulvs-model", folder: "dataplane/model", may_use: &[] },
     Tier { name: "ulvs-wire", folder: "dataplane/wire", may_use: &["ulvs-model"] },
     Tier { name: "ulvs-engine", folder: "dataplane/engine", may_use: &["ulvs-model", "ulvs-wire"] },
+    // runs programs of whoever may capture: nothing else is reached from it
+    Tier { name: "ulvs-bpf", folder: "dataplane/bpf", may_use: &[] },
     Tier { name: "dpdk-sys", folder: "dpdk-bindings/sys", may_use: &[] },
     Tier { name: "dpdk", folder: "dpdk-bindings/safe", may_use: &["dpdk-sys"] },
     Tier {
         name: "ulvs-worker",
         folder: "dataplane/worker",
-        may_use: &["dpdk", "ulvs-engine", "ulvs-model", "ulvs-wire"],
+        may_use: &["dpdk", "ulvs-bpf", "ulvs-engine", "ulvs-model", "ulvs-wire"],
     },
     Tier { name: "ulvs-config", folder: "control/config", may_use: &["ulvs-model"] },
     Tier { name: "ulvs-api", folder: "control/api", may_use: &["ulvs-model"] },
@@ -39,6 +41,7 @@ const TIERS: &[Tier] = &[
         may_use: &[
             "dpdk",
             "ulvs-api",
+            "ulvs-bpf",
             "ulvs-checks",
             "ulvs-config",
             "ulvs-engine",

@@ -78,7 +78,7 @@ impl Table {
 
 impl Entry {
     /// The connection as a value, for listings; `None` if there is none or it changed hands meanwhile.
-    pub(super) fn describe_to(&self, now: Ticks) -> Option<Connection> {
+    pub(crate) fn describe_to(&self, now: Ticks) -> Option<Connection> {
         let before = self.control();
         if !before.is_live() {
             return None;
