@@ -25,6 +25,8 @@ pub const AH: u8 = 51;
 pub const SCTP: u8 = 132;
 /// In [`Packet::signal`]: the packet asks for a connection. TCP's SYN, SCTP's INIT.
 pub const OPENS: u8 = tcp::SYN;
+/// In [`Packet::signal`]: the packet refuses or breaks a connection off. TCP's RST, SCTP's ABORT as the first chunk.
+pub const RESETS: u8 = tcp::RST;
 /// Extension headers that are skipped before a packet counts as malformed.
 const MAX_EXTENSIONS: usize = 8;
 

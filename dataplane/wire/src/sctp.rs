@@ -3,7 +3,7 @@
 use zerocopy::byteorder::network_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::parse::OPENS;
+use crate::parse::{OPENS, RESETS};
 
 /// Bytes of the header.
 pub const HEADER_LEN: usize = 12;
@@ -26,7 +26,7 @@ pub struct SctpHeader {
 
 const _: () = assert!(size_of::<SctpHeader>() == HEADER_LEN);
 
-/// What a packet is to IPVS's state machine (ipvs-facts B.4): the number in the high four bits, and [`OPENS`].
+/// What a packet is to IPVS's state machine (ipvs-facts B.4): the number in the high four bits, and [`OPENS`] and [`RESETS`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub enum Event {
@@ -49,7 +49,9 @@ pub enum Event {
     /// ERROR.
     Error = 0x80,
     /// ABORT.
-    Abort = 0x90,
+    Abort = 0x90 | RESETS,
+    /// ABORT behind COOKIE ECHO or COOKIE ACK: the same to a connection, but the packet may open one (B.5.1).
+    LateAbort = 0x90,
 }
 
 /// Chunk types (RFC 9260 section 3.2).
@@ -66,7 +68,7 @@ mod chunk {
 }
 
 impl Event {
-    /// How many there are.
+    /// How many numbers there are.
     pub const COUNT: usize = 10;
 
     /// What a packet that begins with `segment` says: its first chunk, but for an ABORT behind COOKIE ECHO or COOKIE ACK.
@@ -78,7 +80,7 @@ impl Event {
             let length = usize::from(u16::from_be_bytes([high, low]));
             let next = chunks.get(length.next_multiple_of(4)..).and_then(<[u8]>::first_chunk::<CHUNK_HEADER_LEN>);
             if length >= CHUNK_HEADER_LEN && next.is_some_and(|next| next[0] == chunk::ABORT) {
-                return Some(Self::Abort);
+                return Some(Self::LateAbort);
             }
         }
         Some(Self::of_chunk(kind))
@@ -159,9 +161,10 @@ mod tests {
     fn the_first_chunk_counts_and_an_abort_behind_a_cookie() {
         let of = |chunks: &[u8]| Event::of(&[&[0; HEADER_LEN][..], chunks].concat());
         assert_eq!(of(&[1, 0, 0, 4]), Some(Event::Init));
+        assert_eq!(of(&[6, 0, 0, 4]), Some(Event::Abort));
         assert_eq!(of(&[0, 3, 0, 4, 6, 0, 0, 4]), Some(Event::Data));
-        assert_eq!(of(&[10, 0, 0, 5, 9, 9, 9, 9, 6, 0, 0, 4]), Some(Event::Abort), "padded to four bytes");
-        assert_eq!(of(&[11, 0, 0, 4, 6, 0, 0, 4]), Some(Event::Abort));
+        assert_eq!(of(&[10, 0, 0, 5, 9, 9, 9, 9, 6, 0, 0, 4]), Some(Event::LateAbort), "padded to four bytes");
+        assert_eq!(of(&[11, 0, 0, 4, 6, 0, 0, 4]), Some(Event::LateAbort));
         assert_eq!(of(&[11, 0, 0, 4, 0, 0, 0, 4, 6, 0, 0, 4]), Some(Event::CookieAck));
         assert_eq!(of(&[11, 0, 0, 0, 6, 0, 0, 4]), Some(Event::CookieAck), "no chunk is shorter than its header");
         assert_eq!(of(&[10, 0, 0, 4, 6, 0, 0]), Some(Event::CookieEcho), "cut off");

@@ -1,7 +1,7 @@
 //! Packets that belong to no connection: a new one is made if a service wants it (ipvs-facts B.5.1).
 
 use ulvs_model::{ForwardMethod, Sysctls};
-use ulvs_wire::{FlowKey, Packet, parse, sctp, tcp};
+use ulvs_wire::{FlowKey, Packet, parse, tcp};
 
 use crate::conn::{Direction, Helper, Hit, Home, NewConnection, Refused, Role};
 use crate::forward::icmp_error::Error;
@@ -184,15 +184,10 @@ impl Own {
 
 /// Whether a packet may begin a connection (ipvs-facts B.5.1).
 fn opens(packet: &Packet, sysctls: &Sysctls) -> bool {
+    let asks = |sloppy: i32| packet.signal & parse::RESETS == 0 && (sloppy != 0 || packet.signal & parse::OPENS != 0);
     match packet.key.protocol() {
-        parse::TCP => {
-            let flags = packet.signal & (tcp::SYN | tcp::RST);
-            flags == tcp::SYN || sysctls.sloppy_tcp != 0 && flags == 0
-        }
-        parse::SCTP => {
-            let is_abort = packet.signal == sctp::Event::Abort.signal();
-            packet.signal & parse::OPENS != 0 || sysctls.sloppy_sctp != 0 && !is_abort
-        }
+        parse::TCP => asks(sysctls.sloppy_tcp),
+        parse::SCTP => asks(sysctls.sloppy_sctp),
         parse::UDP => true,
         _ => false,
     }

@@ -1,6 +1,6 @@
 //! Packets that nobody asked a real server for: by IPVS's sysctl `nat_icmp_send` it is told so (ipvs-facts C.2).
 
-use ulvs_wire::{Packet, parse, sctp, tcp};
+use ulvs_wire::{Packet, parse};
 
 use crate::forward::{self, icmp_error::Error};
 use crate::frame::Frame;
@@ -15,7 +15,7 @@ impl Own {
     #[cold]
     #[inline(never)]
     pub(super) fn stray<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet) -> Option<Verdict> {
-        if packet.ttl <= 1 || ends_itself(packet) || !cx.snapshot.listeners.sent(&packet.key) {
+        if packet.ttl <= 1 || !is_refused(packet) || !cx.snapshot.listeners.sent(&packet.key) {
             return None;
         }
         // The kernel quotes a packet on its way as it would have gone on.
@@ -26,12 +26,8 @@ impl Own {
     }
 }
 
-/// A reset of TCP or an ABORT of SCTP: whoever gets it forgets the connection as it is.
-fn ends_itself(packet: &Packet) -> bool {
-    match packet.key.protocol() {
-        parse::TCP => packet.signal & tcp::RST != 0,
-        parse::SCTP => packet.signal == sctp::Event::Abort.signal(),
-        parse::UDP => false,
-        _ => true,
-    }
+/// Not what breaks a connection off itself, and nothing without ports.
+const fn is_refused(packet: &Packet) -> bool {
+    let protocol = packet.key.protocol();
+    parse::has_ports(protocol) && packet.signal & parse::RESETS == 0
 }

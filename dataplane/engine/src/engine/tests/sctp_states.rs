@@ -8,7 +8,7 @@ use super::cells::{CLIENT, Cell, End, NOW, VIP, director, key};
 use crate::frame::MemoryFrame;
 use crate::proto::State;
 use crate::snapshot::{DestinationId, PortId};
-use crate::verdict::{DropReason, Verdict};
+use crate::verdict::{DropReason, PuntReason, Verdict};
 
 const INIT: u8 = 1;
 const ABORT: u8 = 6;
@@ -82,5 +82,25 @@ fn a_port_used_again_begins_a_new_connection() {
             "{mode} {from:?}"
         );
         assert_eq!(engine.shared.load(DestinationId(0)).total, 1);
+    }
+}
+
+/// ipvs-facts B.5.1: with `sloppy_sctp` anything opens a connection but what begins with ABORT.
+#[test]
+fn sloppy_sctp() {
+    let forwarded = Verdict::Forward(PortId(0));
+    let left = Verdict::Punt(PuntReason::NoConnection);
+    for (chunks, verdict, state) in [
+        (&[0][..], forwarded, Some(State::Associated)),
+        (&[10, ABORT], forwarded, Some(State::Closed)),
+        (&[ABORT], left, None),
+    ] {
+        let sysctls = Sysctls { sloppy_sctp: 1, ..Sysctls::default() };
+        let (mut engine, snapshot) = director(Protocol::Sctp, ForwardMethod::Nat, sysctls);
+        let mut verdicts = [Verdict::Drop(DropReason::NoTap)];
+        engine.process(&snapshot, NOW, PortId(0), &mut [packet(chunks, CLIENT, VIP)], &mut verdicts);
+        let key = key(Protocol::Sctp);
+        let found = engine.shared.table.search(engine.shared.table.home(&key), &key);
+        assert_eq!((verdicts[0], found.map(|hit| hit.control.state())), (verdict, state), "{chunks:?}");
     }
 }
