@@ -24,11 +24,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::stream;
 use prometheus::core::{Collector, GenericCounterVec, GenericGaugeVec};
-use prometheus::{Encoder, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{CounterVec, Encoder, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
+use ulvs_engine::counters::histogram::Spans;
 use ulvs_engine::snapshot::{PortId, ServiceStatus};
 use ulvs_engine::{DropReason, PuntReason, Shared};
 
@@ -201,6 +202,8 @@ fn passes(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
     let mut times = Histograms::new("ulvs_worker_pass_seconds", help, "worker")?;
     let mut bursts =
         Histograms::new("ulvs_worker_burst_packets", "Packets a port had for the worker at a time.", "worker")?;
+    let help = "Time in passes of the poll loop that found packets.";
+    let busy = register(registry, CounterVec::new(Opts::new("ulvs_worker_busy_seconds_total", help), &["worker"])?)?;
     let help = "The longest pass of the poll loop.";
     let longest = register(registry, GaugeVec::new(Opts::new("ulvs_worker_longest_pass_seconds", help), &["worker"])?)?;
     for (id, worker) in shared.workers().iter().enumerate() {
@@ -210,6 +213,7 @@ fn passes(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
         let (buckets, beyond) = histogram::spans(&worker.pass_times);
         times.add(&id, &buckets, beyond, worker.pass_times.sum());
         bursts.add(&id, &histogram::sizes(&worker.bursts), 0, packets);
+        busy.with_label_values(&[&id]).inc_by(Spans::seconds(worker.busy_time.get()));
         longest.with_label_values(&[&id]).set(worker.pass_times.longest());
     }
     times.register(registry)?;

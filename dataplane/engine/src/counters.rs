@@ -57,6 +57,8 @@ pub struct WorkerCounters {
     pub generation: Counter,
     /// How long passes took, what the processor did for others included.
     pub pass_times: Spans,
+    /// Those of passes that found packets, all together, in units of [`Spans`].
+    pub busy_time: Counter,
     /// How many packets a port had for the worker at a time, none not included.
     pub bursts: Sizes,
     drops: [Counter; DropReason::COUNT],
@@ -136,6 +138,7 @@ impl WorkerCounters {
             busy_loops: Counter::default(),
             generation: Counter::default(),
             pass_times: Spans::new(),
+            busy_time: Counter::default(),
             bursts: Sizes::new(),
             drops: std::array::from_fn(|_| Counter::default()),
             punts: std::array::from_fn(|_| Counter::default()),

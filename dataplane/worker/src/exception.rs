@@ -91,7 +91,9 @@ impl<P> Exception<P> {
     /// The kernel's next packet to be sent out of `port`.
     #[inline]
     pub(crate) fn next_from_kernel(&self, port: PortId) -> Option<P> {
-        self.from_kernel.get(usize::from(port.0))?.pop()
+        let queue = self.from_kernel.get(usize::from(port.0))?;
+        // Nearly every pass finds none; to look first saves it the fence of an empty queue's `pop`.
+        if queue.is_empty() { None } else { queue.pop() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ulvs_engine::counters::WorkerCounters;
 use ulvs_engine::snapshot::PortId;
-use ulvs_engine::{DropReason, Frame, Pieces, PuntReason, Verdict};
+use ulvs_engine::{DropReason, Engine, Frame, Pieces, PuntReason, Verdict};
 use ulvs_wire::fragment::Cut;
 
 use crate::capture::Recorders;
@@ -131,10 +131,10 @@ impl<I: PacketIo> Outlet<I> {
 
     /// Sends everything that is queued.
     #[inline]
-    pub(crate) fn flush(&mut self, counters: &WorkerCounters) {
+    pub(crate) fn flush(&mut self, engine: &Engine) {
         for (burst, port) in self.outgoing.iter_mut().zip(0..) {
             if !burst.is_empty() {
-                send(&mut self.io, PortId(port), burst, counters);
+                send(&mut self.io, PortId(port), burst, engine.counters());
             }
         }
     }

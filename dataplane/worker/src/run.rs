@@ -98,7 +98,12 @@ pub fn run<I: PacketIo>(worker: &mut Worker<I>, clock: &impl Wall, mode: PollMod
         // The end of a pass is the beginning of the next: one reading serves both, and whatever held the worker up is seen.
         let ended = clock.cycles();
         // Not below 0 if a clock of the machine's jumps back.
-        worker.engine().counters().pass_times.count(clock.span(ended.saturating_sub(began)));
+        let span = clock.span(ended.saturating_sub(began));
+        let counters = worker.engine().counters();
+        counters.pass_times.count(span);
+        if moved > 0 {
+            counters.busy_time.add(span);
+        }
         began = ended;
         if moved > 0 || mode == PollMode::Busy {
             idle = 0;

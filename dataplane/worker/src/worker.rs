@@ -224,7 +224,7 @@ impl<I: PacketIo> Forwarder<I> {
             self.engine.counters().count_drop(DropReason::NeighbourUnresolved);
             drop(packet);
         }
-        self.outlet.flush(self.engine.counters());
+        self.outlet.flush(&self.engine);
         self.engine.housekeeping(snapshot, now);
     }
 }

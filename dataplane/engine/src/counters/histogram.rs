@@ -49,12 +49,18 @@ impl Spans {
 
     /// The longest, in seconds.
     pub fn longest(&self) -> f64 {
-        seconds(self.longest.get())
+        Self::seconds(self.longest.get())
     }
 
     /// All together, in seconds.
     pub fn sum(&self) -> f64 {
-        seconds(self.units.get())
+        Self::seconds(self.units.get())
+    }
+
+    /// So many units in seconds.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits of units are ten days")]
+    pub fn seconds(units: u64) -> f64 {
+        units as f64 / Self::UNITS_PER_SECOND as f64
     }
 
     /// Each step that has counted something, the shortest spans first.
@@ -73,11 +79,6 @@ pub struct Step {
     pub count: u64,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "53 bits of units are ten days")]
-fn seconds(units: u64) -> f64 {
-    units as f64 / Spans::UNITS_PER_SECOND as f64
-}
-
 /// Eight steps below 8, then eight to each doubling.
 #[inline]
 fn step(grains: u64) -> usize {
@@ -93,7 +94,7 @@ fn below(step: usize) -> f64 {
     }
     let step = step as u64;
     let grains = if step < STEPS { step + 1 } else { (step % STEPS + STEPS + 1) << (step / STEPS - 1) };
-    seconds(grains << GRAIN)
+    Spans::seconds(grains << GRAIN)
 }
 
 /// Sizes up to [`BURST`](crate::BURST): 1, 2, up to 4, and each doubling.
@@ -133,10 +134,10 @@ mod tests {
             spans.count(units);
             let [found] = spans.steps().collect::<Vec<_>>()[..] else { panic!("not one step") };
             prop_assert_eq!(found.count, 1);
-            let span = seconds(units);
+            let span = Spans::seconds(units);
             prop_assert_eq!((spans.longest(), spans.sum()), (span, span));
             prop_assert!(span < found.below);
-            let finest = seconds(1 << GRAIN);
+            let finest = Spans::seconds(1 << GRAIN);
             prop_assert!(found.below.is_infinite() == (span >= 1.6384));
             prop_assert!(found.below.is_infinite() || found.below - span <= finest.max(span / 8.0) * 1.000_001);
         }
