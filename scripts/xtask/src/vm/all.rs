@@ -36,7 +36,7 @@ pub(super) fn run(name: &str, image: &Path) -> Result<ExitCode> {
     report += "\nEach: ARP and ping through the twins, TCP with the director itself, NAT, DR and TUN over both families with curl and dig, \
         the doctor, a link down and up, a NIC in use that is asked back, a restart, and the NICs given back to the kernel.\n";
     let (rows, words) = costs(name)?;
-    good &= rows.first().is_some_and(|row| row.ulvs <= cost::MOST && row.ratio() >= cost::LEAST_RATIO);
+    good &= cost::is_good(&rows);
     report += &words;
     let table = crate::root().join("target/vm-oracle.md");
     let (passed, tally) = oracle(name, &table)?;
@@ -62,9 +62,8 @@ fn bound(name: &str, arguments: [&str; 3]) -> Result<(bool, String)> {
 }
 
 fn costs(name: &str) -> Result<(Vec<cost::Row>, String)> {
-    let arguments = cost::Arguments { rate: 5000, seconds: 4 };
-    let rows = cost::measure(name, &arguments)?;
-    let words = cost::measured(&rows, &arguments);
+    let rows = cost::measure(name, &cost::Arguments::default())?;
+    let words = cost::measured(&rows);
     Ok((rows, words))
 }
 

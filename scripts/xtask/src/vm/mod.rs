@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         Action::Cost(arguments) => {
             let rows = cost::measure(name, arguments)?;
-            say!("{}", cost::measured(&rows, arguments));
+            say!("{}", cost::measured(&rows));
             Ok(ExitCode::SUCCESS)
         }
         Action::All => all::run(name, &image()?),
