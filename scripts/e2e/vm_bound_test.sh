@@ -51,8 +51,22 @@ said=$(guest "/ulvs/scripts/host/bind-nic unbind ${NICS[1]}" || true)
 matches "the refusal" "$said" 'in use by ulvsd'
 check_answers || fail "not every virtual address answers after the refusal"
 
+# a NIC that is taken by force under traffic: ulvsd says so, the other port goes on. (vfio-pci does not let it go.)
+if [ "$driver" = uio_pci_generic ]; then
+    client curl -s -o /dev/null --max-time 1 'http://10.77.0.102/1m?[1-40]' >/dev/null 2>&1 &
+    traffic=$!
+    guest "echo ${NICS[1]} >/sys/bus/pci/drivers/$driver/unbind"
+    eventually 60 grep -q "port lan: its NIC ${NICS[1]} was taken from ulvsd" "$RUN/vm/share/ulvsd.log"
+    matches "the port that lost its NIC" "$(ctl status)" 'lan .*down'
+    client ping -c 3 -i 0.2 -W 3 10.77.1.1 >/dev/null || fail "the other port does not go on when a NIC is taken"
+    wait "$traffic" || true
+fi
+
 # a restart
 guest_stop || fail "ulvsd does not end"
+if [ "$driver" = uio_pci_generic ]; then
+    guest "/ulvs/scripts/host/bind-nic bind ${NICS[1]} --driver $driver" >/dev/null
+fi
 guest_start
 check_answers || fail "not every virtual address answers after a restart"
 

@@ -1,5 +1,7 @@
 //! EAL, the packet pool, the ports and their TAP twins.
 
+use std::sync::atomic::AtomicBool;
+
 use anyhow::{Context, Result, bail};
 use dpdk::{Eal, LogLevel, Mempool, MempoolConfig, Port, PortConfig, StartedPort};
 use ulvs_config::{Device, Director, Port as PortSettings};
@@ -23,6 +25,8 @@ pub(crate) struct DirectorPort {
     pub(crate) mac: [u8; 6],
     pub(crate) driver: String,
     pub(crate) tap: Option<Tap>,
+    /// Whether its NIC was taken from ulvsd.
+    pub(crate) is_lost: AtomicBool,
 }
 
 /// Initialises EAL for the director's devices.
@@ -89,7 +93,7 @@ pub(crate) fn start(eal: &Eal, pool: &Mempool, director: &Director) -> Result<(V
             settings.tap.as_deref().unwrap_or("none"),
         );
         started.push(port);
-        ports.push(DirectorPort { settings: settings.clone(), mac, driver, tap });
+        ports.push(DirectorPort { settings: settings.clone(), mac, driver, tap, is_lost: AtomicBool::new(false) });
     }
     Ok((started, ports))
 }

@@ -28,7 +28,7 @@ use crate::status::Sources;
 use crate::threads::Threads;
 use crate::vip::Vip;
 use crate::words::counted;
-use crate::{api, check, drain, ipvs, metrics, placement, proc_net, sysctls, systemd, underlay};
+use crate::{api, check, drain, ipvs, links, metrics, placement, proc_net, sysctls, systemd, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
@@ -153,6 +153,7 @@ async fn serve(
     let mut tasks = vec![tokio::spawn(control.run(receiver, move || clock.now())), tokio::spawn(api)];
     tasks.extend([tokio::spawn(netlink.run()), tokio::spawn(steward.run())]);
     tasks.push(tokio::spawn(drain::run(Arc::clone(&services))));
+    tasks.push(tokio::spawn(links::watch(Arc::clone(&datapath.ports), Arc::clone(&datapath.started))));
     tasks.push(tokio::spawn(systemd::watch(Arc::clone(&datapath.shared))));
     let (proc_net, readers) = proc_files(director, datapath, (Arc::clone(&services), board, clock));
     tasks.extend(readers);

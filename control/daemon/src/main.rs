@@ -23,6 +23,7 @@ mod exception;
 mod followed;
 mod http;
 mod ipvs;
+mod links;
 mod logging;
 mod metrics;
 mod network;

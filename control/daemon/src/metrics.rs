@@ -13,6 +13,7 @@ mod text;
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use axum::Router;
@@ -110,7 +111,7 @@ fn write(
     let rows = sources.ports.iter().zip(sources.started_ports.iter()).map(|(port, started)| PortRow {
         name: port.settings.name.as_str(),
         stats: started.stats().unwrap_or_default(),
-        has_link: started.link().is_ok_and(|link| link.up),
+        has_link: !port.is_lost.load(Relaxed) && started.link().is_ok_and(|link| link.up),
         xstats: started.xstats().unwrap_or_default(),
     });
     ports::gather(&registry, rows)?;

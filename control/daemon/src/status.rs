@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 use dpdk::StartedPort;
@@ -153,7 +154,7 @@ fn pass_times(spans: &Spans) -> PassTimes {
 
 fn port(port: &DirectorPort, started: &StartedPort) -> PortStatus {
     let stats = started.stats().unwrap_or_default();
-    let link = started.link().ok();
+    let link = started.link().ok().filter(|_| !port.is_lost.load(Relaxed));
     PortStatus {
         name: port.settings.name.clone(),
         device: port.settings.device.to_string(),
