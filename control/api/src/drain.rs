@@ -21,6 +21,9 @@ pub struct DrainRequest {
     /// With `quiescent`: it is taken out once it is empty, and after so many seconds in any case; absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remove_within: Option<u32>,
+    /// Only tell what would change.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// The query of `GET /v1/drain`.

@@ -185,7 +185,7 @@ pub(crate) fn state(drain: Drain, removal: Option<u64>, now: u64) -> String {
 fn wish(found: &DrainQuery, drain: Drain, remove_within: Option<u32>) -> DrainRequest {
     let DrainQuery { protocol, service, mark, real_server } = found;
     let (protocol, service, mark, real_server) = (protocol.clone(), *service, *mark, *real_server);
-    DrainRequest { protocol, service, mark, real_server, drain, remove_within }
+    DrainRequest { protocol, service, mark, real_server, drain, remove_within, dry_run: false }
 }
 
 fn left(status: &DrainStatus) -> String {

@@ -29,6 +29,11 @@ pub trait Datapath: Counters + Host + Send + Sync + 'static {
     /// # Errors
     /// Why they are not forwarded with; the table stays as it is then.
     fn install(&self, prepared: Self::Prepared) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// Told of changes that are forwarded with, `table` being the one before them.
+    fn changed(&self, table: &Table, changes: &[Change]) {
+        let _ = (table, changes);
+    }
 }
 
 /// Where a listing in pieces goes on.
@@ -175,6 +180,7 @@ impl<D: Datapath> Director<D> {
                 (changes, told, prepared)
             };
             director.datapath.install(prepared).await?;
+            director.datapath.changed(&director.read(), &changes);
             director.table.write().unwrap_or_else(PoisonError::into_inner).commit(&changes);
             director.committed.send_modify(|count| *count += 1);
             Ok((changes, told))

@@ -19,13 +19,18 @@ pub(crate) use removal::run;
 
 /// Does it, and returns when all workers forward so.
 pub(crate) async fn apply(director: &Arc<Director>, request: &DrainRequest) -> Result<Changed, Refusal> {
-    let DrainRequest { protocol, service, mark, real_server, drain, remove_within } = request;
+    let DrainRequest { protocol, service, mark, real_server, drain, remove_within, dry_run } = request;
     let wanted = into_table(*drain, *remove_within, since_1970())?;
     let (service, known) = find(director, protocol, *service, *mark, *real_server)?;
     let command = Command::Drain(service, known.id, wanted);
+    if *dry_run {
+        let lines = director.preview_by(move |_| vec![command], Owner::Api)?;
+        let told = |line| format!("{line}{}", limit(*remove_within));
+        return Ok(Changed { changes: lines.into_iter().map(told).collect() });
+    }
     let changes = director.change_by(move |_| vec![command], Owner::Api).await?;
     for line in &changes {
-        tracing::info!("{line}: {}", word(wanted, *remove_within));
+        tracing::info!("{line}{}", limit(*remove_within));
     }
     Ok(Changed { changes })
 }
@@ -120,15 +125,9 @@ pub(crate) const fn removal_of(drain: Drain) -> Option<u64> {
     }
 }
 
-fn word(drain: Drain, remove_within: Option<u32>) -> String {
-    match (drain, remove_within) {
-        (Drain::No, _) => "no longer drained".to_owned(),
-        (Drain::Quiescent(_), None) => "drained".to_owned(),
-        (Drain::Quiescent(_), Some(seconds)) => {
-            format!("drained, and taken out when it is empty or after {seconds} s")
-        }
-        (Drain::Removed, _) => "drained and removed".to_owned(),
-    }
+/// What else is said of a drain.
+fn limit(remove_within: Option<u32>) -> String {
+    remove_within.map_or_else(String::new, |seconds| format!(", to be taken out when it is empty or after {seconds} s"))
 }
 
 fn since_1970() -> Duration {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 use super::{
-    Change, Destination, DestinationSettings, Family, Flags, Owner, ServiceId, ServiceSettings, Table, Timeouts,
+    Change, Destination, DestinationSettings, Drain, Family, Flags, Owner, ServiceId, ServiceSettings, Table, Timeouts,
     TunnelKind,
 };
 
@@ -46,6 +46,9 @@ impl Table {
                 let Some(old) = self.service(id).and_then(|service| service.destination(&one.id)) else {
                     return Some(format!("~ {} {to}", real_server(id, one)));
                 };
+                if old.settings == one.settings && old.owner == one.owner {
+                    return Some(format!("~ {} {}", real_server(id, one), held(old, one)));
+                }
                 let mut line = format!("~ {} {} -> {to}", real_server(id, one), destination(&old.settings));
                 if old.owner != one.owner {
                     let _ = write!(line, ", {}", taken(old.owner, one.owner));
@@ -58,6 +61,17 @@ impl Table {
                 return None;
             }
         })
+    }
+}
+
+/// What keeps a destination from its weight, or no longer does.
+fn held(old: &Destination, new: &Destination) -> String {
+    let weight = |one: &Destination| one.weight().map_or_else(|| "none".to_owned(), |weight| weight.to_string());
+    match new.hold.drain {
+        drain if drain == old.hold.drain => format!("checked, weight {} -> {}", weight(old), weight(new)),
+        Drain::No => "no longer drained".to_owned(),
+        Drain::Quiescent(_) => "drained".to_owned(),
+        Drain::Removed => "drained and taken out".to_owned(),
     }
 }
 
