@@ -8,6 +8,7 @@ mod host;
 mod machine;
 mod network;
 mod plan;
+mod reach;
 mod servers;
 mod state;
 mod status;
@@ -41,6 +42,8 @@ enum Command {
     Up(up::Arguments),
     /// Run a command on a host: client, director, switch, rs1, rs2 ...
     Exec(exec::Arguments),
+    /// Lead a port of this machine's 127.0.0.1 to the same port of a host, and print its address; until it is killed.
+    Reach(reach::Arguments),
     /// Send HTTP and DNS through every service and print the table.
     Load(table::Arguments),
     /// Say what is up, with addresses and commands to try.
@@ -60,6 +63,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::Up(arguments) => up::run(name, arguments),
         Command::Exec(arguments) => exec::run(&name, &arguments),
+        Command::Reach(arguments) => reach::run(&name, &arguments),
         Command::Load(arguments) => table::run(&name, &arguments),
         Command::Status => status::run(&name),
         Command::Down => down::run(&name),
