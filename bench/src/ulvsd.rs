@@ -156,6 +156,8 @@ socket = "{}"
 folder = "{}"
 [metrics]
 listen = "127.0.0.1:{metrics}"
+[console]
+listen = "off"
 [[port]]
 name = "pcap"
 device = "net_pcap0,rx_pcap={},infinite_rx=1"

@@ -66,6 +66,26 @@ rust_is_there() {
         || die "Rust $have is too old, $wanted is needed: rustup update (or install it from https://rustup.rs)"
 }
 
+# Whether there is Node.js that is new enough for the console, in PATH; installs it by apt, and by npm where apt's is too old.
+node_is_there() {
+    local own=$TARGET/node/node_modules/node/bin
+    node_is_new && return
+    if ! command -v npm >/dev/null; then
+        command -v apt-get >/dev/null || return 1
+        as_root apt-get update -q >/dev/null || true
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends nodejs npm >/dev/null || return 1
+        node_is_new && return
+    fi
+    [ -x "$own/node" ] || npm install --no-audit --no-fund --loglevel=error --prefix "$TARGET/node" node@22 || return 1
+    PATH=$own:$PATH
+    node_is_new
+}
+node_is_new() {
+    command -v npm >/dev/null && node -e '
+        const [major, minor] = process.versions.node.split(".").map(Number);
+        process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null
+}
+
 build() {
     [ -z "${ULVS_BUILT:-}" ] || return 0
     (cd "$ROOT" && cargo build --quiet --release -p ulvs-daemon -p ulvs-ctl -p ulvs-shim -p ulvs-xtask) \

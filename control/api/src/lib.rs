@@ -10,6 +10,8 @@ mod configuration;
 mod connection;
 mod drain;
 mod edit;
+mod event;
+mod live;
 mod pass_times;
 mod service;
 mod status;
@@ -30,6 +32,11 @@ pub use connection::{
 };
 pub use drain::{Changed, Drain, DrainQuery, DrainRequest, DrainStatus, Drained};
 pub use edit::{Edit, EditRequest, RealServerEdit, RealServerName, ServiceEdit, ServiceName};
+pub use event::{Event, EventPage, EventQuery};
+pub use live::{
+    Live, LiveQuery, LiveRealServer, LiveService, LiveServices, LiveServicesQuery, Rates, Sample, ServiceTotals,
+    WorkerSample,
+};
 pub use pass_times::{PassTimes, Passes};
 pub use service::{Counters, Neighbour, RealServerStatus, ServiceStatus};
 pub use status::{Occupancy, PortStatus, ReasonCount, Status, WorkerStatus};
@@ -76,6 +83,12 @@ pub mod path {
     pub const APPLY: &str = "/v1/apply";
     /// A list of [`Version`](crate::Version)
     pub const VERSIONS: &str = "/v1/versions";
+    /// [`Live`](crate::Live), asked for with a [`LiveQuery`](crate::LiveQuery)
+    pub const LIVE: &str = "/v1/live";
+    /// [`LiveServices`](crate::LiveServices), asked for with a [`LiveServicesQuery`](crate::LiveServicesQuery)
+    pub const LIVE_SERVICES: &str = "/v1/live/services";
+    /// [`EventPage`](crate::EventPage), asked for with an [`EventQuery`](crate::EventQuery)
+    pub const EVENTS: &str = "/v1/events";
     /// To be posted: go back to a version ([`RollbackRequest`](crate::RollbackRequest)); answered with
     /// [`Applied`](crate::Applied)
     pub const ROLLBACK: &str = "/v1/rollback";

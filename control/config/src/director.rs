@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,6 +22,7 @@ pub struct Director {
     pub(crate) sysctls: Sysctls,
     pub(crate) ftp: Ftp,
     pub(crate) metrics: Metrics,
+    pub(crate) console: Console,
     pub(crate) neighbours: Neighbours,
     pub(crate) ports: Vec<Port>,
     pub(crate) static_routes: Vec<StaticRoute>,
@@ -76,6 +77,11 @@ impl Director {
     /// `[metrics]`
     pub const fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// `[console]`
+    pub const fn console(&self) -> &Console {
+        &self.console
     }
 
     /// `[neighbours]`
@@ -240,6 +246,23 @@ pub struct State {
 impl Default for State {
     fn default() -> Self {
         Self { folder: Some(PathBuf::from("/var/lib/ulvs")) }
+    }
+}
+
+/// The web console.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Console {
+    /// Where it is served; absent: nowhere.
+    pub listen: Option<SocketAddr>,
+    /// The file, an absolute path, with the token of those who may change something; absent: nobody may.
+    pub token_file: Option<PathBuf>,
+    /// Names of hosts that browsers may know it by, beside `localhost` and addresses; in lower case.
+    pub names: Vec<String>,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9478))), token_file: None, names: Vec::new() }
     }
 }
 

@@ -5,7 +5,9 @@ use ipnet::IpNet;
 use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, ServiceKey, Sysctls, Weight};
 
 use crate::problems::{At, Span};
-use crate::{Api, Check, Connections, Destinations, Device, Dpdk, Ftp, Mac, Metrics, Neighbours, PollMode, State};
+use crate::{
+    Api, Check, Connections, Console, Destinations, Device, Dpdk, Ftp, Mac, Metrics, Neighbours, PollMode, State,
+};
 
 /// What a source says, each value readable by itself; whether the values fit together is still open.
 ///
@@ -21,6 +23,7 @@ pub(crate) struct Draft {
     pub(crate) sysctls: Sysctls,
     pub(crate) ftp: Ftp,
     pub(crate) metrics: Metrics,
+    pub(crate) console: Console,
     pub(crate) neighbours: Neighbours,
     pub(crate) ports: Vec<DraftPort>,
     pub(crate) static_routes: Vec<DraftRoute>,

@@ -31,8 +31,8 @@ pub use device::{Device, DeviceError};
 pub use diagnostic::Diagnostic;
 pub use digest::{Digest, NoDigest};
 pub use director::{
-    Api, Connections, Destinations, Director, Dpdk, Ftp, MarkRule, Neighbours, PollMode, Port, State, StaticNeighbour,
-    StaticRoute, Workers,
+    Api, Connections, Console, Destinations, Director, Dpdk, Ftp, MarkRule, Neighbours, PollMode, Port, State,
+    StaticNeighbour, StaticRoute, Workers,
 };
 pub use files::{Files, Source};
 pub use mac::{Mac, MacError};

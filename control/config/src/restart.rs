@@ -22,6 +22,9 @@ pub fn restart_needed(old: &Director, new: &Director) -> Vec<String> {
     key("`socket` of [api]", old.api.socket == new.api.socket);
     key("`folder` of [state]", old.state.folder == new.state.folder);
     key("`listen` of [metrics]", old.metrics.listen == new.metrics.listen);
+    key("`listen` of [console]", old.console.listen == new.console.listen);
+    key("`token_file` of [console]", old.console.token_file == new.console.token_file);
+    key("`names` of [console]", old.console.names == new.console.names);
     key("`wait` of [neighbours]", old.neighbours.wait == new.neighbours.wait);
     key("`queue` of [neighbours]", old.neighbours.queue == new.neighbours.queue);
     let sentence = |what| format!("{what} changed: restart ulvsd for it to take effect");

@@ -44,6 +44,7 @@ impl Draft {
             sysctls: self.sysctls,
             ftp: self.ftp,
             metrics: self.metrics,
+            console: self.console,
             neighbours: self.neighbours,
             ports,
             static_routes,

@@ -29,7 +29,7 @@ fn with_defaults_written() -> String {
         }
         written.push('\n');
     }
-    assert_eq!(keys, 57, "the example has other defaults than this test knows");
+    assert_eq!(keys, 58, "the example has other defaults than this test knows");
     written
 }
 
@@ -77,4 +77,12 @@ fn a_port_may_have_no_twin_and_metrics_may_be_off() {
     let director = parse(&text);
     assert_eq!(director.ports()[0].tap, None);
     assert_eq!(director.metrics().listen, None);
+}
+
+#[test]
+fn a_console_has_a_token_and_names_if_they_are_given() {
+    let text = EXAMPLE.replace("# token_file", "token_file").replace("# names = [\"lb", "names = [\"LB");
+    let director = parse(&text);
+    assert_eq!(director.console().token_file.as_deref(), Some("/etc/ulvs/console.token".as_ref()));
+    assert_eq!(director.console().names, ["lb.example.net"]);
 }

@@ -5,6 +5,9 @@ mod capture;
 mod change;
 mod connections;
 mod edit;
+mod live;
+#[cfg(feature = "console")]
+pub(crate) mod routes;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -24,15 +27,18 @@ use axum::{Extension, Json, Router};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinHandle;
 use ulvs_api::{DrainQuery, DrainRequest, Failure, SysctlRequest, path};
 use ulvs_config::Director;
 use ulvs_ipvs::Refusal;
 use ulvs_ipvs::server::Rights;
 
-use caller::Caller;
+pub(crate) use caller::Caller;
 
 use crate::capture::Lens;
 use crate::configuration::Configuration;
+#[cfg(feature = "console")]
+use crate::console::Console;
 use crate::status::{Sources, Stopping};
 use crate::words::said;
 use crate::{drain, http, metrics, sysctls};
@@ -45,9 +51,27 @@ const LOCK_MODE: u32 = 0o600;
 /// The sockets that answer questions. Until they are served, questions wait.
 pub(crate) struct Sockets {
     pub(crate) api: UnixListener,
-    pub(crate) metrics: Option<TcpListener>,
+    pub(crate) pages: Pages,
     /// Removes the API's socket when the director ends, however far it came.
     pub(crate) file: SocketFile,
+}
+
+/// What is served over TCP.
+pub(crate) struct Pages {
+    metrics: Option<TcpListener>,
+    #[cfg(feature = "console")]
+    console: Option<Console>,
+}
+
+impl Pages {
+    /// Begins to serve them, and to remember what viewers are shown.
+    pub(crate) fn serve(self, sources: &Arc<Sources>) -> Vec<JoinHandle<()>> {
+        let mut tasks = vec![tokio::spawn(crate::live::run(Arc::clone(sources)))];
+        #[cfg(feature = "console")]
+        tasks.extend(self.console.map(|console| tokio::spawn(console.serve(Arc::clone(sources)))));
+        tasks.extend(self.metrics.map(|listener| tokio::spawn(metrics::serve(listener, Arc::clone(sources)))));
+        tasks
+    }
 }
 
 /// Binds them before anything else is touched: a second director must not start.
@@ -60,10 +84,15 @@ pub(crate) fn bind(director: &Director) -> Result<Sockets> {
         })?),
         None => None,
     };
-    Ok(Sockets { api, metrics, file })
+    let pages = Pages {
+        metrics,
+        #[cfg(feature = "console")]
+        console: Console::bind(director.console())?,
+    };
+    Ok(Sockets { api, pages, file })
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
     TcpListener::from_std(listener)
@@ -149,6 +178,9 @@ pub(crate) async fn serve(
         .route(path::DRAIN, get(drain_status).post(drain))
         .route(path::DRAINS, get(drains))
         .route(path::METRICS, get(metrics::scrape))
+        .route(path::LIVE, get(live::live))
+        .route(path::LIVE_SERVICES, get(live::services))
+        .route(path::EVENTS, get(live::events))
         .with_state(sources)
         .merge(change::router(configuration))
         .merge(capture::router(lens))
@@ -233,7 +265,7 @@ fn refusal_of(refusal: &Refusal) -> Response {
 }
 
 async fn unknown() -> Response {
-    const KNOWN: [&str; 11] = [
+    const KNOWN: [&str; 14] = [
         path::STATUS,
         path::SERVICES,
         path::CONNECTIONS,
@@ -245,6 +277,9 @@ async fn unknown() -> Response {
         path::METRICS,
         path::DIFF,
         path::VERSIONS,
+        path::LIVE,
+        path::LIVE_SERVICES,
+        path::EVENTS,
     ];
     failure(StatusCode::NOT_FOUND, format!("there is nothing here: ask for one of {}", KNOWN.join(", ")))
 }
@@ -261,6 +296,7 @@ impl IntoResponse for Stopping {
     }
 }
 
-fn failure(status: StatusCode, error: String) -> Response {
+/// What is answered when nothing is done.
+pub(crate) fn failure(status: StatusCode, error: String) -> Response {
     (status, Json(Failure { error, field: None })).into_response()
 }

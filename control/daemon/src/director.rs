@@ -20,6 +20,7 @@ use crate::clock::Wallclock;
 use crate::configuration::{Configuration, Versions};
 use crate::control::{Control, Request};
 use crate::devices::{self, DirectorPort};
+use crate::events::{Kind, Severity};
 use crate::followed::Following;
 use crate::proc_net::ProcNet;
 use crate::signals::{Signals, Told};
@@ -28,7 +29,7 @@ use crate::status::Sources;
 use crate::threads::Threads;
 use crate::vip::Vip;
 use crate::words::counted;
-use crate::{api, check, drain, ipvs, links, metrics, placement, proc_net, sysctls, systemd, underlay};
+use crate::{api, check, drain, ipvs, links, placement, proc_net, sysctls, systemd, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
@@ -160,11 +161,11 @@ async fn serve(
     let (sysctl_files, keeper_of_files) = sysctls::Files::serve(&director.api().socket, Arc::clone(&services), sysctls);
     tasks.extend(keeper_of_files);
     tasks.extend(keeper.clone().map(|keeper| tokio::spawn(keeper.run(Arc::clone(&services)))));
-    tasks.extend(sockets.metrics.map(|listener| tokio::spawn(metrics::serve(listener, sources))));
+    tasks.extend(sockets.pages.serve(&sources));
     // the file's, and what was kept of those of ipvsadm, keepalived and the API
     systemd::begun(&datapath.shared).await;
     let count = || services.look(|table| table.services(None).count());
-    announce(director, count(), &absent);
+    announce(director, &services, &absent);
     systemd::ready(&forwarding(director, count()));
     while signals.next().await == Told::Reload {
         systemd::reloading();
@@ -207,7 +208,7 @@ fn lens(datapath: &Datapath) -> Lens {
 }
 
 /// Says that everything is under way, and what is not as it looks.
-fn announce(director: &Director, services: usize, absent: &[String]) {
+fn announce(director: &Director, services: &ipvs::Director, absent: &[String]) {
     underlay::warn(director);
     if !absent.is_empty() {
         tracing::info!(
@@ -216,7 +217,9 @@ fn announce(director: &Director, services: usize, absent: &[String]) {
             shown(absent)
         );
     }
-    tracing::info!("{}", forwarding(director, services));
+    let sentence = forwarding(director, services.look(|table| table.services(None).count()));
+    tracing::info!("{sentence}");
+    services.datapath().events().tell(Kind::Director, Severity::Info, format!("ulvsd was started; {sentence}"));
 }
 
 /// What is under way, in a sentence.
@@ -239,7 +242,8 @@ fn adopt(
     (requests, kernel): (&mpsc::Sender<Request>, Option<&Kernel>),
 ) -> Result<(Arc<ipvs::Director>, Option<Keeper>)> {
     let followed = kernel.map(|(state, _)| state.clone());
-    let workers = ipvs::Workers::new(requests.clone(), control.board(), followed, director.connections().capacity);
+    let capacity = director.connections().capacity;
+    let workers = ipvs::Workers::new(requests.clone(), control.board(), followed, capacity, Arc::default());
     let services = Arc::new(ipvs::Director::new(workers));
     let mut install = |operations: Vec<_>| control.install(&operations).map_err(|error| ipvs::no_room(&error));
     ipvs::adopt(&services, director, &mut install)?;

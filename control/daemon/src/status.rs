@@ -26,6 +26,7 @@ use ulvs_worker::{Exception, Tsc};
 use crate::control::Request;
 use crate::devices::DirectorPort;
 use crate::followed::Followed;
+use crate::live::Watch;
 use crate::{checks, drain, ipvs, sysctls};
 
 /// Where everything that is told comes from.
@@ -43,6 +44,7 @@ pub(crate) struct Sources {
     pub(crate) board: Arc<ipvs::Board>,
     pub(crate) followed: watch::Receiver<Followed>,
     since: Instant,
+    pub(crate) watch: Arc<Watch>,
 }
 
 /// The control task is gone: ulvsd is stopping.
@@ -74,6 +76,7 @@ impl Sources {
             board,
             followed,
             since: Instant::now(),
+            watch: Arc::default(),
         }
     }
 
@@ -86,9 +89,17 @@ impl Sources {
 
     pub(crate) async fn services(&self) -> Result<Vec<ServiceStatus>, Stopping> {
         let services = self.engine_services().await?;
-        Ok(self.services.look(|table| {
-            services.iter().map(|one| service(one, table, self.checks.service(one.key).as_ref())).collect()
-        }))
+        Ok(self.services.look(|table| services.iter().map(|one| self.service(one, table)).collect()))
+    }
+
+    /// One of [`Self::engine_services`] with what the table and the checks know of it.
+    pub(crate) fn service(&self, one: &EngineService, table: &Table) -> ServiceStatus {
+        service(one, table, self.checks.service(one.key).as_ref())
+    }
+
+    /// What all workers have counted, of all services.
+    pub(crate) fn totals(&self) -> Totals {
+        self.services.datapath().totals()
     }
 
     fn occupancy(&self) -> Occupancy {

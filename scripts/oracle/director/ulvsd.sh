@@ -68,6 +68,8 @@ socket = "$folder/api.sock"
 folder = "off"
 [metrics]
 listen = "off"
+[console]
+listen = "off"
 END
     director_port wan "$wan" eth0 "$wan_addresses"
     director_port lan "$lan" eth1 "$lan_addresses"

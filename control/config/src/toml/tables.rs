@@ -10,7 +10,7 @@ use ulvs_model::{Family, ServiceKey};
 use super::table::Table;
 use super::value::{number, parsed, string, written};
 use crate::problems::Problems;
-use crate::{Api, Connections, Destinations, Ftp, Metrics, Neighbours, State};
+use crate::{Api, Connections, Console, Destinations, Ftp, Metrics, Neighbours, State};
 
 /// The longest timeout ipvsadm takes: 31 days (ipvs-facts D.4).
 const TIMEOUT_MAX: u64 = 31 * 24 * 60 * 60;
@@ -70,6 +70,18 @@ pub(super) fn metrics(table: &mut Table<'_, '_>, problems: &mut Problems) -> Met
     }
 }
 
+/// `[console]`
+pub(super) fn console(table: &mut Table<'_, '_>, problems: &mut Problems) -> Console {
+    let default = Console::default();
+    Console {
+        listen: table.or("listen", default.listen, problems, listen),
+        token_file: table.or("token_file", default.token_file, problems, |value| file(value).map(Some)),
+        names: table
+            .list("names", problems, host_name)
+            .map_or(default.names, |names| names.value.into_iter().map(|name| name.value).collect()),
+    }
+}
+
 /// `[neighbours]`
 pub(super) fn neighbours(table: &mut Table<'_, '_>, problems: &mut Problems) -> Neighbours {
     let default = Neighbours::default();
@@ -92,6 +104,26 @@ fn socket(value: &DeValue<'_>) -> Result<PathBuf, String> {
         ));
     }
     Ok(PathBuf::from(path))
+}
+
+fn file(value: &DeValue<'_>) -> Result<PathBuf, String> {
+    let path = string(value)?;
+    if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
+        let expected = "expected a file's absolute path, as \"/etc/ulvs/console.token\"";
+        return Err(format!("{expected}, found \"{}\"", path.escape_debug()));
+    }
+    Ok(PathBuf::from(path))
+}
+
+/// A name as it stands in an address that a browser is given, without a port.
+fn host_name(value: &DeValue<'_>) -> Result<String, String> {
+    let name = string(value)?;
+    let is_of_names = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    if name.is_empty() || name.len() > 253 || !name.bytes().all(is_of_names) {
+        let expected = "expected the name of a host without a port, as \"lb.example.net\"";
+        return Err(format!("{expected}, found \"{}\"", name.escape_debug()));
+    }
+    Ok(name.to_ascii_lowercase())
 }
 
 fn folder(value: &DeValue<'_>) -> Result<Option<PathBuf>, String> {

@@ -20,8 +20,20 @@ impl Caller {
         Self { access, uid: stream.peer_cred().ok().map(|peer| peer.uid()) }
     }
 
+    /// A viewer of the console without its token.
+    #[cfg(feature = "console")]
+    pub(crate) const fn viewer() -> Self {
+        Self { access: Access::Read, uid: None }
+    }
+
+    /// A viewer of the console who has its token.
+    #[cfg(feature = "console")]
+    pub(crate) const fn with_token() -> Self {
+        Self { access: Access::Full, uid: None }
+    }
+
     /// Whether the caller may change things, as at the socket for IPVS.
-    pub(super) fn may_change(self) -> bool {
+    pub(crate) fn may_change(self) -> bool {
         self.access == Access::Full
     }
 

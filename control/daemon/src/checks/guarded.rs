@@ -10,6 +10,7 @@ use ulvs_ipvs::table::{Checked, Destination as Entry, Hold, Owner, Service};
 use ulvs_model::{Destination, Encapsulation, ServiceKey};
 
 use super::watches::Watches;
+use crate::events::{Events, Kind, Severity};
 use crate::vip::Way;
 
 /// A service whose real servers are checked.
@@ -104,8 +105,10 @@ impl Guarded {
     }
 
     /// Logs what has changed, once.
-    pub(crate) fn tell(&self, service: ServiceKey, news: &[News]) {
+    pub(crate) fn tell(&self, service: ServiceKey, news: &[News], events: &Events) {
         for one in news {
+            let (severity, sentence) = self.sentence(service, one);
+            events.tell(Kind::Health, severity, sentence);
             match *one {
                 News::Up(real_server) => {
                     tracing::info!(%service, %real_server, state = "up", "real server is up");
@@ -122,6 +125,25 @@ impl Guarded {
                     let state = "no quorum";
                     tracing::error!(%service, weight, state, sorry_server = sorry, "too few real servers are up");
                 }
+            }
+        }
+    }
+
+    /// What has changed, for people.
+    fn sentence(&self, service: ServiceKey, news: &News) -> (Severity, String) {
+        match *news {
+            News::Up(real_server) => (Severity::Info, format!("{service}: real server {real_server} is up")),
+            News::Down(real_server) => {
+                let (check, reason) = self.reason(real_server).unwrap_or_default();
+                (
+                    Severity::Warning,
+                    format!("{service}: real server {real_server} is down, says check {check}: {reason}"),
+                )
+            }
+            News::QuorumMet(_) => (Severity::Info, format!("{service}: enough real servers are up")),
+            News::QuorumLost(_) => {
+                let sorry = self.sorry_server.map(|sorry| format!("; {} answers for them", sorry.address));
+                (Severity::Error, format!("{service}: too few real servers are up{}", sorry.unwrap_or_default()))
             }
         }
     }

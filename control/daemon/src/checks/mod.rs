@@ -156,7 +156,7 @@ impl Steward {
                 guarded.judge(service, now)
             });
             self.board.update(key, guarded, &outcome.news);
-            guarded.tell(key, &outcome.news);
+            guarded.tell(key, &outcome.news, self.director.datapath().events());
             if outcome.is_starting {
                 self.starting.insert(key);
             } else {

@@ -125,7 +125,8 @@ impl Board {
         totals.into_iter().map(|counted| Meter { shown: counted, ..Meter::default() }.stats()).collect()
     }
 
-    fn all_totals(&self) -> Totals {
+    /// What all workers have counted up to now.
+    pub(super) fn all_totals(&self) -> Totals {
         let each = self.shared.totals_of_workers(self.destinations_used.load(Relaxed));
         each.into_iter().fold(Totals::default(), Totals::plus)
     }

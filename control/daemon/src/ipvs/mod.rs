@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use tokio::sync::{mpsc, oneshot, watch};
+use ulvs_engine::counters::Totals;
 use ulvs_engine::snapshot::CompileError;
 use ulvs_ipvs::codec::Info;
 use ulvs_ipvs::server::{Limits, Rights, Server};
@@ -19,6 +20,7 @@ use ulvs_ipvs::{Counters, Datapath, DestinationCounters, Errno, Host, Refusal, S
 use ulvs_kernel::KernelState;
 
 use crate::control::Request;
+use crate::events::{self, Events};
 
 pub(crate) use board::{Board, PERIOD};
 pub(crate) use file::{adopt, entries, follow, preview};
@@ -36,6 +38,7 @@ pub(crate) struct Workers {
     board: Arc<Board>,
     kernel: Option<watch::Receiver<Arc<KernelState>>>,
     connections: u32,
+    events: Arc<Events>,
 }
 
 impl Workers {
@@ -44,8 +47,19 @@ impl Workers {
         board: Arc<Board>,
         kernel: Option<watch::Receiver<Arc<KernelState>>>,
         connections: u32,
+        events: Arc<Events>,
     ) -> Self {
-        Self { control, board, kernel, connections }
+        Self { control, board, kernel, connections, events }
+    }
+
+    /// What all workers have counted up to now, real servers that are gone included.
+    pub(crate) fn totals(&self) -> Totals {
+        self.board.all_totals()
+    }
+
+    /// The last changes of state.
+    pub(crate) const fn events(&self) -> &Arc<Events> {
+        &self.events
     }
 
     fn has_address(&self, is_it: impl Fn(ipnet::IpNet) -> bool) -> bool {
@@ -122,6 +136,13 @@ impl Datapath for Workers {
         self.control.send(Request::Change(operations, reply)).await.map_err(|_| stopping())?;
         let done = answer.await.map_err(|_| stopping())?;
         done.map_err(|error| no_room(&error))
+    }
+
+    fn changed(&self, table: &Table, changes: &[Change]) {
+        let first = &changes[..changes.len().min(events::LINES)];
+        let lines = table.describe(first);
+        let all = lines.len() + (changes.len() - first.len());
+        self.events.changed(lines, all);
     }
 }
 

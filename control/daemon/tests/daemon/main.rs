@@ -8,6 +8,7 @@ mod api;
 mod check;
 mod checks;
 mod configuration;
+mod console;
 mod drain;
 mod edit;
 mod log;

@@ -61,7 +61,7 @@ impl Rig {
         format!(
             "[dpdk]\nhuge_pages = false\nmemory = 64\n[workers]\ncores = [0]\npoll = \"adaptive\"\n\
              [connections]\ncapacity = 1024\n[destinations]\ncapacity = 1024\n\
-             [api]\nsocket = \"{}\"\n[state]\nfolder = \"{}\"\n[metrics]\nlisten = \"127.0.0.1:9477\"\n\
+             [api]\nsocket = \"{}\"\n[state]\nfolder = \"{}\"\n[metrics]\nlisten = \"127.0.0.1:9477\"\n[console]\nlisten = \"off\"\n\
              [[port]]\nname = \"wan\"\ndevice = \"net_null0,no-rx=1\"\ntap = \"ulvs0\"\naddresses = [\"192.0.2.1/24\"]\n{SERVICE}",
             self.socket().display(),
             self.path("state").display()

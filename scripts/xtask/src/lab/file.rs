@@ -38,11 +38,13 @@ fn head(plan: &Plan, machine: &Machine<'_>) -> String {
          [workers]\ncores = {cores:?}\npoll = \"adaptive\"\n\n\
          [api]\nsocket = \"{socket}\"\n\n\
          [state]\nfolder = \"{state}\"\n\n\
-         [metrics]\nlisten = \"127.0.0.1:9477\"\n",
+         [metrics]\nlisten = \"127.0.0.1:9477\"\n\n\
+         [console]\nlisten = \"127.0.0.1:9478\"\ntoken_file = \"{token}\"\n",
         name = plan.name,
         huge_pages = machine.huge_pages,
         cores = machine.cores,
         socket = machine.socket.display(),
+        token = machine.socket.with_file_name("console.token").display(),
         state = machine.socket.with_file_name("state").display(),
     )
 }
