@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -8,8 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     Changed, CheckStatus, ConnectionCount, ConnectionCountQuery, ConnectionPage, ConnectionQuery, DrainQuery,
-    DrainRequest, DrainStatus, Drained, EditRequest, Failure, SOCKET_VARIABLE, ServiceStatus, Status, SysctlRequest,
-    SysctlStatus, path,
+    DrainRequest, DrainStatus, Drained, EditRequest, Failure, Live, LiveQuery, LiveServices, LiveServicesQuery,
+    SOCKET_VARIABLE, ServiceStatus, Status, SysctlRequest, SysctlStatus, path,
 };
 
 /// Asks a running ulvsd, one connection for each question, and waits for the answer.
@@ -118,6 +119,22 @@ impl Client {
     /// If ulvsd gives no or no good answer.
     pub fn checks(&self) -> Result<Vec<CheckStatus>, ClientError> {
         self.get(path::CHECKS)
+    }
+
+    /// The director as a whole, and how it was in the last seconds.
+    ///
+    /// # Errors
+    /// If ulvsd gives no or no good answer.
+    pub fn live(&self, query: LiveQuery) -> Result<Live, ClientError> {
+        self.get(&format!("{}?since={}", path::LIVE, query.since))
+    }
+
+    /// A window of the services with their rates.
+    ///
+    /// # Errors
+    /// If ulvsd gives no or no good answer.
+    pub fn live_services(&self, query: &LiveServicesQuery) -> Result<LiveServices, ClientError> {
+        self.get(&query.target())
     }
 
     /// A page of connections.
@@ -325,6 +342,33 @@ impl DrainQuery {
         let mark = mark.map_or_else(String::new, |mark| format!("&mark={mark}"));
         format!("{}?protocol={protocol}&service={service}{mark}&real_server={real_server}", path::DRAIN)
     }
+}
+
+impl LiveServicesQuery {
+    /// The query as the target of a GET.
+    pub fn target(&self) -> String {
+        let Self { search, name, state, sort, descending, from, count, real_servers } = self;
+        let text = |key: &str, value: &str| format!("&{key}={}", encoded(value));
+        let mut target =
+            format!("{}?descending={descending}&real_servers={real_servers}&from={from}", path::LIVE_SERVICES);
+        target.extend(count.map(|count| format!("&count={count}")));
+        target.push_str(&text("search", search));
+        let named = [("name", name), ("state", state), ("sort", sort)];
+        target.extend(named.into_iter().filter_map(|(key, value)| Some(text(key, value.as_deref()?))));
+        target
+    }
+}
+
+/// Any text as the value of a query.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut target, byte| {
+        if byte.is_ascii_alphanumeric() {
+            target.push(char::from(byte));
+        } else {
+            let _infallible = write!(target, "%{byte:02X}");
+        }
+        target
+    })
 }
 
 impl ConnectionQuery {

@@ -13,6 +13,7 @@ mod services;
 mod status;
 mod sysctls;
 mod table;
+mod top;
 mod units;
 
 use std::io::{self, BufWriter, Write};
@@ -45,6 +46,8 @@ enum Command {
     Status,
     /// The virtual services and their real servers.
     Services,
+    /// The director as it is, second by second: services, real servers, connections, workers, drops.
+    Top(top::Options),
     /// The health checks.
     Checks,
     /// The page that Prometheus gets.
@@ -143,6 +146,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Command::Status => write!(out, "{}", status::render(&client.status()?))?,
         Command::Services if arguments.json => writeln!(out, "{}", client.get_text(path::SERVICES)?)?,
         Command::Services => write!(out, "{}", services::render(&client.services()?, now()))?,
+        Command::Top(options) => top::run(&client, options, arguments.json, out)?,
         Command::Checks if arguments.json => writeln!(out, "{}", client.get_text(path::CHECKS)?)?,
         Command::Checks => write!(out, "{}", checks::render(&client.checks()?, now()))?,
         Command::Metrics { scope } => {
