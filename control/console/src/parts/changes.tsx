@@ -272,6 +272,7 @@ function AddService(rest: Rest) {
         <select value={protocol} onChange={(event) => setProtocol(event.currentTarget.value)}>
           <option value="tcp">TCP</option>
           <option value="udp">UDP</option>
+          <option value="sctp">SCTP</option>
           <option value="mark">a firewall mark</option>
         </select>
       </Field>

@@ -1,14 +1,44 @@
-// Connections, a page at a time.
+// Connections: searched by ulvsd, a page at a time.
 
 import { useEffect, useState } from "preact/hooks";
-import { ask, target, type ConnectionPage } from "../api";
+import { ask, target, type Connection, type ConnectionPage } from "../api";
 import { count, span } from "../format";
 import { sentence } from "../live";
 import { Empty } from "../parts/small";
 
 const PAGE = 100;
+/** Pages without a hit that are asked for in a row: a search looks at a part of the table with each. */
+const TRIES = 50;
+
+const FIELDS = [
+  { key: "client", label: "Client", placeholder: "Client: 10.0.0.0/8  ( / )" },
+  { key: "service", label: "Virtual address", placeholder: "Virtual address: 192.0.2.100:80" },
+  { key: "real", label: "Real server", placeholder: "Real server: 10.0.0.11" },
+  { key: "state", label: "State", placeholder: "State: SYN_RECV" },
+] as const;
+
+type Filter = Partial<Record<(typeof FIELDS)[number]["key"], string>>;
+
+/** The connections that fit from a place in the table on, until a page is full or the table's end is reached. */
+async function search(
+  filter: Filter,
+  cursor: number | undefined,
+  signal: AbortSignal,
+): Promise<ConnectionPage> {
+  const connections: Connection[] = [];
+  let from = cursor;
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const query = { ...filter, limit: PAGE - connections.length, cursor: from };
+    const page = await ask<ConnectionPage>(target("/v1/conns", query), signal);
+    connections.push(...page.connections);
+    if (page.next_cursor === null || connections.length >= PAGE) return { connections, next_cursor: page.next_cursor };
+    from = page.next_cursor;
+  }
+  return { connections, next_cursor: from ?? null };
+}
 
 export function Connections() {
+  const [filter, setFilter] = useState<Filter>({});
   const [cursors, setCursors] = useState<number[]>([]);
   const [page, setPage] = useState<ConnectionPage>();
   const [trouble, setTrouble] = useState("");
@@ -16,21 +46,45 @@ export function Connections() {
   const cursor = cursors.at(-1);
   useEffect(() => {
     const abort = new AbortController();
-    ask<ConnectionPage>(target("/v1/conns", { limit: PAGE, cursor }), abort.signal).then(
-      (answer) => {
-        setTrouble("");
-        setPage(answer);
-      },
-      (error: unknown) => !abort.signal.aborted && setTrouble(sentence(error)),
-    );
-    return () => abort.abort();
-  }, [cursor, asked]);
+    // Typing is not finished at each letter.
+    const timer = setTimeout(() => {
+      search(filter, cursor, abort.signal).then(
+        (answer) => {
+          setTrouble("");
+          setPage(answer);
+        },
+        (error: unknown) => !abort.signal.aborted && setTrouble(sentence(error)),
+      );
+    }, 250);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
+  }, [filter, cursor, asked]);
   const next = page?.next_cursor ?? null;
+  const isFiltered = Object.values(filter).some((value) => value !== "");
   return (
     <section class="card fill" aria-label="Connections">
       <div class="toolbar">
+        {FIELDS.map(({ key, label, placeholder }, index) => (
+          <input
+            key={key}
+            type="search"
+            id={index === 0 ? "search" : undefined}
+            class="filter"
+            aria-label={label}
+            placeholder={placeholder}
+            spellcheck={false}
+            value={filter[key] ?? ""}
+            onInput={(event) => {
+              const value = event.currentTarget.value.trim();
+              setFilter({ ...filter, [key]: key === "state" ? value.toUpperCase() : value });
+              setCursors([]);
+            }}
+          />
+        ))}
         <button type="button" onClick={() => (cursors.length > 0 ? setCursors([]) : setAsked(asked + 1))}>
-          From the beginning
+          {cursors.length > 0 ? "From the beginning" : "Again"}
         </button>
         <nav class="pager" aria-label="Pages">
           <button
@@ -56,7 +110,9 @@ export function Connections() {
         </span>
       </div>
       {trouble && <p class="wrong pad">{trouble}</p>}
-      {page?.connections.length === 0 && <Empty title="There are no connections" />}
+      {!trouble && page?.connections.length === 0 && (
+        <Empty title={isFiltered ? "No connection fits" : "There are no connections"} />
+      )}
       {page && page.connections.length > 0 && (
         <div class="scroll tall" tabIndex={0} role="region" aria-label="Connections">
           <table>

@@ -15,7 +15,7 @@ pub(crate) fn of_console(sources: Arc<Sources>) -> Router {
         .route(path::LIVE, get(live::live))
         .route(path::LIVE_SERVICES, get(live::services))
         .route(path::EVENTS, get(live::events))
-        .route(path::CONNECTIONS, get(connections))
+        .route(path::CONNECTIONS, get(connections::page))
         .route(path::CHECKS, get(checks))
         .route(path::DRAINS, get(drains))
         .route(path::SERVICES, post(edit::edit))
