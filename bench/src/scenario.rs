@@ -162,7 +162,7 @@ impl Scenario {
     fn persist() -> Self {
         let mut scenario = Self::new_connections("persist", parse::TCP, SchedulerKind::Wlc, 10);
         let netmask = Netmask::V4(Ipv4Addr::from_bits(!7));
-        scenario.setup.persistence = Some(Persistence { timeout: 360, netmask });
+        scenario.setup.persistence = Some(Persistence { timeout: 360, netmask, engine: None });
         scenario
     }
 

@@ -96,7 +96,7 @@ impl Operation {
 fn list(director: &Ulvsd) -> Result<()> {
     let mut cursor = None;
     loop {
-        let page = director.client.connections(ConnectionQuery { cursor, limit: None })?;
+        let page = director.client.connections(&ConnectionQuery { cursor, ..ConnectionQuery::default() })?;
         cursor = page.next_cursor;
         if cursor.is_none() {
             return Ok(());

@@ -57,6 +57,9 @@ pub struct ServiceEdit {
     /// is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netmask: Option<String>,
+    /// What else tells clients apart: `sip`, the Call-ID of SIP by UDP; empty: nothing. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence_engine: Option<String>,
     /// Whether each UDP datagram is scheduled by itself. Default: not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub one_packet: Option<bool>,

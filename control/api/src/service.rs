@@ -35,6 +35,9 @@ pub struct ServiceStatus {
     /// each is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netmask: Option<String>,
+    /// What else tells clients apart: `sip`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persistence_engine: Option<String>,
     /// Each datagram is scheduled by itself.
     #[serde(default)]
     pub one_packet: bool,

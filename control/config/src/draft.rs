@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
-use ulvs_model::{ForwardMethod, Protocol, SchedulerKind, ServiceKey, Sysctls, Weight};
+use ulvs_model::{ForwardMethod, PersistenceEngine, Protocol, SchedulerKind, ServiceKey, Sysctls, Weight};
 
 use crate::problems::{At, Span};
 use crate::{
@@ -107,6 +107,7 @@ pub(crate) struct DraftService {
     /// Whether something is written for them: what is wrong was reported.
     pub(crate) has_persistence: bool,
     pub(crate) netmask: Option<At<DraftNetmask>>,
+    pub(crate) persistence_engine: Option<At<PersistenceEngine>>,
     pub(crate) one_packet: Option<At<bool>>,
     pub(crate) real_servers: Vec<DraftRealServer>,
     pub(crate) checked: DraftChecked,

@@ -81,6 +81,9 @@ pub(crate) struct ServiceSettings {
     /// Clients that are the same under it are taken for one: 255.255.255.0, or the length of a prefix.
     #[arg(long, value_name = "MASK")]
     netmask: Option<String>,
+    /// What else tells clients apart: sip, the Call-ID of SIP by UDP; "" for nothing.
+    #[arg(long, value_name = "NAME")]
+    persistence_engine: Option<String>,
     /// Whether each UDP datagram is scheduled by itself.
     #[arg(long, value_name = "true|false", num_args = 0..=1, default_missing_value = "true")]
     one_packet: Option<bool>,
@@ -139,7 +142,7 @@ impl OfRealServer {
 
 impl ServiceSettings {
     fn edit(&self) -> ServiceEdit {
-        let Self { named, scheduler, flags, persistence, netmask, one_packet, how: _ } = self;
+        let Self { named, scheduler, flags, persistence, netmask, persistence_engine, one_packet, how: _ } = self;
         let flags = flags.as_ref().map(|flags| flags.iter().filter(|flag| !flag.is_empty()).cloned().collect());
         ServiceEdit {
             service: named.service.clone(),
@@ -147,6 +150,7 @@ impl ServiceSettings {
             flags,
             persistence: *persistence,
             netmask: netmask.clone(),
+            persistence_engine: persistence_engine.clone(),
             one_packet: *one_packet,
         }
     }

@@ -120,8 +120,9 @@ fn scheduler(service: &ServiceStatus) -> String {
     let flags = if service.flags.is_empty() { String::new() } else { format!(" ({})", service.flags.join(",")) };
     let persistent = service.persistence.map_or_else(String::new, |seconds| format!(" persistent {seconds}"));
     let mask = service.netmask.as_ref().map_or_else(String::new, |netmask| format!(" mask {netmask}"));
+    let engine = service.persistence_engine.as_ref().map_or_else(String::new, |engine| format!(" pe {engine}"));
     let ops = if service.one_packet { " ops" } else { "" };
-    format!("{}{flags}{persistent}{mask}{ops}", service.scheduler)
+    format!("{}{flags}{persistent}{mask}{engine}{ops}", service.scheduler)
 }
 
 /// `100`, or `100/80` with a lower one.
@@ -207,6 +208,7 @@ mod tests {
             quorum: None,
             persistence: Some(60),
             netmask: None,
+            persistence_engine: None,
             one_packet: true,
             counters: Counters::default(),
             real_servers: vec![],
@@ -228,6 +230,7 @@ mod tests {
             quorum: Some(true),
             persistence: None,
             netmask: None,
+            persistence_engine: None,
             one_packet: false,
             counters: Counters { connections: 704, ..Counters::default() },
             real_servers: vec![
@@ -253,6 +256,7 @@ mod tests {
             quorum: Some(false),
             persistence: Some(60),
             netmask: Some("64".to_owned()),
+            persistence_engine: None,
             one_packet: false,
             counters: Counters::default(),
             real_servers: vec![],

@@ -213,6 +213,11 @@ fn service(service: &EngineService, table: &Table, checked: Option<&checks::Row>
         quorum: checked.map(|row| row.has_quorum),
         persistence: service.settings.persistence.map(|persistence| persistence.timeout),
         netmask: service.settings.persistence.and_then(netmask),
+        persistence_engine: service
+            .settings
+            .persistence
+            .and_then(|persistence| persistence.engine)
+            .map(|engine| engine.name().to_owned()),
         one_packet: service.settings.one_packet,
         counters: counters(service.totals),
         real_servers: service

@@ -126,10 +126,13 @@ fn is_one_packet(service: &Service) -> bool {
 
 /// What of persistence the director's file would refuse, and with it the whole drop-in.
 fn persistence_obstacle(service: &Service) -> Option<String> {
-    let Persistence { seconds, netmask } = service.persistence;
+    let Persistence { seconds, netmask, by_call } = service.persistence;
+    let is_udp = !matches!(&service.id, Id::Address { protocol, .. } if protocol != "udp");
     let is_v6 = service.id.is_v6();
     match (seconds, netmask) {
         (Some(seconds), _) if !(1..=LONGEST).contains(&seconds) => Some(format!("persistence of {seconds} s")),
+        (None, _) if by_call => Some("persistence engine without persistence".to_owned()),
+        _ if by_call && !is_udp => Some("persistence engine sip but for UDP".to_owned()),
         (None, Some(_)) => Some("netmask without persistence".to_owned()),
         (_, Some(Netmask::V4(_))) if is_v6 => Some("IPv4 netmask for IPv6 clients".to_owned()),
         (_, Some(Netmask::V6(_))) if !is_v6 => Some("IPv6 netmask for IPv4 clients".to_owned()),
@@ -165,6 +168,9 @@ fn written(service: &Service) -> String {
                 let _ = writeln!(text, "netmask = {length}");
             }
             None => {}
+        }
+        if service.persistence.by_call {
+            text.push_str("persistence_engine = \"sip\"\n");
         }
     }
     if is_one_packet(service) {

@@ -154,6 +154,7 @@ impl<'a, N: Names> Line<'a, N> {
                 self.persistence.seconds = Some(seconds);
             }
             "-M" | "--netmask" => self.persistence.netmask = Some(value.parse()?),
+            "--pe" if value == "sip" => self.persistence.by_call = true,
             "--pe" => self.lacking.push(format!("persistence engine {value}")),
             "-o" | "--ops" => self.one_packet = true,
             "-r" | "--real-server" => self.server = Some(value.to_owned()),

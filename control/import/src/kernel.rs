@@ -92,7 +92,11 @@ fn persistence_of(spec: &ServiceSpec) -> Persistence {
         Family::V6 => Netmask::V6(u8::try_from(spec.netmask).unwrap_or(128)),
     };
     let is_every_address = matches!(netmask, Netmask::V4(Ipv4Addr::BROADCAST) | Netmask::V6(128));
-    Persistence { seconds: Some(spec.timeout), netmask: (!is_every_address).then_some(netmask) }
+    Persistence {
+        seconds: Some(spec.timeout),
+        netmask: (!is_every_address).then_some(netmask),
+        by_call: spec.engine == "sip",
+    }
 }
 
 fn real_server(spec: &DestinationSpec, service: &Id, imported: &mut Imported) -> Option<RealServer> {

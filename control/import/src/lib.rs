@@ -156,6 +156,8 @@ pub struct Persistence {
     pub seconds: Option<u32>,
     /// Absent: each for itself.
     pub netmask: Option<Netmask>,
+    /// Whether calls of SIP are told apart.
+    pub by_call: bool,
 }
 
 /// Which bits of a client's address count.

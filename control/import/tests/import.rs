@@ -98,7 +98,7 @@ fn what_would_be_forwarded_otherwise_is_commented_out_and_told() {
         [
             "line 1: tcp 192.0.2.1:80 is commented out, for ulvs.toml has no IPv6 netmask for IPv4 clients",
             "line 3: fwmark 0 is commented out, for ulvs.toml has no firewall mark 0",
-            "line 4: udp 192.0.2.1:5060 is commented out, for ulvs.toml has no persistence engine sip",
+            "line 4: udp 192.0.2.1:5060 is commented out, for ulvs.toml has no persistence engine without persistence",
             "line 5: \"-D\" is not understood; the line is left out",
             "line 6: there is no service tcp 192.0.2.3:80 above; the line is left out",
             "line 7: no address is known for \"nobody\": write it with `ipvsadm -S -n`; the line is left out",

@@ -137,7 +137,9 @@ fn service_spec(service: &ulvs_model::Service) -> ServiceSpec {
             Netmask::V4(mask) => u32::from_ne_bytes(mask.octets()),
             Netmask::V6(length) => length.into(),
         },
-        engine: String::new(),
+        engine: persistence
+            .and_then(|persistence| persistence.engine)
+            .map_or_else(String::new, |engine| engine.name().to_owned()),
     }
 }
 

@@ -7,7 +7,7 @@ use ulvs_model::{
     ServiceKey, ServiceSettings, Thresholds, Weight,
 };
 
-use crate::table::{self, Family, Flags, PersistenceEngine, Service, ServiceId};
+use crate::table::{self, Family, Flags, Service, ServiceId};
 use crate::{Errno, Refusal};
 
 /// What the datapath can't forward rightly yet.
@@ -19,9 +19,6 @@ pub enum Obstacle {
     /// Another protocol than TCP, UDP and SCTP.
     #[error("services have no protocol {0}: use TCP, UDP or SCTP")]
     Protocol(u16),
-    /// Persistence by something in the packet.
-    #[error("persistence engine \"{}\" is not there yet: clients would not keep their real server", .0.name())]
-    Engine(PersistenceEngine),
     /// A forwarding method that is neither NAT nor tunnel nor direct routing.
     #[error("forwarding method {0} is not there yet: use masquerading, tunnelling or direct routing")]
     Method(u8),
@@ -44,7 +41,7 @@ impl From<Obstacle> for Refusal {
 /// # Errors
 /// The first thing that can't be forwarded rightly.
 pub fn service(service: &Service) -> Result<ulvs_model::Service, Obstacle> {
-    let mut forwarded = ulvs_model::Service::new(key(service.id())?, settings(service.id(), service.settings())?)?;
+    let mut forwarded = ulvs_model::Service::new(key(service.id())?, settings(service.id(), service.settings()))?;
     for one in service.destinations().rev() {
         forwarded.add(destination(one)?)?;
     }
@@ -52,31 +49,25 @@ pub fn service(service: &Service) -> Result<ulvs_model::Service, Obstacle> {
 }
 
 /// What can be edited of the service, for the datapath.
-///
-/// # Errors
-/// The first thing that can't be forwarded rightly.
-pub fn settings(id: &ServiceId, settings: &table::ServiceSettings) -> Result<ServiceSettings, Obstacle> {
-    Ok(ServiceSettings {
+pub fn settings(id: &ServiceId, settings: &table::ServiceSettings) -> ServiceSettings {
+    ServiceSettings {
         scheduler: settings.scheduler.kind(),
         scheduler_flags: SchedulerFlags::from_bits(settings.flags.shown()),
-        persistence: persistence(id, settings)?,
+        persistence: persistence(id, settings),
         one_packet: settings.flags.has(Flags::ONE_PACKET),
-    })
+    }
 }
 
-fn persistence(id: &ServiceId, settings: &table::ServiceSettings) -> Result<Option<Persistence>, Obstacle> {
+fn persistence(id: &ServiceId, settings: &table::ServiceSettings) -> Option<Persistence> {
     if !settings.flags.has(Flags::PERSISTENT) {
-        return Ok(None);
-    }
-    if let Some(engine) = settings.engine {
-        return Err(Obstacle::Engine(engine));
+        return None;
     }
     let netmask = match id.family() {
         Family::V4 => Netmask::V4(settings.netmask.to_ne_bytes().into()),
         // The table has no others than 1 to 128.
         Family::V6 => Netmask::V6(u8::try_from(settings.netmask).unwrap_or(128)),
     };
-    Ok(Some(Persistence { timeout: settings.timeout, netmask }))
+    Some(Persistence { timeout: settings.timeout, netmask, engine: settings.engine })
 }
 
 /// What identifies the service for the datapath.

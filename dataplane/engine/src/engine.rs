@@ -3,6 +3,7 @@
 mod ahead;
 mod announced;
 mod bypass;
+mod caller;
 mod defence;
 mod fragment;
 mod helped;

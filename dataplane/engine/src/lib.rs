@@ -23,6 +23,7 @@ pub mod proto;
 pub mod publish;
 mod sched;
 mod shared;
+mod sip;
 pub mod snapshot;
 mod sync;
 mod templates;

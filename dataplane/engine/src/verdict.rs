@@ -85,6 +85,8 @@ reasons! {
         StrayReply => "stray_reply",
         /// IPVS's sysctl `drop_packet` has one of so many packets dropped that would open a connection.
         DropPacket => "drop_packet",
+        /// A datagram for a service of the persistence engine sip has no Call-ID.
+        NoCallId => "no_call_id",
         /// The connection table is full.
         ConnTableFull => "conn_table_full",
         /// Other workers made and ended the same connection at this very moment.

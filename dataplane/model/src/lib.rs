@@ -23,7 +23,7 @@ pub use destination::Destination;
 pub use encapsulation::Encapsulation;
 pub use family::Family;
 pub use forward_method::ForwardMethod;
-pub use persistence::{Netmask, Persistence};
+pub use persistence::{Netmask, Persistence, PersistenceEngine};
 pub use protocol::Protocol;
 pub use scheduler_flags::SchedulerFlags;
 pub use scheduler_kind::SchedulerKind;

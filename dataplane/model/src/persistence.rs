@@ -8,6 +8,29 @@ pub struct Persistence {
     pub timeout: u32,
     /// Which clients are taken for one.
     pub netmask: Netmask,
+    /// What else tells clients apart.
+    pub engine: Option<PersistenceEngine>,
+}
+
+/// A persistence engine: what of a packet tells clients apart, beside their address.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum PersistenceEngine {
+    /// The Call-ID of a SIP message, in UDP.
+    Sip,
+}
+
+impl PersistenceEngine {
+    /// IPVS's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sip => "sip",
+        }
+    }
+
+    /// The engine with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        (name == Self::Sip.name()).then_some(Self::Sip)
+    }
 }
 
 impl Persistence {
@@ -56,14 +79,15 @@ impl Netmask {
 }
 
 impl fmt::Display for Persistence {
-    /// As `ipvsadm -Ln`: `persistent 600 mask 255.255.255.0`; the mask only if addresses are not taken one by one.
+    /// As `ipvsadm -Ln`: `persistent 600 mask 255.255.255.0 pe sip`; the mask only if addresses are not taken one by one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "persistent {}", self.timeout)?;
         match self.netmask {
-            Netmask::HOST_V4 | Netmask::HOST_V6 => Ok(()),
-            Netmask::V4(mask) => write!(f, " mask {mask}"),
-            Netmask::V6(length) => write!(f, " mask {length}"),
+            Netmask::HOST_V4 | Netmask::HOST_V6 => {}
+            Netmask::V4(mask) => write!(f, " mask {mask}")?,
+            Netmask::V6(length) => write!(f, " mask {length}")?,
         }
+        self.engine.map_or(Ok(()), |engine| write!(f, " pe {}", engine.name()))
     }
 }
 

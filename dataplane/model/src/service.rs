@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_netmask_is_of_the_services_family() {
-        let persistence = Some(Persistence { timeout: 360, netmask: Netmask::HOST_V6 });
+        let persistence = Some(Persistence { timeout: 360, netmask: Netmask::HOST_V6, engine: None });
         let settings = ServiceSettings { persistence, ..ServiceSettings::default() };
         assert!(matches!(Service::new(service().key(), settings), Err(ServiceError::NetmaskFamily(_))));
     }

@@ -295,6 +295,12 @@ impl FlowHasher {
         multiply_fold(mixed ^ key.protocol() as u64, self.secret[2])
     }
 
+    /// A hash and a word more: of what is longer than a flow's key.
+    #[inline]
+    pub const fn with(&self, hash: u64, word: u64) -> u64 {
+        multiply_fold(hash ^ word ^ self.secret[1], self.secret[2])
+    }
+
     /// The hash of what identifies a service: address, port and protocol.
     #[inline]
     pub const fn service(&self, address: Address, port: u16, protocol: u8, family: Family) -> u64 {

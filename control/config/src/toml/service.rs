@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use ::toml::de::DeValue;
-use ulvs_model::{Family, Persistence, Protocol, SchedulerKind, ServiceKey, Weight};
+use ulvs_model::{Family, Persistence, PersistenceEngine, Protocol, SchedulerKind, ServiceKey, Weight};
 
 use super::table::Table;
 use super::value::{boolean, number, parsed, string, text, written};
@@ -21,10 +21,17 @@ pub(super) fn read(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftS
             .map(|seconds| seconds.value),
         has_persistence: table.has("persistence"),
         netmask: table.optional("netmask", problems, netmask),
+        persistence_engine: table.optional("persistence_engine", problems, engine),
         one_packet: table.optional("one_packet", problems, boolean),
         real_servers: table.sections("real_server", problems, real_server),
         checked: checked(table, problems),
     }
+}
+
+fn engine(value: &DeValue<'_>) -> Result<PersistenceEngine, String> {
+    let name = string(value)?;
+    PersistenceEngine::from_name(name)
+        .ok_or_else(|| format!("unknown persistence engine \"{}\": there is sip", name.escape_debug()))
 }
 
 /// An address and a protocol, or a mark and perhaps a family.

@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use ulvs_model::{
-    Destination, Encapsulation, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, SchedulerKind,
-    Service, ServiceKey, ServiceSet, ServiceSettings, Thresholds,
+    Destination, Encapsulation, Family, ForwardMethod, Netmask, Persistence, PersistenceEngine, Protocol,
+    SchedulerFlags, SchedulerKind, Service, ServiceKey, ServiceSet, ServiceSettings, Thresholds,
 };
 
 use super::checks::{self, Names};
@@ -55,6 +55,8 @@ impl Services<'_> {
         let scheduler_flags = flags(draft.scheduler, draft.flags, problems);
         let timeout = (draft.persistence, draft.has_persistence);
         let persistence = persistence(timeout, draft.netmask.as_ref(), key.family() == Family::V6, problems);
+        let written = (draft.persistence_engine.as_ref(), draft.has_persistence);
+        let persistence = with_engine(persistence, written, key, problems);
         if key.mark().is_none() && key.port() == 0 && persistence.is_none() {
             let message =
                 "port 0 stands for all ports, which takes `persistence`: write it, or the port that is served";
@@ -119,6 +121,23 @@ fn one_packet(draft: Option<At<bool>>, key: ServiceKey, problems: &mut Problems)
     value
 }
 
+/// What `persistence_engine` adds.
+fn with_engine(
+    persistence: Option<Persistence>,
+    (engine, has_persistence): (Option<&At<PersistenceEngine>>, bool),
+    key: ServiceKey,
+    problems: &mut Problems,
+) -> Option<Persistence> {
+    let Some(At { value: engine, span }) = engine else { return persistence };
+    if !has_persistence {
+        problems.wrong(span.clone(), "`persistence_engine` is of clients that are remembered: write `persistence`");
+    }
+    if key.protocol().is_some_and(|protocol| protocol != Protocol::Udp) {
+        problems.wrong(span.clone(), "`persistence_engine`: SIP is known by UDP only, so leave it out");
+    }
+    persistence.map(|persistence| Persistence { engine: Some(*engine), ..persistence })
+}
+
 /// What `persistence`, and whether it is written, and `netmask` say together.
 fn persistence(
     (timeout, is_written): (Option<u32>, bool),
@@ -147,7 +166,7 @@ fn persistence(
             })
         }
     };
-    timeout.map(|timeout| Persistence { timeout, netmask })
+    timeout.map(|timeout| Persistence { timeout, netmask, engine: None })
 }
 
 /// Its address, if it could be added.

@@ -62,6 +62,7 @@ fn service(number: usize) -> LiveService {
         quorum: None,
         persistence: None,
         netmask: None,
+        persistence_engine: None,
         one_packet: false,
         counters: Counters::default(),
         real_servers: Vec::new(),

@@ -31,6 +31,7 @@ pub(super) fn connection(client: &str, service: &str, real_server: &str) -> conn
         destination_port: real.port(),
         expires_in: 0,
         is_template: false,
+        call: None,
     }
 }
 

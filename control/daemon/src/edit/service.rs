@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ulvs_api::ServiceEdit;
 use ulvs_ipvs::table::{Command, Family, Flags, SchedulerName, ServiceId, ServiceSpec, Table};
-use ulvs_model::{Netmask, Persistence, SchedulerFlags, SchedulerKind};
+use ulvs_model::{Netmask, Persistence, PersistenceEngine, SchedulerFlags, SchedulerKind};
 
 use super::{InField, known, named};
 
@@ -68,6 +68,7 @@ fn merged(mut spec: ServiceSpec, said: &ServiceEdit) -> Result<ServiceSpec, InFi
             spec.flags &= !Flags::PERSISTENT.bits();
             spec.timeout = 0;
             spec.netmask = number(every_address(&spec.id));
+            spec.engine.clear();
         }
         Some(seconds @ 1..=Persistence::LONGEST) => {
             spec.flags |= Flags::PERSISTENT.bits();
@@ -85,6 +86,9 @@ fn merged(mut spec: ServiceSpec, said: &ServiceEdit) -> Result<ServiceSpec, InFi
         }
         spec.netmask = number(netmask(text, &spec.id)?);
     }
+    if let Some(name) = &said.persistence_engine {
+        spec.engine = engine(name, &spec.id, is_persistent)?;
+    }
     if let Some(is_one_packet) = said.one_packet {
         if is_one_packet && matches!(&spec.id, ServiceId::Address { protocol, .. } if *protocol != UDP) {
             return Err(("one_packet", "it is for UDP: other protocols have connections".to_owned()));
@@ -101,6 +105,24 @@ fn merged(mut spec: ServiceSpec, said: &ServiceEdit) -> Result<ServiceSpec, InFi
         return Err((field, sentence.to_owned()));
     }
     Ok(spec)
+}
+
+/// The persistence engine of this name; empty: none.
+fn engine(name: &str, id: &ServiceId, is_persistent: bool) -> Result<String, InField> {
+    let wrong = |sentence: String| Err(("persistence_engine", sentence));
+    if name.is_empty() {
+        return Ok(String::new());
+    }
+    if PersistenceEngine::from_name(name).is_none() {
+        return wrong(format!("unknown persistence engine \"{}\": there is sip", name.escape_debug()));
+    }
+    if !is_persistent {
+        return wrong("it is of clients that are remembered: say `persistence` as well".to_owned());
+    }
+    if matches!(id, ServiceId::Address { protocol, .. } if *protocol != UDP) {
+        return wrong("SIP is known by UDP only".to_owned());
+    }
+    Ok(name.to_owned())
 }
 
 /// The scheduler's flags of these names.

@@ -102,10 +102,10 @@ pub(super) fn prepare(table: &Table, changes: &[Change]) -> Result<Vec<Operation
 fn operation(change: &Change) -> Result<Option<Operation>, Refusal> {
     Ok(Some(match change {
         Change::ServiceAdded(id, settings, _) => {
-            Operation::AddService(forward::key(id)?, forward::settings(id, settings)?)
+            Operation::AddService(forward::key(id)?, forward::settings(id, settings))
         }
         Change::ServiceEdited(id, settings, _) => {
-            Operation::EditService(forward::key(id)?, forward::settings(id, settings)?)
+            Operation::EditService(forward::key(id)?, forward::settings(id, settings))
         }
         Change::ServiceRemoved(id) => Operation::RemoveService(forward::key(id)?),
         Change::DestinationAdded(id, one) | Change::DestinationRestored(id, one) => {

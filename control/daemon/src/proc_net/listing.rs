@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ulvs_engine::TICKS_PER_SECOND;
 use ulvs_ipvs::proc_net::{self, CONNECTIONS_HEAD, Connection, SYNC_HEAD, Services};
+use ulvs_model::PersistenceEngine;
 use ulvs_worker::Wall;
 
 use super::{File, Sources};
@@ -67,7 +68,7 @@ impl Listing {
     }
 }
 
-fn row(connection: &ulvs_engine::conn::Connection) -> Connection<'static> {
+fn row(connection: &ulvs_engine::conn::Connection) -> Connection<'_> {
     let key = &connection.key;
     Connection {
         protocol: key.protocol(),
@@ -76,7 +77,10 @@ fn row(connection: &ulvs_engine::conn::Connection) -> Connection<'static> {
         real_server: SocketAddr::new(connection.destination, connection.destination_port),
         state: connection.state_name(),
         expires: connection.expires_in / TICKS_PER_SECOND,
-        engine: None,
+        engine: connection.call.as_ref().map(|call| {
+            // A Call-ID that was taken is of SIP's characters.
+            (PersistenceEngine::Sip.name(), str::from_utf8(call.as_bytes()).unwrap_or_default())
+        }),
         is_synced: false,
     }
 }

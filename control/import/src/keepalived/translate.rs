@@ -177,6 +177,7 @@ impl Settings {
                 Ok(netmask) => self.persistence.netmask = Some(netmask),
                 Err(reason) => self.lacking.push(format!("such persistence: {reason}")),
             },
+            "persistence_engine" if value == "sip" => self.persistence.by_call = true,
             "persistence_engine" => self.lacking.push(format!("persistence engine {value}")),
             "weight" => match value.parse() {
                 Ok(weight) => self.weight = weight,

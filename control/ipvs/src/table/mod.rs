@@ -37,10 +37,11 @@ pub use destination::{Destination, DestinationId, DestinationSettings, Tunnel, T
 pub use deviation::Deviation;
 pub use file_entries::{FileEntries, FileService};
 pub use hold::{Checked, Deadline, Drain, Hold};
-pub use name::{PersistenceEngine, SchedulerName};
+pub use name::SchedulerName;
 pub use place::Place;
 pub use service::{Family, Flags, Owner, Service, ServiceId, ServiceSettings};
 pub use timeouts::Timeouts;
+pub use ulvs_model::PersistenceEngine;
 
 use ulvs_model::Sysctls;
 

@@ -86,24 +86,3 @@ impl SchedulerName {
         SchedulerKind::ALL.into_iter().find(|kind| kind.name() == self.name()).unwrap_or(SchedulerKind::None)
     }
 }
-
-/// A persistence engine: what else than the client's address tells clients apart.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum PersistenceEngine {
-    /// The Call-ID of a SIP request.
-    Sip,
-}
-
-impl PersistenceEngine {
-    /// IPVS's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sip => "sip",
-        }
-    }
-
-    /// The engine with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        (name == Self::Sip.name()).then_some(Self::Sip)
-    }
-}

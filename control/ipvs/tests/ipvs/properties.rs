@@ -52,6 +52,7 @@ fn services() -> impl Strategy<Value = Service> {
         let persistence = persistence.map(|(timeout, mask, length)| Persistence {
             timeout,
             netmask: if ip.is_ipv4() { Netmask::V4(mask.into()) } else { Netmask::V6(length) },
+            engine: None,
         });
         let scheduler_flags = SchedulerFlags::from_bits(bits);
         let settings = ServiceSettings { scheduler, scheduler_flags, persistence, one_packet: bits & 1 != 0 };

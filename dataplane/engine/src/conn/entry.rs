@@ -128,6 +128,15 @@ pub enum Role {
     Controlled(ConnId),
     /// No packet belongs to it: it says which destination a client's connections get.
     Template,
+    /// The same, of a client's connections of one [call](super::CallId).
+    Call,
+}
+
+impl Role {
+    /// Whether no packet belongs to it.
+    pub(crate) const fn is_template(self) -> bool {
+        matches!(self, Self::Template | Self::Call)
+    }
 }
 
 impl Entry {
@@ -234,11 +243,16 @@ impl Entry {
         }
     }
 
-    /// Whether the entry has the template with this key; the control word.
-    pub(super) fn matches_template(&self, key: &FlowKey) -> Option<Control> {
+    /// Whether it is a template of one call.
+    pub(super) fn is_of_call(&self) -> bool {
+        Tuple(self.tuple.load(Relaxed)).is_of_call()
+    }
+
+    /// Whether the entry has the template with this key, of a call or not; the control word.
+    pub(super) fn matches_template(&self, key: &FlowKey, of_call: bool) -> Option<Control> {
         let tuple = Tuple(self.tuple.load(Relaxed));
         let control = self.control();
-        let is_it = control.has_packets() && !control.has(Control::EXPELLED) && tuple.is_template(key.ends());
+        let is_it = control.has_packets() && !control.has(Control::EXPELLED) && tuple.is_template(key.ends(), of_call);
         (is_it && self.is_request(key)).then_some(control)
     }
 

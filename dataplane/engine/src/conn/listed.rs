@@ -10,6 +10,7 @@ use crate::sync::atomic::{
 };
 use crate::time::Ticks;
 
+use super::call_id::CallId;
 use super::control::Control;
 use super::entry::{ConnId, Entry};
 use super::table::Table;
@@ -36,6 +37,8 @@ pub struct Connection {
     /// It is a template: no packet belongs to it, and its state is [`State::None`] or, when one of its connections was
     /// answered, [`State::Established`].
     pub is_template: bool,
+    /// The call it is a template of.
+    pub call: Option<CallId>,
 }
 
 impl Connection {
@@ -70,15 +73,19 @@ impl Table {
         let used = self.pool.used();
         let until = from.saturating_add(limit).min(used);
         let mut ids = from..until;
-        let stopped = ids.any(|id| self.entries[id as usize].describe_to(now).is_some_and(|one| !goes_on(one)));
+        let stopped = ids.any(|id| self.describe(id, now).is_some_and(|one| !goes_on(one)));
         let next = if stopped { ids.start } else { until };
         (next < used).then_some(next)
+    }
+
+    /// A connection or template as a value; `None` if there is none or it changed hands meanwhile.
+    pub(crate) fn describe(&self, id: ConnId, now: Ticks) -> Option<Connection> {
+        self.entries[id as usize].describe_to(now, || self.calls.get(id))
     }
 }
 
 impl Entry {
-    /// The connection as a value, for listings; `None` if there is none or it changed hands meanwhile.
-    pub(crate) fn describe_to(&self, now: Ticks) -> Option<Connection> {
+    fn describe_to(&self, now: Ticks, call: impl FnOnce() -> CallId) -> Option<Connection> {
         let before = self.control();
         if !before.is_live() {
             return None;
@@ -99,6 +106,7 @@ impl Entry {
             destination_port: port,
             expires_in: self.expires_in(now).unwrap_or(0),
             is_template: before.has(Control::TEMPLATE),
+            call: tuple.is_of_call().then(call),
         };
         // The fields are of one connection only if it is still there: the next one's are written before its control word,
         // but after this one's end. The fence pairs with the one in `describe`.

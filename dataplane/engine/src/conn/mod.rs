@@ -4,6 +4,7 @@
 //! No packet of an existing connection executes a locked instruction unless the connection's state changes.
 
 mod ahead;
+mod call_id;
 mod control;
 mod entry;
 mod index;
@@ -24,6 +25,7 @@ mod tests;
 mod tuple;
 
 pub use ahead::Ahead;
+pub use call_id::CallId;
 pub(crate) use control::Control;
 pub(crate) use entry::Entry;
 pub use entry::{ConnId, Direction, Helper, NewConnection, Role};

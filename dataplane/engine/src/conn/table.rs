@@ -10,6 +10,7 @@ use crate::proto::State;
 use crate::sync::atomic::{Ordering, fence};
 use crate::time::Ticks;
 
+use super::call_id::{CallId, CallIds};
 use super::control::{Control, Life};
 use super::entry::{ConnId, Direction, Entry, Helper, NewConnection, Role};
 use super::index::{Home, Index, Inserted};
@@ -33,6 +34,7 @@ pub struct Table {
     pub(super) index: Index,
     pub(super) pool: Pool,
     pub(super) quiescence: Quiescence,
+    pub(super) calls: CallIds,
     hasher: FlowHasher,
     workers: usize,
 }
@@ -68,6 +70,7 @@ impl Table {
             index: Index::new(index_slots(capacity as usize))?,
             pool: Pool::new(capacity),
             quiescence: Quiescence::new(workers),
+            calls: CallIds::new(capacity as usize)?,
             hasher,
             workers,
         })
@@ -97,6 +100,19 @@ impl Table {
     #[inline]
     pub(crate) fn prefetch_bucket(&self, home: Home) {
         self.index.prefetch(home);
+    }
+
+    /// The home of a template.
+    pub(super) fn template_home(&self, key: &FlowKey, call: Option<&CallId>) -> Home {
+        let flow = self.hasher.flow(key);
+        self.index.home(call.map_or(flow, |call| call.words().fold(flow, |hash, word| self.hasher.with(hash, word))))
+    }
+
+    /// The home of an entry's key.
+    pub(super) fn home_of(&self, id: ConnId) -> Home {
+        let entry = &self.entries[id as usize];
+        let call = entry.is_of_call().then(|| self.calls.get(id));
+        self.template_home(&entry.key(), call.as_ref())
     }
 
     /// The entry a flow most likely has, whose line is asked for.
@@ -168,20 +184,36 @@ impl Table {
         now: Ticks,
         timeout: u32,
     ) -> Result<ConnId, Refused> {
+        self.insert_of(local, (home, new, None), state, now, timeout)
+    }
+
+    /// The same, of a call if it is said.
+    #[inline]
+    pub(super) fn insert_of(
+        &self,
+        local: &mut Local,
+        (home, new, call): (Home, &NewConnection, Option<&CallId>),
+        state: State,
+        now: Ticks,
+        timeout: u32,
+    ) -> Result<ConnId, Refused> {
         if !local.can_retire() {
             return Err(Refused::Full);
         }
         let id = self.pool.take(&mut local.free, &self.entries).ok_or(Refused::Full)?;
         let entry = &self.entries[id as usize];
         entry.describe(new, deltas(new));
+        if let Some(call) = call {
+            self.calls.set(id, call);
+        }
         entry.last_seen.store(now.0, Ordering::Relaxed);
         entry.timeout.store(timeout, Ordering::Relaxed);
         let incarnation = entry.control().incarnation().wrapping_add(1);
         let control = Control::new(incarnation, new.method, state, flags(new)).helped(new.helper == Helper::Ftp);
         entry.control.store(control.0, Ordering::Release);
         // Until it is live nobody else changes the control word, so that storing is enough.
-        let outcome = if new.role == Role::Template {
-            self.put_template_into_index(id, home, &new.key)
+        let outcome = if new.role.is_template() {
+            self.put_template_into_index(id, home, (&new.key, call))
         } else {
             self.put_into_index(id, home, new)
         };
@@ -255,7 +287,7 @@ impl Table {
         if was.method() == ForwardMethod::Nat && !was.has(Control::TEMPLATE) {
             self.index.remove(self.home(&entry.reply_key()), id);
         }
-        self.index.remove(self.home(&entry.key()), id);
+        self.index.remove(self.home_of(id), id);
     }
 
     /// Changes the life of an entry for which `when` holds; the control word it had.
@@ -268,7 +300,7 @@ impl Table {
 fn flags(new: &NewConnection) -> u16 {
     match new.role {
         _ if new.helper == Helper::Announced => Control::NO_CPORT,
-        Role::Template => Control::TEMPLATE,
+        Role::Template | Role::Call => Control::TEMPLATE,
         Role::Controlled(_) if new.key.protocol() == parse::UDP => Control::UNASSURED,
         // TCP assures its template when it is established.
         Role::Controlled(_) | Role::Single => 0,
@@ -277,7 +309,7 @@ fn flags(new: &NewConnection) -> u16 {
 
 /// What the rewrite of a request does to its IP and its TCP or UDP checksum. Replies have the inverse.
 pub(super) fn deltas(new: &NewConnection) -> (Delta, Delta) {
-    if new.method != ForwardMethod::Nat || new.role == Role::Template {
+    if new.method != ForwardMethod::Nat || new.role.is_template() {
         return (Delta::NONE, Delta::NONE);
     }
     let addresses = match new.key.family() {

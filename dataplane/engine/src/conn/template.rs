@@ -11,9 +11,14 @@ use ulvs_wire::FlowKey;
 use crate::sync::atomic::{Ordering, fence};
 use crate::sync::spin;
 
+use super::call_id::CallId;
 use super::control::{Control, Life};
-use super::entry::{ConnId, Entry};
+use crate::proto::State;
+use crate::time::Ticks;
+
+use super::entry::{ConnId, Entry, NewConnection};
 use super::index::{Home, Inserted};
+use super::local::Local;
 use super::table::{Refused, Table};
 
 /// How often a template is looked at again that another worker is putting into the index or taking out of it.
@@ -31,17 +36,17 @@ pub(crate) struct Template<'a> {
 pub(crate) struct Contended;
 
 impl Table {
-    /// The template with this key, which may be [held](Self::hold) until the burst ends.
+    /// The template with this key, of this call, which may be [held](Self::hold) until the burst ends.
     ///
     /// One on its way into the index is waited for: it may yet give way to another one, and must not be held then.
-    pub(crate) fn template(&self, key: &FlowKey) -> Result<Option<Template<'_>>, Contended> {
-        let home = self.home(key);
+    pub(crate) fn template(&self, key: &FlowKey, call: Option<&CallId>) -> Result<Option<Template<'_>>, Contended> {
+        let home = self.template_home(key, call);
         for _ in 0..LOOKS {
             let mut joining = false;
             let mut found = None;
             self.index.find(home, |id| {
                 let entry = &self.entries[id as usize];
-                let kept = entry.matches_template(key).and_then(|control| Self::keep(entry, control));
+                let kept = self.is_template(id, key, call).and_then(|control| Self::keep(entry, control));
                 match kept.map(Control::life) {
                     Some(Life::Live) => found = Some(Template { entry, id }),
                     Some(_) => joining = true,
@@ -89,13 +94,36 @@ impl Table {
             may.then(|| expelled(control).with_life(Life::Joining))
         });
         if let Some(was) = was {
-            self.index.remove(self.home(&entry.key()), id);
+            self.index.remove(self.home_of(id), id);
             entry.control.store(expelled(was).with_life(Life::Live).0, Ordering::Release);
         }
     }
 
-    pub(super) fn put_template_into_index(&self, id: ConnId, home: Home, key: &FlowKey) -> Result<(), Refused> {
-        let same = |other: ConnId| self.entries[other as usize].matches_template(key).is_some();
+    /// Whether a number is of the template with this key; its control word.
+    fn is_template(&self, id: ConnId, key: &FlowKey, call: Option<&CallId>) -> Option<Control> {
+        let control = self.entries[id as usize].matches_template(key, call.is_some())?;
+        call.is_none_or(|call| self.calls.is(id, call)).then_some(control)
+    }
+
+    /// Makes a template, of a call if it is said, whose timer starts now.
+    pub(crate) fn insert_template(
+        &self,
+        local: &mut Local,
+        (new, call): (&NewConnection, Option<&CallId>),
+        now: Ticks,
+        timeout: u32,
+    ) -> Result<ConnId, Refused> {
+        let home = self.template_home(&new.key, call);
+        self.insert_of(local, (home, new, call), State::None, now, timeout)
+    }
+
+    pub(super) fn put_template_into_index(
+        &self,
+        id: ConnId,
+        home: Home,
+        (key, call): (&FlowKey, Option<&CallId>),
+    ) -> Result<(), Refused> {
+        let same = |other: ConnId| self.is_template(other, key, call).is_some();
         match self.index.insert(home, id, 0, same) {
             Inserted::Yes => Ok(()),
             Inserted::Exists(_) => Err(Refused::Exists),

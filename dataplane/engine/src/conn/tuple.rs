@@ -12,12 +12,18 @@ impl Tuple {
     /// Neither in the ends of a packet nor left out of a comparison with them: no packet belongs to a template, though its
     /// port may be 0.
     const TEMPLATE: u64 = 4;
+    /// Beside it in templates of a call.
+    const CALL: u64 = 8;
     /// What is not in the ends of a request.
     const OWN: u64 = 0xffff_0000 | Self::DESTINATION_V6;
 
     pub(super) const fn new(new: &NewConnection) -> Self {
         let destination_family = if matches!(new.family, Family::V6) { Self::DESTINATION_V6 } else { 0 };
-        let template = if matches!(new.role, Role::Template) { Self::TEMPLATE } else { 0 };
+        let template = match new.role {
+            Role::Template => Self::TEMPLATE,
+            Role::Call => Self::TEMPLATE | Self::CALL,
+            Role::Single | Role::Controlled(_) => 0,
+        };
         Self(new.key.ends().0 | (new.port.swap_bytes() as u64) << 16 | destination_family | template)
     }
 
@@ -33,8 +39,12 @@ impl Tuple {
     }
 
     /// Whether it is a template's, and the key has these ends.
-    pub(super) const fn is_template(self, key: Ends) -> bool {
-        self.0 & !Self::OWN == key.0 | Self::TEMPLATE
+    pub(super) const fn is_template(self, key: Ends, of_call: bool) -> bool {
+        self.0 & !Self::OWN == key.0 | Self::TEMPLATE | if of_call { Self::CALL } else { 0 }
+    }
+
+    pub(super) const fn is_of_call(self) -> bool {
+        self.0 & Self::CALL != 0
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a field is cut out of the word")]

@@ -1,10 +1,12 @@
-//! New connections of persistent services: a client's go where its template says (ipvs-facts B.6).
+//! New connections of persistent services: a client's go where its template says (ipvs-facts B.6). With the persistence engine
+//! sip, those of a call.
 
-use ulvs_wire::{Address, FlowKey, Packet};
+use ulvs_wire::{Address, FlowKey, Packet, parse};
 
-use crate::conn::{Contended, Refused, Role, Table, Template};
-use crate::proto::State;
-use crate::snapshot::{ANY, FTP, Persistence, ServiceView, mark_as_address};
+use crate::conn::{CallId, Contended, Refused, Role, Table, Template};
+use crate::frame::Frame;
+use crate::sip;
+use crate::snapshot::{ANY, DestinationId, FTP, Persistence, ServiceView, mark_as_address};
 use crate::verdict::DropReason;
 
 use super::schedule::{Choice, new};
@@ -15,15 +17,34 @@ impl Own {
     pub(super) fn keep(
         &mut self,
         cx: &Context<'_>,
-        packet: &Packet,
+        packet: (&impl Frame, &Packet),
         service: &ServiceView,
         persistence: &Persistence,
     ) -> Result<Option<Choice>, DropReason> {
+        self.keep_to(cx, packet, service, persistence, None)
+    }
+
+    /// The same; if a destination is said, it is that one, and a template that leads to another is expelled.
+    pub(super) fn keep_to(
+        &mut self,
+        cx: &Context<'_>,
+        (frame, packet): (&impl Frame, &Packet),
+        service: &ServiceView,
+        persistence: &Persistence,
+        wanted: Option<DestinationId>,
+    ) -> Result<Option<Choice>, DropReason> {
         let key = template_key(packet, service, persistence);
-        if let Some(template) = valid_template(cx, &key)? {
+        let call = call_of(frame, packet, persistence)?;
+        let leads_there = |template: &Template<'_>| wanted.is_none_or(|to| template.entry.destination_id().0 == to);
+        let found = valid_template(cx, &key, call.as_ref())?;
+        if let Some(template) = found
+            && !leads_there(&template)
+        {
+            cx.shared.table.expel(template);
+        } else if let Some(template) = found {
             return Ok(Some(held(cx, packet, service, template)));
         }
-        let Some(destination) = service.pick(&self.request(cx, packet)) else {
+        let Some(destination) = wanted.or_else(|| service.pick(&self.request(cx, packet))) else {
             return Ok(None);
         };
         let view = cx.snapshot.destinations.get(destination);
@@ -33,15 +54,16 @@ impl Own {
             return Ok(Some(Choice { destination, port, role: Role::Single }));
         }
         let port = if is_own_port && service.port() != FTP { view.destination_port } else { 0 };
-        let template = new(key, Choice { destination, port, role: Role::Template }, view);
+        let role = if call.is_some() { Role::Call } else { Role::Template };
+        let template = new(key, Choice { destination, port, role }, view);
         // Counted before it can be found, as connections are.
         cx.shared.templates.made(destination);
-        let home = cx.shared.table.home(&key);
-        let made = cx.shared.table.insert(&mut self.local, (home, &template), State::None, cx.now, persistence.timeout);
+        let table = &cx.shared.table;
+        let made = table.insert_template(&mut self.local, (&template, call.as_ref()), cx.now, persistence.timeout);
         match made.inspect_err(|_| cx.shared.templates.ended(destination)) {
-            Ok(id) => Ok(Some(held(cx, packet, service, Template { entry: cx.shared.table.entry(id), id }))),
+            Ok(id) => Ok(Some(held(cx, packet, service, Template { entry: table.entry(id), id }))),
             // Another worker has scheduled the client at this moment.
-            Err(Refused::Exists) => match valid_template(cx, &key)? {
+            Err(Refused::Exists) => match valid_template(cx, &key, call.as_ref())? {
                 Some(template) => Ok(Some(held(cx, packet, service, template))),
                 None => Err(DropReason::Contended),
             },
@@ -66,9 +88,25 @@ fn template_key(packet: &Packet, service: &ServiceView, persistence: &Persistenc
     }
 }
 
+/// The call that a message is of, if the service tells calls apart; a packet without any is not scheduled then.
+fn call_of(frame: &impl Frame, packet: &Packet, persistence: &Persistence) -> Result<Option<CallId>, DropReason> {
+    const UDP_HEADER: usize = ulvs_wire::udp::HEADER_LEN;
+    if !persistence.by_call {
+        return Ok(None);
+    }
+    let (from, to) = (usize::from(packet.l4) + UDP_HEADER, usize::from(packet.l3) + usize::from(packet.ip_len));
+    let is_udp = packet.key.protocol() == parse::UDP;
+    let message = frame.bytes().get(from..to).filter(|_| is_udp);
+    message.and_then(sip::call_id).and_then(CallId::new).map(Some).ok_or(DropReason::NoCallId)
+}
+
 /// The template with this key, if there is one and its destination can still be used; one that can't is expelled.
-fn valid_template<'a>(cx: &Context<'a>, key: &FlowKey) -> Result<Option<Template<'a>>, DropReason> {
-    let found = cx.shared.table.template(key).map_err(|Contended| DropReason::Contended)?;
+fn valid_template<'a>(
+    cx: &Context<'a>,
+    key: &FlowKey,
+    call: Option<&CallId>,
+) -> Result<Option<Template<'a>>, DropReason> {
+    let found = cx.shared.table.template(key, call).map_err(|Contended| DropReason::Contended)?;
     let Some(template) = found else {
         return Ok(None);
     };

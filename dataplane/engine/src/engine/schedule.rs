@@ -39,6 +39,11 @@ impl Own {
         {
             return verdict;
         }
+        if !cx.snapshot.callers.is_empty()
+            && let Some(verdict) = self.call(cx, frame, packet)
+        {
+            return verdict;
+        }
         if cx.snapshot.sysctls.nat_icmp_send != 0
             && let Some(verdict) = self.stray(cx, frame, packet)
         {
@@ -50,7 +55,7 @@ impl Own {
         if !opens(packet, &cx.snapshot.sysctls) {
             return self.bypass(cx, frame, packet, service).unwrap_or(Verdict::Punt(PuntReason::NoConnection));
         }
-        match self.assign(cx, packet, service) {
+        match self.assign(cx, (&*frame, packet), service) {
             Ok(Some(choice)) if is_one_packet(service, key) => self.send_once(cx, frame, packet, choice),
             Ok(Some(choice)) => self.open(cx, frame, packet, home, choice),
             Ok(None) => self.leave(cx, frame, packet, service),
@@ -66,7 +71,7 @@ impl Own {
     pub(super) fn assign(
         &mut self,
         cx: &Context<'_>,
-        packet: &Packet,
+        (frame, packet): (&impl Frame, &Packet),
         service: &ServiceView,
     ) -> Result<Option<Choice>, Verdict> {
         if cx.snapshot.defence.drop_rate > 0 && self.droprate.drops(cx.snapshot.defence) {
@@ -77,7 +82,7 @@ impl Own {
             return Err(Verdict::Punt(PuntReason::NoConnection));
         }
         match &service.persistence {
-            Some(persistence) => self.keep(cx, packet, service, persistence).map_err(Verdict::Drop),
+            Some(persistence) => self.keep(cx, (frame, packet), service, persistence).map_err(Verdict::Drop),
             None => Ok(self.choose(cx, packet, service)),
         }
     }

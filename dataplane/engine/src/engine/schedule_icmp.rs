@@ -36,7 +36,7 @@ impl Own {
         if !quote::verifies(frame, packet) {
             return Verdict::Drop(DropReason::BadIcmpChecksum);
         }
-        match self.assign(cx, &request, service) {
+        match self.assign(cx, (&*frame, &request), service) {
             Ok(Some(choice)) if is_one_packet(service, &request.key) => {
                 self.relate_once(cx, frame, packet, quoted, choice)
             }

@@ -13,7 +13,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use ulvs_model::{Destination, ForwardMethod, SchedulerKind, Service, ServiceKey, ServiceSettings, Sysctls, Weight};
+use ulvs_model::{
+    Destination, ForwardMethod, PersistenceEngine, Protocol, SchedulerKind, Service, ServiceKey, ServiceSettings,
+    Sysctls, Weight,
+};
 
 use crate::counters::Totals;
 use crate::proto::Timeouts;
@@ -24,8 +27,8 @@ use crate::time::Ticks;
 use path_mtus::PathMtu;
 
 use super::{
-    Addresses, CompileError, Defence, DestinationId, DestinationView, Destinations, FtpPorts, Listener, Listeners,
-    MarkRule, Marks, Neighbour, Network, NetworkView, PortId, ServiceView, Services, Snapshot, defence,
+    Addresses, Callers, CompileError, Defence, DestinationId, DestinationView, Destinations, FtpPorts, Listener,
+    Listeners, MarkRule, Marks, Neighbour, Network, NetworkView, PortId, ServiceView, Services, Snapshot, defence,
 };
 
 /// A service as the compiler keeps it.
@@ -72,6 +75,7 @@ pub struct Compiler {
     trash: HashMap<(ServiceKey, SocketAddr), DestinationId>,
     services: Services,
     marks: Arc<Marks>,
+    callers: Arc<Callers>,
     destinations: Destinations,
     translated: Addresses,
     listeners: Listeners,
@@ -90,6 +94,7 @@ impl Compiler {
         Self {
             services: Services::new(shared.hasher()),
             marks: Arc::default(),
+            callers: Arc::default(),
             shared,
             records: HashMap::new(),
             slots: Vec::new(),
@@ -114,6 +119,7 @@ impl Compiler {
         Snapshot {
             services: self.services.clone(),
             marks: Arc::clone(&self.marks),
+            callers: Arc::clone(&self.callers),
             destinations: self.destinations.clone(),
             translated: self.translated.clone(),
             listeners: self.listeners.clone(),
@@ -270,6 +276,7 @@ impl Compiler {
             self.retire(id);
         }
         self.services.remove(&key);
+        self.renew_callers();
         Ok(())
     }
 
@@ -428,7 +435,27 @@ impl Compiler {
             self.shared.live.watch(one.candidate.id, scheduler.watches());
         }
         self.services.set(Arc::new(ServiceView::new(key, scheduler, &record.settings)));
+        if by_call(&record.settings) || !self.callers.is_empty() {
+            self.renew_callers();
+        }
     }
+
+    /// Looks who may begin calls: UDP's real servers with a port, of services by an address with one.
+    fn renew_callers(&mut self) {
+        let services = self.records.iter().filter(|(key, record)| {
+            by_call(&record.settings) && key.protocol() == Some(Protocol::Udp) && key.port() != 0
+        });
+        let callers = services.flat_map(|(key, record)| {
+            let listed = self.listed(record).into_iter().filter(|one| one.address.port() != 0);
+            listed.map(|one| (one.address, (one.candidate.id, *key)))
+        });
+        self.callers = Arc::new(Callers::new(callers));
+    }
+}
+
+/// Whether the service's real servers may begin calls.
+fn by_call(settings: &ServiceSettings) -> bool {
+    settings.persistence.is_some_and(|persistence| persistence.engine == Some(PersistenceEngine::Sip))
 }
 
 /// How long the service's scheduler remembers addresses, if it does (ipvs-facts A.13, A.14).

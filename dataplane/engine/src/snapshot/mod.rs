@@ -3,6 +3,7 @@
 //! The control side builds a new one for each change and shares everything that did not change: [`Compiler`].
 
 mod addresses;
+mod callers;
 mod compiler;
 mod defence;
 mod destinations;
@@ -15,6 +16,7 @@ mod services;
 mod status;
 
 pub(crate) use addresses::{Addresses, Listener, Listeners};
+pub(crate) use callers::Callers;
 pub use compiler::Compiler;
 pub(crate) use defence::Defence;
 pub(crate) use destinations::{DestinationView, Destinations};
@@ -47,6 +49,8 @@ pub struct DestinationId(pub u32);
 pub struct Snapshot {
     pub(crate) services: Services,
     pub(crate) marks: Arc<Marks>,
+    /// Real servers that may begin calls.
+    pub(crate) callers: Arc<Callers>,
     pub(crate) destinations: Destinations,
     /// Real servers that have or had NAT connections: their replies must not leave untranslated.
     pub(crate) translated: Addresses,

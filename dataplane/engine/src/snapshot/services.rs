@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use ulvs_model::{ServiceKey, ServiceSettings};
+use ulvs_model::{PersistenceEngine, ServiceKey, ServiceSettings};
 use ulvs_wire::{Address, Family, FlowHasher, parse};
 
 use crate::live::LiveConnections;
@@ -28,11 +28,14 @@ pub(crate) struct Persistence {
     pub(crate) timeout: u32,
     /// Of an address as packets have it.
     pub(crate) mask: u128,
+    /// Calls are told apart, by SIP's Call-ID.
+    pub(crate) by_call: bool,
 }
 
 impl Persistence {
-    const fn of(model: ulvs_model::Persistence) -> Self {
-        Self { timeout: ticks(model.timeout), mask: model.netmask.bits() }
+    fn of(model: ulvs_model::Persistence) -> Self {
+        let by_call = model.engine == Some(PersistenceEngine::Sip);
+        Self { timeout: ticks(model.timeout), mask: model.netmask.bits(), by_call }
     }
 }
 

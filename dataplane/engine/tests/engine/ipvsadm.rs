@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::snapshot::Compiler;
 use ulvs_model::{
-    Destination, Encapsulation, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, Service,
-    ServiceKey, ServiceSettings, Thresholds, Weight,
+    Destination, Encapsulation, Family, ForwardMethod, Netmask, Persistence, PersistenceEngine, Protocol,
+    SchedulerFlags, Service, ServiceKey, ServiceSettings, Thresholds, Weight,
 };
 
 /// What a command asks for that the engine does not have.
@@ -33,7 +33,7 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
         return Ok(());
     }
     let (mut service, mut server, mut settings) = (None, None, ServiceSettings::default());
-    let (mut timeout, mut netmask, mut family) = (None, None, Family::V4);
+    let (mut timeout, mut netmask, mut family, mut engine) = (None, None, Family::V4, None);
     let (mut method, mut weight, mut thresholds) = (ForwardMethod::Dr, Weight::default(), Thresholds::default());
     let mut tunnel = TunnelOptions::default();
     while let Some(option) = words.next() {
@@ -52,6 +52,7 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
                 }
             }
             "-p" => timeout = Some(value().parse().unwrap()),
+            "--pe" => engine = PersistenceEngine::from_name(value()),
             "-M" => netmask = Some(value().to_owned()),
             "-m" => method = ForwardMethod::Nat,
             "-g" => method = ForwardMethod::Dr,
@@ -74,7 +75,7 @@ pub(crate) fn run(compiler: &mut Compiler, command: &str) -> Result<(), Unsuppor
         Err(_) => Netmask::V4(text.parse().unwrap()),
     };
     let netmask = netmask.map_or(host, mask);
-    settings.persistence = timeout.map(|timeout| Persistence { timeout, netmask });
+    settings.persistence = timeout.map(|timeout| Persistence { timeout, netmask, engine });
     let destination = |address: Option<SocketAddr>| Destination {
         address: address.unwrap(),
         method,

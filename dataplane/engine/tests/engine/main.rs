@@ -20,6 +20,7 @@ mod schedulers;
 mod seeds;
 mod several_workers;
 mod simulation;
+mod sip;
 mod sysctls;
 mod trash;
 mod tunnel;

@@ -56,7 +56,7 @@ pub(super) struct Recorder {
     lost: Arc<AtomicU64>,
     /// Frames of the present burst as they came, each in a place of `snaplen` bytes.
     came: Box<[u8]>,
-    burst: Box<[Came; BURST]>,
+    burst: Box<[Came]>,
 }
 
 /// A frame of the present burst as it came.
@@ -73,7 +73,7 @@ impl Recorder {
         let wanted = Wanted { snaplen: wanted.snaplen.min(Wanted::LONGEST), ..wanted };
         // Written now, so that the worker finds it in memory.
         let came = vec![u8::MAX; BURST * wanted.snaplen].into_boxed_slice();
-        Self { wanted, records: queues.0, bytes: queues.1, lost, came, burst: Box::new([Came::default(); BURST]) }
+        Self { wanted, records: queues.0, bytes: queues.1, lost, came, burst: vec![Came::default(); BURST].into() }
     }
 
     /// Keeps the frames of a burst as they came: whether they are to be recorded is known only when they are decided.
@@ -115,7 +115,7 @@ impl Recorder {
                 connection_before: came.connection,
                 connection_after: came.key.and_then(|key| moment.engine.connection(&key, moment.now)),
             };
-            self.record(record, Some(at), left);
+            self.record(&record, Some(at), left);
         }
     }
 
@@ -135,7 +135,7 @@ impl Recorder {
             connection_before: None,
             connection_after: None,
         };
-        self.record(record, None, frame);
+        self.record(&record, None, frame);
     }
 
     fn is_of_port(&self, ingress: Option<PortId>, egress: Option<PortId>) -> bool {
@@ -143,7 +143,7 @@ impl Recorder {
     }
 
     /// `came` is the place of the frame as it came. Bytes go first: who finds a record finds its bytes.
-    fn record(&mut self, record: Record, came: Option<usize>, left: &[u8]) {
+    fn record(&mut self, record: &Record, came: Option<usize>, left: &[u8]) {
         let (before, after) = (record.before.kept as usize, record.after.kept as usize);
         if self.records.is_full() || self.bytes.slots() < before + after {
             // Only this worker writes it.
@@ -154,6 +154,6 @@ impl Recorder {
         // There is room for all of it.
         let _ = self.bytes.push_entire_slice(&self.came[at..at + before]);
         let _ = self.bytes.push_entire_slice(&left[..after]);
-        let _ = self.records.push(record);
+        let _ = self.records.push(*record);
     }
 }

@@ -27,7 +27,7 @@ fn make(table: &Table, local: &mut Local, new: &NewConnection) -> Result<ConnId,
 /// As the engine does it: the template is found or made, and held.
 fn keep(table: &Table, local: &mut Local, new: &NewConnection) -> Option<ConnId> {
     let found = |table: &Table| {
-        let found = table.template(&new.key).ok()??;
+        let found = table.template(&new.key, None).ok()??;
         Table::hold(found);
         Some(found.id)
     };
@@ -65,7 +65,7 @@ fn one_template_is_made_once() {
         let id = kept.or(other).unwrap();
         assert!([kept, other].into_iter().flatten().all(|one| one == id));
         assert_eq!(table.entry(id).controls(), holders);
-        assert_eq!(table.template(&mine.key).unwrap().map(|found| found.id), Some(id));
+        assert_eq!(table.template(&mine.key, None).unwrap().map(|found| found.id), Some(id));
     });
 }
 
@@ -83,7 +83,7 @@ fn a_held_template_is_not_ended() {
             thread::spawn(move || {
                 let mut local = table.local(1);
                 local.quiesce(&table);
-                let found = table.template(&new.key).unwrap();
+                let found = table.template(&new.key, None).unwrap();
                 if let Some(found) = found {
                     Table::hold(found);
                 }
@@ -147,9 +147,9 @@ fn an_expelled_templates_entry_waits_for_its_slot() {
             let table = Arc::clone(&table);
             thread::spawn(move || {
                 let mut local = table.local(1);
-                if let Ok(Some(found)) = table.template(&new.key) {
+                if let Ok(Some(found)) = table.template(&new.key, None) {
                     table.expel(found);
-                    assert!(table.template(&new.key).unwrap().is_none());
+                    assert!(table.template(&new.key, None).unwrap().is_none());
                 }
                 local.quiesce(&table);
             })
@@ -167,7 +167,7 @@ fn an_expelled_templates_entry_waits_for_its_slot() {
         if again.is_ok() {
             assert_eq!(ended, 1);
             assert!(find(&table, &connection(1, ForwardMethod::Dr).key).is_some());
-            assert!(table.template(&new.key).unwrap().is_none());
+            assert!(table.template(&new.key, None).unwrap().is_none());
         }
     });
 }
@@ -185,7 +185,7 @@ fn a_template_changes_hands() {
             let table = Arc::clone(&table);
             thread::spawn(move || {
                 let mut local = table.local(1);
-                let found = table.template(&new.key).unwrap();
+                let found = table.template(&new.key, None).unwrap();
                 if let Some(found) = found {
                     Table::hold(found);
                 }
