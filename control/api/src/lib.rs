@@ -11,6 +11,7 @@ mod connection;
 mod drain;
 mod edit;
 mod event;
+mod explain;
 mod live;
 mod pass_times;
 mod service;
@@ -22,7 +23,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub use capture::{CaptureRequest, Instruction};
+pub use capture::{CaptureRequest, Instruction, TraceLine};
 pub use check::CheckStatus;
 pub use client::{Client, ClientError};
 pub use configuration::{Applied, ApplyRequest, RollbackRequest, Version};
@@ -33,6 +34,7 @@ pub use connection::{
 pub use drain::{Changed, Drain, DrainQuery, DrainRequest, DrainStatus, Drained};
 pub use edit::{Edit, EditRequest, RealServerEdit, RealServerName, ServiceEdit, ServiceName};
 pub use event::{Event, EventPage, EventQuery};
+pub use explain::{ExplainFlow, ExplainRequest, Explanation, Stage};
 pub use live::{
     Live, LiveQuery, LiveRealServer, LiveService, LiveServices, LiveServicesQuery, Rates, Sample, ServiceTotals,
     WorkerSample,
@@ -65,6 +67,10 @@ pub mod path {
     pub const CONNECTION_COUNT: &str = "/v1/conns/count";
     /// To be posted, a [`CaptureRequest`](crate::CaptureRequest): packets, in pcapng, as long as somebody reads
     pub const CAPTURE: &str = "/v1/capture";
+    /// To be posted, a [`CaptureRequest`](crate::CaptureRequest): what happens to packets, a [`TraceLine`](crate::TraceLine) each
+    pub const TRACE: &str = "/v1/trace";
+    /// [`Explanation`](crate::Explanation), by a POST of an [`ExplainRequest`](crate::ExplainRequest)
+    pub const EXPLAIN: &str = "/v1/explain";
     /// A list of [`CheckStatus`](crate::CheckStatus)
     pub const CHECKS: &str = "/v1/checks";
     /// [`DrainStatus`](crate::DrainStatus), asked for with a [`DrainQuery`](crate::DrainQuery); [`Changed`](crate::Changed), by a

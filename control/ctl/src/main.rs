@@ -7,6 +7,7 @@ mod conns;
 mod doctor;
 mod drain;
 mod edit;
+mod explain;
 mod filter;
 mod import;
 mod services;
@@ -14,6 +15,7 @@ mod status;
 mod sysctls;
 mod table;
 mod top;
+mod trace;
 mod units;
 
 use std::io::{self, BufWriter, Write};
@@ -60,6 +62,10 @@ enum Command {
     Conns(conns::Options),
     /// Packets as workers see them, on both sides and with what was decided about them, for tcpdump, tshark and Wireshark.
     Capture(capture::Options),
+    /// What would happen to a packet, step by step and why; nothing happens.
+    Explain(explain::Options),
+    /// What happens to the next packets that a filter finds, step by step.
+    Trace(trace::Options),
     /// Give a real server no new connections, wait for those it has, take it out.
     Drain(drain::Options),
     /// Give a real server its weight again.
@@ -124,7 +130,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    // People write packets as `tcp 192.0.2.7:4242 -> 198.51.100.1:80`, which is no option.
+    let arguments = Arguments::parse_from(std::env::args_os().filter(|word| word != "->"));
     let mut out = BufWriter::new(io::stdout().lock());
     let done = run(&arguments, &mut out).and_then(|()| Ok(out.flush()?));
     match done {
@@ -155,6 +162,8 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         }
         Command::Conns(options) => options.run(&client, arguments.json, out)?,
         Command::Capture(options) => options.run(&client)?,
+        Command::Explain(options) => options.run(&client, arguments.json, out)?,
+        Command::Trace(options) => options.run(&client, arguments.json, out)?,
         Command::Drain(options) => drain::drain(&client, options, arguments.json, out)?,
         Command::Undrain(named) => drain::undrain(&client, named, out)?,
         Command::Service(what) => what.run(&client, arguments.json, out)?,

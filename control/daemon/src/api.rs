@@ -5,6 +5,7 @@ mod capture;
 mod change;
 mod connections;
 mod edit;
+mod explain;
 mod live;
 #[cfg(feature = "console")]
 pub(crate) mod routes;
@@ -22,7 +23,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -174,6 +175,7 @@ pub(crate) async fn serve(
         .route(path::CONNECTIONS, get(connections::page))
         .route(path::CONNECTION_COUNT, get(connections::count))
         .route(path::CHECKS, get(checks))
+        .route(path::EXPLAIN, post(explain::explain))
         .route(path::SYSCTLS, get(list_sysctls).post(set_sysctl))
         .route(path::DRAIN, get(drain_status).post(drain))
         .route(path::DRAINS, get(drains))
@@ -285,7 +287,8 @@ async fn unknown() -> Response {
 }
 
 async fn not_this_way() -> Response {
-    let posted = [path::APPLY, path::ROLLBACK, path::CAPTURE, path::DRAIN, path::SYSCTLS].join(", ");
+    let posted =
+        [path::APPLY, path::ROLLBACK, path::CAPTURE, path::DRAIN, path::EXPLAIN, path::SYSCTLS, path::TRACE].join(", ");
     let sentence = format!("{posted} and edits of {} are posted, all else is got", path::SERVICES);
     failure(StatusCode::METHOD_NOT_ALLOWED, sentence)
 }

@@ -10,12 +10,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use ulvs_config::{Director, PollMode};
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::publish::Publisher;
-use ulvs_engine::snapshot::{CompileError, Compiler, Network, ServiceStatus, Snapshot};
-use ulvs_engine::{Shared, Ticks, Unresolved};
+use ulvs_engine::snapshot::{CompileError, Compiler, Network, PortId, ServiceStatus, Snapshot};
+use ulvs_engine::{Rehearsal, Shared, Ticks, Unresolved};
 use ulvs_kernel::{KernelState, Resolver, resolve::Wanted};
 use ulvs_model::Sysctls;
 
 use crate::devices::DirectorPort;
+use crate::explain::{Question, Rehearsed};
 use crate::ipvs::{Board, Operation};
 use crate::sysctls::Shown;
 use crate::{adoption, ipvs, network};
@@ -43,6 +44,10 @@ const DEFENCE: Duration = Duration::from_secs(1);
 pub(crate) enum Request {
     /// All services with their counters.
     Services(oneshot::Sender<Vec<ServiceStatus>>),
+    /// What would happen to a packet.
+    Explain(Box<Question>, oneshot::Sender<Result<Box<Rehearsed>, String>>),
+    /// The port that packets from an address come in by.
+    PortTowards(IpAddr, oneshot::Sender<Option<PortId>>),
     /// Make changes, all or none; answered when all workers forward with them.
     Change(Vec<Operation>, oneshot::Sender<Result<(), CompileError>>),
     /// Follow the file's routes and neighbours; answered when all workers forward with them.
@@ -186,6 +191,8 @@ impl Control {
     fn answer(&mut self, request: Request) {
         match request {
             Request::Services(reply) => drop(reply.send(self.compiler.services())),
+            Request::Explain(question, reply) => drop(reply.send(self.rehearse(&question))),
+            Request::PortTowards(address, reply) => drop(reply.send(self.compiler.port_towards(address))),
             Request::Reload(director, reply) => {
                 self.reload(*director);
                 self.answer_when_adopted((), reply);
@@ -195,6 +202,13 @@ impl Control {
                 self.answer_when_adopted(changed, reply);
             }
         }
+    }
+
+    fn rehearse(&self, question: &Question) -> Result<Box<Rehearsed>, String> {
+        let rehearsal = Rehearsal::of(&self.compiler, question.arrival, &question.frame);
+        let rehearsal = rehearsal.map_err(|error| format!("there is no memory to try the packet in: {error}"))?;
+        let settings = rehearsal.service.and_then(|key| Some(self.compiler.service(key)?.settings));
+        Ok(Box::new(Rehearsed { rehearsal, settings }))
     }
 
     /// In a task of its own: a worker that hangs holds up the change, and nothing else.

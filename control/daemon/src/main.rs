@@ -23,6 +23,7 @@ mod drain;
 mod edit;
 mod events;
 mod exception;
+mod explain;
 mod followed;
 mod http;
 mod ipvs;

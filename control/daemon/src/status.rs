@@ -37,7 +37,7 @@ pub(crate) struct Sources {
     pub(crate) exception: Arc<Exception<MbufFrame>>,
     cores: Vec<usize>,
     pub(crate) clock: Tsc,
-    control: mpsc::Sender<Request>,
+    pub(crate) control: mpsc::Sender<Request>,
     pub(crate) services: Arc<ipvs::Director>,
     pub(crate) checks: Arc<checks::Board>,
     pub(crate) sysctls: sysctls::Shown,

@@ -15,6 +15,7 @@ mod other;
 mod outbound;
 mod persist;
 mod pieces;
+mod rehearsal;
 mod reject;
 mod related;
 mod schedule;
@@ -30,6 +31,7 @@ mod way;
 use std::sync::Arc;
 
 pub use pieces::Pieces;
+pub use rehearsal::{Arrival, Rehearsal};
 use ulvs_wire::{Kind, Packet, parse};
 
 use crate::conn::{ConnId, Control, Direction, Entry, Hit, Home, Local};

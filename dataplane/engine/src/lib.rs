@@ -31,7 +31,7 @@ mod time;
 mod verdict;
 
 pub use datagrams::{DatagramName, Datagrams};
-pub use engine::{BURST, Engine, Pieces};
+pub use engine::{Arrival, BURST, Engine, Pieces, Rehearsal};
 pub use frame::{Frame, MemoryFrame};
 pub use live::{LiveConnections, Load};
 pub use shared::{Capacity, LearnedMtu, Shared, Unresolved};

@@ -153,6 +153,13 @@ impl LiveConnections {
         self.tell(id, LIMITED);
     }
 
+    /// Has a destination as loaded as in `other`, with the same thresholds.
+    pub(crate) fn copy(&self, other: &Self, id: DestinationId) {
+        let at = id.0 as usize;
+        self.thresholds[at].store(other.thresholds[at].load(Relaxed), Relaxed);
+        self.loads[at].store(other.loads[at].load(Relaxed), Relaxed);
+    }
+
     /// Lets changes of a destination's load be counted, or no longer. For the control side.
     pub(crate) fn watch(&self, id: DestinationId, watched: bool) {
         self.mark(id, WATCHED, watched);

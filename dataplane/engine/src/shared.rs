@@ -73,7 +73,10 @@ impl Shared {
     /// # Errors
     /// What the kernel says when it has no room for the mappings.
     pub fn new(capacity: Capacity, seed: [u64; 3]) -> io::Result<Self> {
-        let hasher = FlowHasher::new(seed);
+        Self::with_hasher(capacity, FlowHasher::new(seed))
+    }
+
+    fn with_hasher(capacity: Capacity, hasher: FlowHasher) -> io::Result<Self> {
         let destinations = capacity.destinations as usize;
         Ok(Self {
             table: Table::new(capacity.connections, capacity.workers, hasher)?,
@@ -87,6 +90,25 @@ impl Shared {
             hasher,
             capacity,
         })
+    }
+
+    /// Another one for one worker, empty but for what is full in this one, in which the same flows have the same hashes.
+    ///
+    /// # Errors
+    /// What the kernel says when it has no room for the mappings.
+    pub(crate) fn alike(&self) -> io::Result<Self> {
+        const CONNECTIONS: u32 = 1024;
+        let capacity = Capacity { connections: CONNECTIONS, workers: 1, ..self.capacity };
+        let other = Self::with_hasher(capacity, self.hasher)?;
+        if self.templates.is_full() {
+            other.templates.fill();
+        }
+        Ok(other)
+    }
+
+    /// Whether there is no room for another connection, up to what workers are doing at this moment.
+    pub(crate) fn is_full(&self) -> bool {
+        self.connections() + self.templates.all() >= self.table.capacity() as u64
     }
 
     /// The sizes it was made with.

@@ -46,6 +46,11 @@ impl Templates {
         self.all() > self.capacity / 4
     }
 
+    /// No more may be made from now on.
+    pub(crate) fn fill(&self) {
+        self.all.store(self.capacity, Relaxed);
+    }
+
     pub(crate) fn made(&self, id: DestinationId) {
         self.of[id.0 as usize].fetch_add(1, Relaxed);
         self.all.fetch_add(1, Relaxed);

@@ -16,21 +16,27 @@ use ulvs_api::{CaptureRequest, path};
 
 use super::caller::Caller;
 use super::failure;
-use crate::capture::Lens;
+use crate::capture::{Form, Lens};
 use crate::ipvs;
 
 /// Pieces of an answer that wait for its reader.
 const PIECES: usize = 4;
 
 pub(super) fn router(lens: Arc<Lens>) -> Router {
-    Router::new().route(path::CAPTURE, post(capture)).with_state(lens)
+    Router::new().route(path::CAPTURE, post(capture)).route(path::TRACE, post(trace)).with_state(lens)
 }
 
-async fn capture(
-    State(lens): State<Arc<Lens>>,
-    Extension(caller): Extension<Caller>,
-    request: Result<Json<CaptureRequest>, JsonRejection>,
-) -> Response {
+type Request = Result<Json<CaptureRequest>, JsonRejection>;
+
+async fn capture(State(lens): State<Arc<Lens>>, Extension(caller): Extension<Caller>, request: Request) -> Response {
+    begin(&lens, caller, request, Form::Pcapng)
+}
+
+async fn trace(State(lens): State<Arc<Lens>>, Extension(caller): Extension<Caller>, request: Request) -> Response {
+    begin(&lens, caller, request, Form::Explanations)
+}
+
+fn begin(lens: &Lens, caller: Caller, request: Request, form: Form) -> Response {
     if !caller.may_change() {
         return not_permitted();
     }
@@ -38,11 +44,15 @@ async fn capture(
         Ok(Json(request)) => request,
         Err(error) => return failure(error.status(), error.body_text()),
     };
-    match lens.begin(request) {
+    match lens.begin(request, form) {
         Ok(session) => {
             let (sender, pieces) = mpsc::channel(PIECES);
             tokio::spawn(session.run(sender));
-            ([(CONTENT_TYPE, "application/x-pcapng")], streamed(pieces)).into_response()
+            let kind = match form {
+                Form::Pcapng => "application/x-pcapng",
+                Form::Explanations => "application/x-ndjson",
+            };
+            ([(CONTENT_TYPE, kind)], streamed(pieces)).into_response()
         }
         Err(sentence) => failure(StatusCode::BAD_REQUEST, sentence),
     }

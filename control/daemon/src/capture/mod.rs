@@ -1,4 +1,4 @@
-//! Packets for who looks on: taken from the workers' queues, and told as pcapng.
+//! Packets for who looks on: taken from the workers' queues, and told as pcapng or in words.
 
 mod pcapng;
 mod session;
@@ -14,7 +14,7 @@ use ulvs_worker::capture::{Captures, Wanted};
 use crate::clock::Wallclock;
 use crate::devices::DirectorPort;
 
-pub(crate) use session::Session;
+pub(crate) use session::{Form, Session};
 
 /// Where packets come from.
 pub(crate) struct Lens {
@@ -28,19 +28,19 @@ impl Lens {
     ///
     /// # Errors
     /// A sentence about what is wrong with the request.
-    pub(crate) fn begin(&self, request: CaptureRequest) -> Result<Session, String> {
+    pub(crate) fn begin(&self, request: CaptureRequest, form: Form) -> Result<Session, String> {
         let wanted = Wanted {
             filter: program(&request.program)?,
             snaplen: request.snaplen.map_or(Wanted::LONGEST, |length| length as usize),
             port: request.port.as_deref().map(|name| self.port(name)).transpose()?,
             dropped: request.dropped,
-            connections: false,
+            connections: form == Form::Explanations,
         };
         if wanted.snaplen == 0 {
             return Err("snaplen is 0: nothing of any packet would be kept".to_owned());
         }
         let recording = self.captures.begin(&wanted).map_err(|error| error.to_string())?;
-        Ok(Session::new(self, recording, request))
+        Ok(Session::new(self, (recording, form), request))
     }
 
     fn port(&self, name: &str) -> Result<PortId, String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
-use ulvs_api::CaptureRequest;
+use ulvs_api::{CaptureRequest, TraceLine};
 use ulvs_worker::capture::{Captures, Recorded, Recording, Wanted};
 
 use super::Lens;
@@ -14,6 +14,7 @@ use super::pcapng::{self, Packet};
 use super::sides::sides;
 use crate::clock::Wallclock;
 use crate::devices::DirectorPort;
+use crate::explain::{Facts, explanation};
 
 /// Between two looks at the workers' queues, which hold thousands of packets.
 const LOOK: Duration = Duration::from_millis(5);
@@ -31,13 +32,23 @@ pub(crate) struct Session {
     ports: Arc<[DirectorPort]>,
     clock: Wallclock,
     request: CaptureRequest,
+    form: Form,
     packets: u64,
 }
 
+/// How packets are told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Form {
+    /// As they are.
+    Pcapng,
+    /// In words, a line of JSON each.
+    Explanations,
+}
+
 impl Session {
-    pub(super) fn new(lens: &Lens, recording: Recording, request: CaptureRequest) -> Self {
+    pub(super) fn new(lens: &Lens, (recording, form): (Recording, Form), request: CaptureRequest) -> Self {
         let (captures, ports) = (Arc::clone(&lens.captures), Arc::clone(&lens.ports));
-        Self { recording, captures, ports, clock: lens.clock.again(), request, packets: 0 }
+        Self { recording, captures, ports, clock: lens.clock.again(), request, form, packets: 0 }
     }
 
     /// Sends the capture piece by piece; a reader who is too slow loses packets.
@@ -51,7 +62,7 @@ impl Session {
                 self.write_some(&mut piece);
             }
             let lost = self.recording.lost();
-            if is_over || lost != told && told_at.elapsed() >= TOLD {
+            if is_over || lost != told && told_at.elapsed() >= TOLD && self.form == Form::Pcapng {
                 self.statistics(&mut piece);
                 (told, told_at) = (lost, Instant::now());
             }
@@ -81,6 +92,9 @@ impl Session {
 
     fn head(&self) -> Vec<u8> {
         let mut out = Vec::new();
+        if self.form == Form::Explanations {
+            return out;
+        }
         pcapng::section(&mut out);
         let longest = u32::try_from(Wanted::LONGEST).unwrap_or(u32::MAX);
         let snaplen = self.request.snaplen.unwrap_or(longest).min(longest);
@@ -97,7 +111,10 @@ impl Session {
                 break;
             }
             self.packets += 1;
-            self.write(&recorded, out);
+            match self.form {
+                Form::Pcapng => self.write(&recorded, out),
+                Form::Explanations => self.explain(&recorded, out),
+            }
         }
     }
 
@@ -116,10 +133,36 @@ impl Session {
         }
     }
 
+    fn explain(&self, recorded: &Recorded, out: &mut Vec<u8>) {
+        let record = &recorded.record;
+        let is_kernels = record.ingress.is_none();
+        let facts = Facts {
+            frame: if is_kernels { recorded.after() } else { recorded.before() },
+            left: record.egress.filter(|_| !is_kernels).map(|_| recorded.after()),
+            ingress: record.ingress,
+            verdict: record.verdict,
+            before: record.connection_before,
+            after: record.connection_after,
+            rehearsed: None,
+        };
+        let explanation = explanation(&facts, &self.ports);
+        let time = self.clock.nanoseconds(record.cycles);
+        line(out, &TraceLine::Packet { time, worker: recorded.worker, explanation });
+    }
+
     /// All of it is told of the first interface: a packet that is lost is of two of them.
     fn statistics(&self, out: &mut Vec<u8>) {
         let lost = self.recording.lost();
+        if self.form == Form::Explanations {
+            return line(out, &TraceLine::End { packets: self.packets, lost });
+        }
         let now = self.clock.nanoseconds(dpdk::clock::tsc());
         pcapng::statistics(out, 0, now, (self.packets + lost, lost));
     }
+}
+
+/// Nothing in it can't be written.
+fn line(out: &mut Vec<u8>, told: &TraceLine) {
+    let _ = serde_json::to_writer(&mut *out, told);
+    out.push(b'\n');
 }

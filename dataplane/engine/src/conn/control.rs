@@ -129,6 +129,12 @@ impl Control {
         (self.0 >> 16) as u16
     }
 
+    /// All flags are these.
+    #[must_use]
+    pub(super) const fn with_flags(self, flags: u16) -> Self {
+        Self(self.0 & !0xffff_0000 | (flags as u64) << 16)
+    }
+
     #[must_use]
     pub(crate) const fn with_flag(self, flag: u16, on: bool) -> Self {
         let bit = (flag as u64) << 16;

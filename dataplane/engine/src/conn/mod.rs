@@ -6,6 +6,7 @@
 mod ahead;
 mod call_id;
 mod control;
+mod copied;
 mod entry;
 mod index;
 mod limbo;

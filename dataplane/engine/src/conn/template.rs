@@ -100,7 +100,7 @@ impl Table {
     }
 
     /// Whether a number is of the template with this key; its control word.
-    fn is_template(&self, id: ConnId, key: &FlowKey, call: Option<&CallId>) -> Option<Control> {
+    pub(super) fn is_template(&self, id: ConnId, key: &FlowKey, call: Option<&CallId>) -> Option<Control> {
         let control = self.entries[id as usize].matches_template(key, call.is_some())?;
         call.is_none_or(|call| self.calls.is(id, call)).then_some(control)
     }

@@ -86,9 +86,7 @@ impl Own {
         packet: &Packet,
         home: Home,
     ) -> Option<Verdict> {
-        let key = &packet.key;
-        let key =
-            FlowKey::new(key.protocol(), key.family(), (key.source(), 0), (key.destination(), key.destination_port()));
+        let key = announced(&packet.key);
         let hit = cx.shared.table.search(cx.shared.table.home(&key), &key)?;
         let (destination, generation) = hit.entry.destination_id();
         let is_it = hit.direction == Direction::In && hit.control.has(Control::NO_CPORT) && hit.entry.has_time(cx.now);
@@ -115,6 +113,11 @@ impl Own {
             }
         })
     }
+}
+
+/// What the connection that a client's packet with this key may open was announced by.
+pub(super) const fn announced(key: &FlowKey) -> FlowKey {
+    FlowKey::new(key.protocol(), key.family(), (key.source(), 0), (key.destination(), key.destination_port()))
 }
 
 /// Has a data connection wait for its first packet again.

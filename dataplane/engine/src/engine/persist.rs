@@ -73,7 +73,7 @@ impl Own {
 }
 
 /// What the client's template is found by.
-fn template_key(packet: &Packet, service: &ServiceView, persistence: &Persistence) -> FlowKey {
+pub(super) fn template_key(packet: &Packet, service: &ServiceView, persistence: &Persistence) -> FlowKey {
     let key = &packet.key;
     let is_own_port = key.destination_port() == service.port();
     let client = Address(key.source().0 & persistence.mask);
@@ -89,7 +89,11 @@ fn template_key(packet: &Packet, service: &ServiceView, persistence: &Persistenc
 }
 
 /// The call that a message is of, if the service tells calls apart; a packet without any is not scheduled then.
-fn call_of(frame: &impl Frame, packet: &Packet, persistence: &Persistence) -> Result<Option<CallId>, DropReason> {
+pub(super) fn call_of(
+    frame: &impl Frame,
+    packet: &Packet,
+    persistence: &Persistence,
+) -> Result<Option<CallId>, DropReason> {
     const UDP_HEADER: usize = ulvs_wire::udp::HEADER_LEN;
     if !persistence.by_call {
         return Ok(None);

@@ -64,6 +64,24 @@ impl Locality {
         self.expiration.load(Relaxed)
     }
 
+    /// A table of its own with what this one knows of an address, which is not taken for asked for.
+    pub(super) fn copy(&self, address: Address, hasher: FlowHasher, now: Ticks) -> Self {
+        let mut copied = Table::new(hasher);
+        let known = self.with(|table| {
+            let at = table.place(address)?;
+            let entry = table.entries.places[at as usize];
+            Some((entry.used, entry.changed, table.members(at).collect::<Vec<_>>()))
+        });
+        if let Some((used, changed, members)) = known.flatten() {
+            // The newest comes last, and so is in front again.
+            members.iter().rev().for_each(|&member| copied.join(address, member, now));
+            if let Some(entry) = copied.entries.places.first_mut() {
+                (entry.used, entry.changed) = (used, changed);
+            }
+        }
+        Self { table: Mutex::new(copied), expiration: AtomicU32::new(self.expiration()) }
+    }
+
     /// Works with the table, unless another thread has it for long.
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut Table) -> R) -> Option<R> {
         for _ in 0..TRIES {
@@ -166,10 +184,16 @@ impl Table {
 impl Table {
     /// Notes that an address was asked for. Its number, if it is known.
     pub(super) fn find(&mut self, address: Address, now: Ticks) -> Option<u32> {
+        let at = self.place(address)?;
+        self.entries.places[at as usize].used = now;
+        Some(at)
+    }
+
+    /// The number of an address, if it is known.
+    fn place(&self, address: Address) -> Option<u32> {
         let mut at = self.buckets[self.bucket(address)];
-        while let Some(entry) = self.entries.places.get_mut(at as usize) {
+        while let Some(entry) = self.entries.places.get(at as usize) {
             if entry.address == address {
-                entry.used = now;
                 return Some(at);
             }
             at = entry.next;

@@ -2,9 +2,10 @@
 
 use crossbeam::utils::CachePadded;
 use ulvs_model::SchedulerKind;
-use ulvs_wire::FlowHasher;
+use ulvs_wire::{Address, FlowHasher};
 
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::time::Ticks;
 
 use super::locality::Locality;
 use super::{Candidate, rr, twos, wrr};
@@ -43,6 +44,18 @@ impl Memory {
             SchedulerKind::Twos => cells(&twos::seed),
             SchedulerKind::Lblc | SchedulerKind::Lblcr => Self::Locality(Box::new(Locality::new(hasher))),
             _ => Self::Nothing,
+        }
+    }
+
+    /// A copy for a rehearsal, of what this worker remembers, and of what is known of this address.
+    pub(crate) fn copy(&self, worker: usize, address: Address, hasher: FlowHasher, now: Ticks) -> Self {
+        match self {
+            Self::Nothing => Self::Nothing,
+            Self::Cells(cells) => {
+                let word = cells.get(worker).map_or(0, Cell::word);
+                Self::Cells(Box::new([Cell(CachePadded::new(AtomicU64::new(word)))]))
+            }
+            Self::Locality(locality) => Self::Locality(Box::new(locality.copy(address, hasher, now))),
         }
     }
 

@@ -8,6 +8,7 @@ mod listing;
 mod neighbour_tests;
 mod numbers;
 mod path_mtus;
+mod rehearsal;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};

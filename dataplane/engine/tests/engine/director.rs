@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use ulvs_engine::conn::Connection;
 use ulvs_engine::snapshot::{Compiler, MarkRule, Neighbour, Network, Port, PortId, Route, ServiceStatus, Snapshot};
-use ulvs_engine::{BURST, Capacity, DropReason, Engine, Frame, MemoryFrame, Shared, TICKS_PER_SECOND, Ticks, Verdict};
+use ulvs_engine::{
+    Arrival, BURST, Capacity, DropReason, Engine, Frame, MemoryFrame, Rehearsal, Shared, TICKS_PER_SECOND, Ticks,
+    Verdict,
+};
 use ulvs_wire::fragment::Cut;
 
 use crate::ipvsadm::{self, Unsupported};
@@ -118,8 +121,16 @@ impl Director {
     /// Plays one IP packet through this worker.
     pub(crate) fn play_on(&mut self, worker: usize, side: Side, l3: &[u8]) -> (Verdict, Option<Sent>) {
         let mut frames = [Self::frame(side, l3)];
+        let rehearsed = self.rehearse(worker, side, frames[0].bytes());
         let [verdict] = self.burst(worker, side, &mut frames)[..] else { panic!("one frame, one verdict") };
+        agrees(&rehearsed, verdict, &frames[0]);
         (verdict, sent(verdict, &frames[0]))
+    }
+
+    /// What would happen to a frame.
+    pub(crate) fn rehearse(&self, worker: usize, side: Side, frame: &[u8]) -> Rehearsal {
+        let arrival = Arrival { worker, ingress: side.port(), now: self.now };
+        Rehearsal::of(&self.compiler, arrival, frame).unwrap()
     }
 
     /// Plays one IP packet through this worker as a poll loop would: what is to be cut is cut, and fragments that came
@@ -210,6 +221,30 @@ impl Director {
         let services = self.compiler.services();
         services.into_iter().find(|s| s.key.to_string() == name).unwrap_or_else(|| panic!("no service {name}"))
     }
+}
+
+/// What happened to a packet is what was foretold. Errors may be limited, and one of so many packets dropped on purpose: for both a
+/// worker counts what came before, which no rehearsal knows. A fragment may be of a packet that came before.
+fn agrees(rehearsed: &Rehearsal, verdict: Verdict, frame: &MemoryFrame) {
+    let is_rejected = |verdict| matches!(verdict, Verdict::Reject(..));
+    if is_rejected(rehearsed.verdict) != is_rejected(verdict)
+        || verdict == Verdict::Drop(DropReason::DropPacket)
+        || rehearsed.verdict == Verdict::Hold
+    {
+        return;
+    }
+    assert_eq!(rehearsed.verdict, verdict, "{rehearsed:?}");
+    assert_eq!(without_id(rehearsed.frame.bytes()), without_id(frame.bytes()));
+}
+
+/// An IPv4 header's identification is a worker's own, and its checksum with it.
+fn without_id(frame: &[u8]) -> Vec<u8> {
+    let mut bytes = frame.to_vec();
+    if bytes[12..14] == [8, 0] && bytes.len() >= 34 {
+        bytes[18..20].fill(0);
+        bytes[24..26].fill(0);
+    }
+    bytes
 }
 
 /// What became of a frame, if it left.

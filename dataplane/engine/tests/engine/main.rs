@@ -16,6 +16,7 @@ mod ipvsadm;
 mod next_hops;
 mod persistence;
 mod properties;
+mod rehearsal;
 mod schedulers;
 mod seeds;
 mod several_workers;
