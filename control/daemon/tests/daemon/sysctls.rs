@@ -86,8 +86,9 @@ fn switches_are_set_by_the_api_and_by_files() {
     fs::write(file(&rig, "new"), "2000\n").unwrap();
     fs::rename(file(&rig, "new"), file(&rig, "amemthresh")).unwrap();
     becomes(&rig, "amemthresh", "2000");
-    fs::remove_file(file(&rig, "sloppy_tcp")).unwrap();
-    std::os::unix::fs::symlink("/etc/passwd", file(&rig, "sloppy_tcp")).unwrap();
+    // In one step: a file that is gone is made again.
+    std::os::unix::fs::symlink("/etc/passwd", file(&rig, "link")).unwrap();
+    fs::rename(file(&rig, "link"), file(&rig, "sloppy_tcp")).unwrap();
     fs::write(file(&rig, "am_droprate"), "11").unwrap();
     becomes(&rig, "am_droprate", "11");
 
