@@ -25,6 +25,14 @@ sysctl() {
     done
 }
 
+# What the kernel has in modules, ulvsd has in it.
+modprobe() {
+    case ${1:-} in
+        ip_vs_*) ;;
+        *) command modprobe "$@" ;;
+    esac
+}
+
 director_start() {
     director_stop
     director_file >"$folder/ulvs.toml"
