@@ -41,6 +41,8 @@ struct Record {
     destinations: Vec<DestinationId>,
     /// What removed destinations had counted.
     removed: Totals,
+    /// Tells it from one of the same key that was removed.
+    generation: u32,
 }
 
 /// One use of a destination number.
@@ -55,6 +57,8 @@ struct Slot {
     available: bool,
     /// What the number had counted in earlier uses.
     base: Totals,
+    /// The [generation](Record::generation) of the service it counts for.
+    counts_for: u32,
     /// Since when it is removed and without connections, in seconds.
     idle_since: Option<u64>,
     /// It is or was reached by NAT, and is among the `translated`.
@@ -245,7 +249,9 @@ impl Compiler {
         }
         let (workers, hasher) = (self.shared.capacity().workers, self.shared.hasher());
         let memory = Arc::new(Memory::bind(settings.scheduler, workers, hasher, &[]));
-        self.records.insert(key, Record { settings, memory, destinations: Vec::new(), removed: Totals::default() });
+        self.generations = self.generations.wrapping_add(1);
+        let (destinations, removed, generation) = (Vec::new(), Totals::default(), self.generations);
+        self.records.insert(key, Record { settings, memory, destinations, removed, generation });
         self.publish_service(key);
         Ok(())
     }

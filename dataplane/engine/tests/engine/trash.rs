@@ -36,3 +36,27 @@ fn counters_come_back_within_two_minutes() {
         }
     }
 }
+
+/// A real server comes back in a service made anew: with its connections, and counters that begin again.
+#[test]
+fn counters_begin_again_in_a_service_made_anew() {
+    let mut director = Director::new();
+    let flow = Flow::new(Protocol::Tcp, "10.9.3.1:7020", "10.0.1.100:80");
+    let server = "ipvsadm -a -t 10.0.1.100:80 -r 10.0.2.11:80 -m";
+    director.ipvsadm("ipvsadm -A -t 10.0.1.100:80 -s rr");
+    director.ipvsadm(server);
+    director.play(Side::Client, &flow.packet(SYN, b""));
+    director.ipvsadm("ipvsadm -D -t 10.0.1.100:80");
+    director.ipvsadm("ipvsadm -A -t 10.0.1.100:80 -s wlc");
+    director.ipvsadm(server);
+    let service = director.service("tcp 10.0.1.100:80");
+    assert_eq!((service.totals, service.destinations[0].totals), Default::default());
+    assert_eq!(service.destinations[0].load.total, 1);
+    // Removed and added again in the same service, it has what it counted in this one.
+    director.play(Side::Client, &flow.packet(ACK, b""));
+    director.ipvsadm("ipvsadm -d -t 10.0.1.100:80 -r 10.0.2.11:80");
+    director.ipvsadm(server);
+    let service = director.service("tcp 10.0.1.100:80");
+    let counted = Totals { packets_in: 1, bytes_in: 40, ..Totals::default() };
+    assert_eq!((service.totals, service.destinations[0].totals), (counted, counted));
+}

@@ -36,13 +36,18 @@ impl Compiler {
     }
 
     pub(super) fn revive(&mut self, id: DestinationId, destination: Destination) -> DestinationId {
-        let totals = self.totals(id);
+        let (totals, counted) = (self.totals(id), self.shared.destination_totals(id));
         if let Some(slot) = self.slots[id.0 as usize].as_mut() {
             (slot.destination, slot.available, slot.idle_since) = (destination, true, None);
             slot.last_weight = destination.weight.get();
-            // Its counters come back with it, so the service no longer keeps them for it.
             if let Some(record) = self.records.get_mut(&slot.service) {
-                record.removed = record.removed.since(totals);
+                if slot.counts_for == record.generation {
+                    // Its counters come back with it, so the service no longer keeps them for it.
+                    record.removed = record.removed.since(totals);
+                } else {
+                    // The service was made anew meanwhile, and counts from 0.
+                    (slot.counts_for, slot.base) = (record.generation, counted);
+                }
             }
         }
         id
@@ -60,6 +65,7 @@ impl Compiler {
         });
         self.hosts.insert((destination.ip(), id.0));
         self.generations = self.generations.wrapping_add(1);
+        let counts_for = self.records.get(&service).map_or(0, |record| record.generation);
         self.slots[id.0 as usize] = Some(Slot {
             service,
             destination,
@@ -67,6 +73,7 @@ impl Compiler {
             generation: self.generations,
             available: true,
             base: self.shared.destination_totals(id),
+            counts_for,
             idle_since: None,
             is_translated: false,
             listener: None,
