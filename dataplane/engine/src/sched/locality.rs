@@ -190,6 +190,7 @@ impl Table {
     }
 
     /// The number of an address, if it is known.
+    #[inline(always)]
     fn place(&self, address: Address) -> Option<u32> {
         let mut at = self.buckets[self.bucket(address)];
         while let Some(entry) = self.entries.places.get(at as usize) {
