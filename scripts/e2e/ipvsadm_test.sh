@@ -40,6 +40,7 @@ printf '%s\n' "$saved" | ipvsadm -R
 equal "the restored services" "$(ipvsadm -Sn)" "$saved"
 equal "the answer after the restore" "$(answer)" rs2
 
-# what would be forwarded wrong is refused, and the log says why
-! ipvsadm -A -u 10.77.0.101:8001 -s rr -p 50 --pe sip 2>/dev/null || fail "a service with a persistence engine is taken"
-grep -q 'persistence engine "sip" is not there yet' "$RUN/ulvsd.log" || fail "the log does not say why"
+# the persistence engine sip, as it is listed and saved
+ipvsadm -A -u 10.77.0.101:8001 -s rr -p 50 --pe sip
+ipvsadm -Ln -u 10.77.0.101:8001 | grep -q 'persistent 50 pe sip$' || fail "a service with a persistence engine is not listed as such"
+ipvsadm -Sn | grep -qx -- '-A -u 10.77.0.101:8001 -s rr -p 50 --pe sip' || fail "a service with a persistence engine is not saved as such"
