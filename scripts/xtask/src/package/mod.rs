@@ -43,7 +43,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if Command::new("cargo-deb").arg("--version").output().is_err() {
         bail!("cargo-deb is missing: cargo install --locked cargo-deb");
     }
-    finish(cargo().args(["deb", "--quiet", "--no-build", "-p", "ulvs-daemon"]).current_dir(&root), "cargo deb")?;
+    finish(
+        cargo().args(["deb", "--quiet", "--no-build", "--strip", "-p", "ulvs-daemon"]).current_dir(&root),
+        "cargo deb",
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
