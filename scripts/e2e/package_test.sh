@@ -108,7 +108,7 @@ once sh -c 'ulvs-hugepages status && ulvs-bind-nic status' >/dev/null || true
 
 say "== forwarding"
 # what the director of this lab needs, with the package's own folders and sockets
-sed -e '/^\[api\]/,/^$/d' -e '/^\[state\]/,/^$/d' "$RUN/ulvs.toml" >"$root/etc/ulvs/ulvs.toml"
+sed -e '/^\[api\]/,/^$/d' -e '/^\[state\]/,/^$/d' -e '/^\[console\]/,/^$/d' "$RUN/ulvs.toml" >"$root/etc/ulvs/ulvs.toml"
 once ulvsd --check /etc/ulvs/ulvs.toml
 power_on
 [ "$(guest systemctl is-enabled ulvsd)" = disabled ] || fail "the package enabled ulvsd"
