@@ -106,7 +106,7 @@ fn list(director: &Ulvsd) -> Result<()> {
 
 fn scrape(director: &Ulvsd) -> Result<()> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, director.metrics))?;
-    stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+    stream.write_all(b"GET /metrics?scope=real HTTP/1.0\r\n\r\n")?;
     let mut page = String::new();
     stream.read_to_string(&mut page)?;
     ensure!(page.contains("ulvs_real_server_weight"), "ulvsd gives no metrics");
