@@ -5,6 +5,7 @@ mod announced;
 mod bypass;
 mod caller;
 mod defence;
+mod end;
 mod fragment;
 mod helped;
 mod inbound;
@@ -21,6 +22,7 @@ mod related;
 mod schedule;
 mod schedule_icmp;
 mod service;
+mod state;
 mod stray;
 #[cfg(test)]
 mod tests;
@@ -34,18 +36,18 @@ pub use pieces::Pieces;
 pub use rehearsal::{Arrival, Rehearsal};
 use ulvs_wire::{Kind, Packet, parse};
 
-use crate::conn::{ConnId, Control, Direction, Entry, Hit, Home, Local};
+use crate::conn::{ConnId, Direction, Entry, Hit, Home, Local};
 use crate::counters::WorkerCounters;
 use crate::datagrams::DatagramName;
 use crate::frame::Frame;
 use crate::limit::{HostLimits, IcmpLimit};
-use crate::proto::{self, Path, State};
 use crate::shared::Shared;
-use crate::snapshot::{DestinationId, PortId, Snapshot};
+use crate::snapshot::{PortId, Snapshot};
 use crate::time::Ticks;
 use crate::verdict::Verdict;
 
 use defence::{DropRate, is_done};
+use end::ended;
 
 /// The most packets in a burst.
 pub const BURST: usize = 64;
@@ -316,135 +318,9 @@ impl Own {
         }
     }
 
-    /// Ends a connection whose time ran out before the sweep came by.
-    fn has_expired(&mut self, cx: &Context<'_>, hit: Hit<'_>) -> bool {
-        !hit.entry.has_time(cx.now) && self.end(cx, hit.id)
-    }
-
-    /// Ends a connection now; false if that must wait until the other workers have begun a new burst, or it controls others.
-    #[cold]
-    fn end(&mut self, cx: &Context<'_>, id: ConnId) -> bool {
-        if !self.local.can_retire() || cx.shared.table.entry(id).controls() > 0 {
-            return false;
-        }
-        if let Some(was) = cx.shared.table.kill(&mut self.local, id) {
-            ended(cx.shared, self.worker, id, was);
-        }
-        true
-    }
-
     #[inline]
     fn ip_id(&mut self) -> u16 {
         self.next_ip_id = self.next_ip_id.wrapping_add(self.ip_id_step);
         self.next_ip_id
-    }
-}
-
-/// Steps the protocol state machine and restarts the timer. Only a change of state is a locked instruction.
-#[inline(always)]
-fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
-    let event = Event { protocol: packet.key.protocol(), signal: packet.signal, direction: hit.direction };
-    let next = event.step(hit.control, cx.snapshot.defence.secure_tcp);
-    let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT | Control::UNASSURED);
-    if next.number() != hit.control.state_number() || first_output {
-        change_state(cx, hit.entry, event);
-    }
-    if !hit.entry.touch(cx.now, cx.snapshot.timeouts.of(next)) {
-        hit.entry.set_timeout(|state| cx.snapshot.timeouts.of(state));
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn change_state(cx: &Context<'_>, entry: &Entry, event: Event) {
-    let changed = |control: Control| {
-        let state = event.step(control, cx.snapshot.defence.secure_tcp);
-        // Counters follow changes of state only (ipvs-facts B.3).
-        let inactive = if state == control.state() { control.has(Control::INACTIVE) } else { !state.is_active() };
-        let next = control.with_state(state).with_flag(Control::INACTIVE, inactive);
-        match event.direction {
-            Direction::In => next,
-            Direction::Out => next.with_flag(Control::NO_OUTPUT | Control::UNASSURED, false),
-        }
-    };
-    let swapped = entry.swap_control(|control| control.is_live().then(|| changed(control)));
-    if let Some(was) = swapped {
-        let (before, after) = (!was.has(Control::INACTIVE), !changed(was).has(Control::INACTIVE));
-        if before != after {
-            cx.shared.live.became(entry.destination_id().0, after);
-        }
-        let established = changed(was).state().is_established() && !was.state().is_established();
-        if established || (was.has(Control::UNASSURED) && event.direction == Direction::Out) {
-            assure(cx.shared, entry);
-        }
-    }
-}
-
-/// The template that controls a connection has proved of use: `drop_entry` and a crowded table spare it (ipvs-facts B.3, B.4).
-fn assure(shared: &Shared, entry: &Entry) {
-    if let Some(template) = entry.controller() {
-        let assured = |control: Control| {
-            let is_template = control.has(Control::TEMPLATE);
-            let may = is_template && control.is_live() && control.state() != State::Established;
-            may.then(|| control.with_state(State::Established))
-        };
-        // `None`: it is, or it is being expelled, or it is a connection.
-        let _ = shared.table.entry(template).swap_control(assured);
-    }
-}
-
-/// What a packet is to the state machine. Passed by value: kept in registers, it costs the common case nothing.
-#[derive(Clone, Copy, Debug)]
-struct Event {
-    protocol: u8,
-    signal: u8,
-    direction: Direction,
-}
-
-impl Event {
-    /// The state it leads to.
-    #[inline(always)]
-    fn step(self, control: Control, secure_tcp: bool) -> State {
-        let path = match self.direction {
-            Direction::Out => Path::Output,
-            Direction::In if control.has(Control::NO_OUTPUT) => Path::InputOnly,
-            Direction::In => Path::Input,
-        };
-        proto::step(self.protocol, secure_tcp, path, control.state_number(), self.signal)
-    }
-}
-
-/// A connection or template ended: its destination has one less.
-fn ended(shared: &Shared, worker: usize, id: ConnId, was: Control) {
-    let entry = shared.table.entry(id);
-    let (destination, _) = entry.destination_id();
-    if was.has(Control::TEMPLATE) {
-        shared.templates.ended(destination);
-        return;
-    }
-    forget(shared, worker, destination, was.flags());
-    if let Some(template) = entry.controller() {
-        release(shared, template);
-    }
-}
-
-/// A connection with these flags is no longer counted.
-fn forget(shared: &Shared, worker: usize, destination: DestinationId, flags: u16) {
-    shared.live.ended(destination, flags & Control::INACTIVE == 0);
-    shared.workers()[worker].connections_ended.add(1);
-    if flags & Control::NO_CPORT != 0 {
-        shared.announced_ended();
-    }
-}
-
-/// A template or connection controls one connection less. In a crowded table a template that proved of no use ends with its
-/// last connection.
-fn release(shared: &Shared, id: ConnId) {
-    let is_last = !shared.table.let_go(id);
-    let entry = shared.table.entry(id);
-    let control = entry.control();
-    if is_last && shared.templates.are_many() && control.has(Control::TEMPLATE) && control.state() != State::Established
-    {
-        entry.expire();
     }
 }

@@ -12,8 +12,9 @@ use crate::frame::Frame;
 use crate::proto::State;
 use crate::verdict::{DropReason, Verdict};
 
+use super::end::forget;
 use super::schedule::{Choice, first_state, refused};
-use super::{Context, Own, forget};
+use super::{Context, Own};
 
 impl Own {
     /// The server is going to open a connection to this end of the client's, from the port before its own.

@@ -9,8 +9,9 @@ use crate::proto::State;
 use crate::snapshot::{DestinationId, Persistence, ServiceView};
 use crate::verdict::{DropReason, Verdict};
 
+use super::end::{forget, release};
 use super::schedule::Choice;
-use super::{Context, Own, forget, release};
+use super::{Context, Own};
 
 impl Own {
     /// Sends a real server's message to a client, in the name of its service. `None`: it is nobody's, and goes as it is.

@@ -15,7 +15,8 @@ use crate::proto::State;
 use crate::verdict::{DropReason, Verdict};
 
 use super::outbound::reply_hop;
-use super::{Context, Event, Own};
+use super::state::Event;
+use super::{Context, Own};
 
 impl Own {
     /// A packet of a control connection.

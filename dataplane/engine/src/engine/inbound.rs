@@ -13,7 +13,8 @@ use crate::proto::State;
 use crate::snapshot::{DestinationId, DestinationView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
-use super::{Context, Own, advance};
+use super::state::advance;
+use super::{Context, Own};
 
 impl Own {
     #[inline(always)]

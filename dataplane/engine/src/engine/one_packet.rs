@@ -6,8 +6,9 @@ use crate::conn::{Entry, Role};
 use crate::frame::Frame;
 use crate::verdict::Verdict;
 
+use super::end::release;
 use super::schedule::{Choice, new};
-use super::{Context, Own, release};
+use super::{Context, Own};
 
 impl Own {
     /// Sends a datagram where it was scheduled to. Replies of its real server belong to no connection.

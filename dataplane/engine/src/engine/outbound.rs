@@ -12,7 +12,8 @@ use crate::shared::Unresolved;
 use crate::snapshot::{Hop, HopId, Lookup};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
-use super::{Context, Own, advance};
+use super::state::advance;
+use super::{Context, Own};
 
 impl Own {
     #[inline(always)]

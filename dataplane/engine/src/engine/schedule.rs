@@ -11,7 +11,8 @@ use crate::sched::Request;
 use crate::snapshot::{DestinationId, DestinationView, FTP, FTP_DATA, ServiceView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
-use super::{Context, Own, assure};
+use super::state::assure;
+use super::{Context, Own};
 
 /// Where a new connection goes.
 #[derive(Clone, Copy, Debug)]

@@ -10,8 +10,9 @@ use crate::proto::State;
 use crate::time::ticks;
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
+use super::end::release;
 use super::schedule::{Choice, is_one_packet, new, refused};
-use super::{Context, Own, release};
+use super::{Context, Own};
 
 /// How long a connection lives before its first packet, in ticks (ipvs-facts B.2).
 const BEFORE_FIRST: u32 = ticks(3);

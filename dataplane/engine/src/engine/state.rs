@@ -1,0 +1,83 @@
+//! What a packet makes of its connection: the state it steps to, and the timer that starts anew (ipvs-facts B.2, B.3).
+
+use ulvs_wire::Packet;
+
+use crate::conn::{Control, Direction, Entry, Hit};
+use crate::proto::{self, Path, State};
+use crate::shared::Shared;
+
+use super::Context;
+
+/// Steps the protocol state machine and restarts the timer. Only a change of state is a locked instruction.
+#[inline(always)]
+pub(super) fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
+    let event = Event { protocol: packet.key.protocol(), signal: packet.signal, direction: hit.direction };
+    let next = event.step(hit.control, cx.snapshot.defence.secure_tcp);
+    let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT | Control::UNASSURED);
+    if next.number() != hit.control.state_number() || first_output {
+        change_state(cx, hit.entry, event);
+    }
+    if !hit.entry.touch(cx.now, cx.snapshot.timeouts.of(next)) {
+        hit.entry.set_timeout(|state| cx.snapshot.timeouts.of(state));
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn change_state(cx: &Context<'_>, entry: &Entry, event: Event) {
+    let changed = |control: Control| {
+        let state = event.step(control, cx.snapshot.defence.secure_tcp);
+        // Counters follow changes of state only (ipvs-facts B.3).
+        let inactive = if state == control.state() { control.has(Control::INACTIVE) } else { !state.is_active() };
+        let next = control.with_state(state).with_flag(Control::INACTIVE, inactive);
+        match event.direction {
+            Direction::In => next,
+            Direction::Out => next.with_flag(Control::NO_OUTPUT | Control::UNASSURED, false),
+        }
+    };
+    let swapped = entry.swap_control(|control| control.is_live().then(|| changed(control)));
+    if let Some(was) = swapped {
+        let (before, after) = (!was.has(Control::INACTIVE), !changed(was).has(Control::INACTIVE));
+        if before != after {
+            cx.shared.live.became(entry.destination_id().0, after);
+        }
+        let established = changed(was).state().is_established() && !was.state().is_established();
+        if established || (was.has(Control::UNASSURED) && event.direction == Direction::Out) {
+            assure(cx.shared, entry);
+        }
+    }
+}
+
+/// The template that controls a connection has proved of use: `drop_entry` and a crowded table spare it (ipvs-facts B.3, B.4).
+pub(super) fn assure(shared: &Shared, entry: &Entry) {
+    if let Some(template) = entry.controller() {
+        let assured = |control: Control| {
+            let is_template = control.has(Control::TEMPLATE);
+            let may = is_template && control.is_live() && control.state() != State::Established;
+            may.then(|| control.with_state(State::Established))
+        };
+        // `None`: it is, or it is being expelled, or it is a connection.
+        let _ = shared.table.entry(template).swap_control(assured);
+    }
+}
+
+/// What a packet is to the state machine. Passed by value: kept in registers, it costs the common case nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event {
+    pub(super) protocol: u8,
+    pub(super) signal: u8,
+    pub(super) direction: Direction,
+}
+
+impl Event {
+    /// The state it leads to.
+    #[inline(always)]
+    pub(super) fn step(self, control: Control, secure_tcp: bool) -> State {
+        let path = match self.direction {
+            Direction::Out => Path::Output,
+            Direction::In if control.has(Control::NO_OUTPUT) => Path::InputOnly,
+            Direction::In => Path::Input,
+        };
+        proto::step(self.protocol, secure_tcp, path, control.state_number(), self.signal)
+    }
+}
