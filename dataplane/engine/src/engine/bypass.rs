@@ -40,7 +40,7 @@ impl Own {
         }
         let is_long = packet.ip_len > hop.mtu;
         if is_long && packet.dont_fragment {
-            forward::decrement_ttl(frame, packet);
+            forward::decrement_ttl(frame.bytes_mut(), packet);
             let (error, reason) = (Error::TooBig(hop.mtu), DropReason::TooBig);
             return Some(self.reject_from_director(cx, frame, packet, error, reason));
         }

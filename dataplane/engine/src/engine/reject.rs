@@ -39,7 +39,7 @@ impl Own {
     #[cold]
     pub(super) fn too_big<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet, mtu: u16) -> Verdict {
         // The kernel quotes the packet as it would have gone on.
-        forward::decrement_ttl(frame, packet);
+        forward::decrement_ttl(frame.bytes_mut(), packet);
         self.reject_to_client(cx, frame, packet, Error::TooBig(mtu), DropReason::TooBig)
     }
 

@@ -20,7 +20,7 @@ impl Own {
         }
         // The kernel quotes a packet on its way as it would have gone on.
         if cx.snapshot.network.lookup(packet.key.destination(), packet.key.family()) != Lookup::Local {
-            forward::decrement_ttl(frame, packet);
+            forward::decrement_ttl(frame.bytes_mut(), packet);
         }
         Some(self.reject_from_director(cx, frame, packet, Error::PortUnreachable, DropReason::StrayReply))
     }

@@ -5,8 +5,9 @@ use ulvs_wire::Packet;
 use crate::frame::Frame;
 
 /// Sends a request to the real server.
-#[inline]
+#[inline(always)]
 pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, ethernet: &[u8; 12]) {
-    super::decrement_ttl(frame, packet);
-    super::set_ethernet(frame, ethernet);
+    let bytes = frame.bytes_mut();
+    super::decrement_ttl(bytes, packet);
+    super::set_ethernet(bytes, ethernet);
 }

@@ -95,7 +95,7 @@ pub(crate) fn write(
             write_v6(rest, packet, error, source)
         }
     };
-    super::set_ethernet(frame, ethernet);
+    super::set_ethernet(frame.bytes_mut(), ethernet);
     written.is_some()
 }
 

@@ -15,19 +15,17 @@ use ulvs_wire::ipv6::Ipv6Header;
 use ulvs_wire::{Family, Packet, ethernet};
 use zerocopy::FromBytes;
 
-use crate::frame::Frame;
-
-/// Writes destination and source hardware address.
-#[inline]
-pub(crate) fn set_ethernet(frame: &mut impl Frame, addresses: &[u8; 12]) {
-    if let Some(header) = frame.bytes_mut().first_chunk_mut::<12>() {
+/// Writes destination and source hardware address into a frame.
+#[inline(always)]
+pub(crate) fn set_ethernet(frame: &mut [u8], addresses: &[u8; 12]) {
+    if let Some(header) = frame.first_chunk_mut::<12>() {
         *header = *addresses;
     }
 }
 
-/// Takes one from TTL or hop limit, which must not be 0.
-#[inline]
-pub(crate) fn decrement_ttl(frame: &mut impl Frame, packet: &Packet) {
+/// Takes one from a frame's TTL or hop limit, which must not be 0.
+#[inline(always)]
+pub(crate) fn decrement_ttl(frame: &mut [u8], packet: &Packet) {
     match packet.key.family() {
         Family::V4 => {
             if let Some(header) = ipv4(frame, packet) {
@@ -42,16 +40,14 @@ pub(crate) fn decrement_ttl(frame: &mut impl Frame, packet: &Packet) {
     }
 }
 
-#[inline]
-fn ipv4<'a>(frame: &'a mut impl Frame, packet: &Packet) -> Option<&'a mut Ipv4Header> {
+#[inline(always)]
+fn ipv4<'a>(frame: &'a mut [u8], packet: &Packet) -> Option<&'a mut Ipv4Header> {
     debug_assert_eq!(usize::from(packet.l3), ethernet::HEADER_LEN);
-    let bytes = frame.bytes_mut().get_mut(ethernet::HEADER_LEN..)?;
-    Some(Ipv4Header::mut_from_prefix(bytes).ok()?.0)
+    Some(Ipv4Header::mut_from_prefix(frame.get_mut(ethernet::HEADER_LEN..)?).ok()?.0)
 }
 
-#[inline]
-fn ipv6<'a>(frame: &'a mut impl Frame, packet: &Packet) -> Option<&'a mut Ipv6Header> {
+#[inline(always)]
+fn ipv6<'a>(frame: &'a mut [u8], packet: &Packet) -> Option<&'a mut Ipv6Header> {
     debug_assert_eq!(usize::from(packet.l3), ethernet::HEADER_LEN);
-    let bytes = frame.bytes_mut().get_mut(ethernet::HEADER_LEN..)?;
-    Some(Ipv6Header::mut_from_prefix(bytes).ok()?.0)
+    Some(Ipv6Header::mut_from_prefix(frame.get_mut(ethernet::HEADER_LEN..)?).ok()?.0)
 }

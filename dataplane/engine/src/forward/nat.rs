@@ -54,7 +54,7 @@ pub(crate) fn rewrite(frame: &mut impl Frame, packet: &Packet, to: &Rewrite, eth
 
 /// Rewrites the address alone and takes one from the TTL: of a fragment without transport header.
 pub(crate) fn rewrite_address(frame: &mut impl Frame, packet: &Packet, to: &Rewrite, ethernet: &[u8; 12]) {
-    super::set_ethernet(frame, ethernet);
+    super::set_ethernet(frame.bytes_mut(), ethernet);
     if let Some(ip) = frame.bytes_mut().get_mut(usize::from(packet.l3)..) {
         // Nothing more is to be rewritten.
         let _ = rewrite_network(ip, packet.key.family(), to);

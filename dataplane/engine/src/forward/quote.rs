@@ -38,8 +38,8 @@ pub(crate) fn translate(
     to: &Translation,
     ethernet: &[u8; 12],
 ) {
-    super::decrement_ttl(frame, packet);
-    super::set_ethernet(frame, ethernet);
+    super::decrement_ttl(frame.bytes_mut(), packet);
+    super::set_ethernet(frame.bytes_mut(), ethernet);
     let family = packet.key.family();
     let inner = match to.end {
         End::Source => End::Destination,

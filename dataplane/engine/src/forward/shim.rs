@@ -45,7 +45,7 @@ pub(crate) const fn length(encapsulation: Encapsulation) -> usize {
 
 /// Takes one from the TTL and wraps the packet. False, and nothing sensible in the frame, without room in front of it.
 pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, tunnel: &Tunnel, shim: &Shim) -> bool {
-    super::decrement_ttl(frame, packet);
+    super::decrement_ttl(frame.bytes_mut(), packet);
     let Some(mut inner) = Inner::of(frame, packet) else { return false };
     inner.dont_fragment &= shim.keep_df;
     let (protocol, between) = (inner.protocol, length(shim.encapsulation));

@@ -59,7 +59,7 @@ pub(crate) const fn mtu(outer: Family, way: u16, between: u16) -> Option<u16> {
 /// Takes one from the TTL and wraps the packet. False, and nothing sensible in the frame, without room in front of it.
 #[inline]
 pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, tunnel: &Tunnel) -> bool {
-    super::decrement_ttl(frame, packet);
+    super::decrement_ttl(frame.bytes_mut(), packet);
     let Some(inner) = Inner::of(frame, packet) else {
         return false;
     };
@@ -111,13 +111,13 @@ impl Inner {
         Some(match packet.key.family() {
             Family::V4 => Self {
                 protocol: IPV4_IN_IP,
-                traffic_class: super::ipv4(frame, packet)?.tos,
+                traffic_class: super::ipv4(frame.bytes_mut(), packet)?.tos,
                 dont_fragment: packet.dont_fragment,
                 ttl: packet.ttl - 1,
             },
             Family::V6 => Self {
                 protocol: IPV6_IN_IP,
-                traffic_class: super::ipv6(frame, packet)?.traffic_class(),
+                traffic_class: super::ipv6(frame.bytes_mut(), packet)?.traffic_class(),
                 // The outer header never has DF around IPv6.
                 dont_fragment: false,
                 ttl: packet.ttl - 1,
