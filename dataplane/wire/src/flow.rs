@@ -74,10 +74,9 @@ impl From<IpAddr> for Address {
 pub struct FlowKey {
     /// Source and destination port, 16 bits of zero, protocol, family: see [`Ends`].
     ends: Ends,
-    /// IPv4: source address in the low half, destination in the high half. Any content in IPv6.
-    v4: u64,
-    /// IPv6: source and destination address. Any content in IPv4.
-    v6: [[u64; 2]; 2],
+    /// IPv6: source and destination address. IPv4: the first word is the source address in the low half and the destination in the
+    /// high half, and the others have any content.
+    addresses: [[u64; 2]; 2],
 }
 
 /// Ports, protocol and family in one word: `destination port:16 | source port:16 | 0:16 | protocol:8 | 0:7 | IPv6:1`, the
@@ -116,6 +115,12 @@ impl Ends {
         ((self.0 >> 48) as u16).swap_bytes()
     }
 
+    /// Those of a packet the other way.
+    #[inline]
+    const fn reversed(self) -> Self {
+        Self(self.0 & 0xffff_ffff | (((self.0 >> 32) as u32).rotate_left(16) as u64) << 32)
+    }
+
     /// IP protocol number.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a field is cut out of the word")]
@@ -134,12 +139,11 @@ impl FlowKey {
     /// The key of packets from `source` to `destination`, both of this family.
     pub const fn new(protocol: u8, family: Family, source: (Address, u16), destination: (Address, u16)) -> Self {
         let ends = Ends::new(source.1, destination.1, protocol, family);
-        let mut key = Self { ends, v4: 0, v6: [[0; 2]; 2] };
-        match family {
-            Family::V4 => key.v4 = source.0.v4_wire() as u64 | (destination.0.v4_wire() as u64) << 32,
-            Family::V6 => key.v6 = [source.0.v6_wire(), destination.0.v6_wire()],
-        }
-        key
+        let addresses = match family {
+            Family::V4 => [[source.0.v4_wire() as u64 | (destination.0.v4_wire() as u64) << 32, 0], [0; 2]],
+            Family::V6 => [source.0.v6_wire(), destination.0.v6_wire()],
+        };
+        Self { ends, addresses }
     }
 
     /// Ports, protocol and family.
@@ -151,13 +155,13 @@ impl FlowKey {
     /// Both addresses in IPv4: the source in the low half, wire order.
     #[inline]
     pub const fn v4(&self) -> u64 {
-        self.v4
+        self.addresses[0][0]
     }
 
     /// Source and destination address in IPv6, wire order.
     #[inline]
     pub const fn v6(&self) -> &[[u64; 2]; 2] {
-        &self.v6
+        &self.addresses
     }
 
     /// Source address.
@@ -165,8 +169,8 @@ impl FlowKey {
     #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
     pub const fn source(&self) -> Address {
         match self.family() {
-            Family::V4 => Address::from_v4_wire(self.v4 as u32),
-            Family::V6 => Address::from_v6_wire(self.v6[0]),
+            Family::V4 => Address::from_v4_wire(self.v4() as u32),
+            Family::V6 => Address::from_v6_wire(self.addresses[0]),
         }
     }
 
@@ -174,8 +178,8 @@ impl FlowKey {
     #[inline]
     pub const fn destination(&self) -> Address {
         match self.family() {
-            Family::V4 => Address::from_v4_wire((self.v4 >> 32) as u32),
-            Family::V6 => Address::from_v6_wire(self.v6[1]),
+            Family::V4 => Address::from_v4_wire((self.v4() >> 32) as u32),
+            Family::V6 => Address::from_v6_wire(self.addresses[1]),
         }
     }
 
@@ -206,9 +210,11 @@ impl FlowKey {
     /// The key of a packet the other way.
     #[must_use]
     pub const fn reversed(&self) -> Self {
-        let ports = self.ends.0 >> 32;
-        let ends = Ends(self.ends.0 & 0xffff_ffff | (ports >> 16 | (ports & 0xffff) << 16) << 32);
-        Self { ends, v4: self.v4.rotate_left(32), v6: [self.v6[1], self.v6[0]] }
+        let addresses = match self.family() {
+            Family::V4 => [[self.v4().rotate_left(32), 0], [0; 2]],
+            Family::V6 => [self.addresses[1], self.addresses[0]],
+        };
+        Self { ends: self.ends.reversed(), addresses }
     }
 
     /// The same source, protocol and family, another destination.
@@ -221,14 +227,14 @@ impl FlowKey {
     #[inline]
     pub(crate) const fn set_v4(&mut self, addresses: u64, ports: [u8; 4], protocol: u8) {
         self.ends = Ends::from_wire(ports, protocol, Family::V4);
-        self.v4 = addresses;
+        self.addresses[0][0] = addresses;
     }
 
     /// Addresses and protocol of an IPv6 packet, field by field.
     #[inline]
     pub(crate) const fn set_v6(&mut self, addresses: [[u64; 2]; 2], protocol: u8) {
         self.ends = Ends::from_wire([0; 4], protocol, Family::V6);
-        self.v6 = addresses;
+        self.addresses = addresses;
     }
 
     /// The ports, as they are next to each other on the wire.
@@ -247,8 +253,8 @@ impl FlowKey {
 impl PartialEq for FlowKey {
     fn eq(&self, other: &Self) -> bool {
         let same = match self.family() {
-            Family::V4 => self.v4 == other.v4,
-            Family::V6 => self.v6 == other.v6,
+            Family::V4 => self.v4() == other.v4(),
+            Family::V6 => self.addresses == other.addresses,
         };
         self.ends == other.ends && same
     }
@@ -284,15 +290,24 @@ impl FlowHasher {
     /// The hash of `key`, and of `key.reversed()`.
     #[inline]
     pub const fn flow(&self, key: &FlowKey) -> u64 {
-        let ports = key.ends.0 >> 32;
-        let (from, to) = (ports & 0xffff, ports >> 16);
-        let (a, b) = match key.family() {
-            Family::V4 => (key.v4 & 0xffff_ffff | from << 32, key.v4 >> 32 | to << 32),
-            Family::V6 => (self.v6(key.v6[0]) ^ from, self.v6(key.v6[1]) ^ to),
-        };
-        let (low, high) = if a < b { (a, b) } else { (b, a) };
-        let mixed = multiply_fold(low ^ self.secret[0], high ^ self.secret[1]);
-        multiply_fold(mixed ^ key.protocol() as u64, self.secret[2])
+        match key.family() {
+            Family::V4 => self.flow_v4(key.ends, key.v4()),
+            Family::V6 => self.between(key.ends, self.v6(key.addresses[0]), self.v6(key.addresses[1])),
+        }
+    }
+
+    /// The same of an IPv4 flow with these [ends](FlowKey::ends) and [addresses](FlowKey::v4).
+    #[inline]
+    pub const fn flow_v4(&self, ends: Ends, addresses: u64) -> u64 {
+        self.between(ends, addresses & 0xffff_ffff, addresses >> 32)
+    }
+
+    /// Of a flow between two addresses. Each is mixed with both ports in the order that it sees them in: the two words change places
+    /// when the direction changes, and a product doesn't mind.
+    #[inline]
+    const fn between(&self, ends: Ends, from: u64, to: u64) -> u64 {
+        let mixed = multiply_fold(from ^ ends.0 ^ self.secret[0], to ^ ends.reversed().0 ^ self.secret[0]);
+        multiply_fold(mixed ^ self.secret[1], self.secret[2])
     }
 
     /// A hash and a word more: of what is longer than a flow's key.

@@ -120,6 +120,21 @@ pub(crate) fn plain_sum(first: u64, second: u64, last: u32) -> u16 {
     checksum::fold(sum.wrapping_add(u64::from(carry)))
 }
 
+/// Whether that sum is 0xffff: of a header whose checksum verifies.
+///
+/// A sum of words modulo 65,535 is the whole number modulo 65,535, because 2^16 is 1 there; so the question is whether it
+/// divides the number, and that a multiplication answers: by its inverse modulo 2^64, which takes multiples, and only them, to
+/// their quotients.
+#[inline]
+pub(crate) fn is_sum_right(first: u64, second: u64, last: u32) -> bool {
+    const INVERSE: u64 = 0xfffe_fffe_fffe_ffff;
+    const { assert!(INVERSE.wrapping_mul(0xffff) == 1) };
+    let (sum, carry) = first.overflowing_add(second);
+    let (sum, carry) = sum.overflowing_add(u64::from(last) + u64::from(carry));
+    // With a carry the sum is small. It is never 0: a header begins with its version.
+    sum.wrapping_add(u64::from(carry)).wrapping_mul(INVERSE) <= u64::MAX / 0xffff
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +152,19 @@ mod tests {
             destination: Address::v4(addresses.1),
         }
         .to_bytes()
+    }
+
+    proptest! {
+        /// A product says of a header's sum what folding it says.
+        #[test]
+        fn a_sum_is_right_if_it_folds_to_ones(first: u64, second: u64, last: u32) {
+            let first = first & !0xff | 0x45;
+            prop_assert_eq!(is_sum_right(first, second, last), plain_sum(first, second, last) == 0xffff);
+            // And so of one that is made right.
+            let second = second & !0xffff_0000;
+            let second = second | u64::from(!plain_sum(first, second, last)) << 16;
+            prop_assert!(is_sum_right(first, second, last));
+        }
     }
 
     proptest! {

@@ -87,10 +87,20 @@ pub enum Malformed {
 /// wide copy would stall.
 #[inline]
 pub fn parse(frame: &[u8], packet: &mut Packet) -> Kind {
-    match frame.first_chunk() {
-        Some(start) if plain_ipv4(start, frame.len(), packet) => Kind::Flow,
-        _ => parse_all(frame, packet),
-    }
+    if parse_plain(frame, packet) { Kind::Flow } else { parse_other(frame, packet) }
+}
+
+/// The first half of [`parse`]: whether `frame` is what most are, TCP or UDP in IPv4 without IP options. It is a
+/// [`Kind::Flow`] then.
+#[inline]
+pub fn parse_plain(frame: &[u8], packet: &mut Packet) -> bool {
+    frame.first_chunk().is_some_and(|start| plain_ipv4(start, frame.len(), packet))
+}
+
+/// The second half of [`parse`], for what is not plain: any frame, field by field.
+#[inline]
+pub fn parse_other(frame: &[u8], packet: &mut Packet) -> Kind {
+    parse_all(frame, packet)
 }
 
 /// Ethernet header, IPv4 header without options, TCP header without options: no frame on a wire is shorter than it is.
@@ -102,48 +112,52 @@ const PLAIN: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN + tcp::HEADER_LEN;
 fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> bool {
     const L3: usize = ethernet::HEADER_LEN;
     const L4: usize = L3 + ipv4::HEADER_LEN;
-    /// Version and header length, and what is 0 but in fragments; and how they are in the first word of a plain header.
-    const SHAPE: u64 = 0xff | ((ipv4::FRAGMENT_MASK.swap_bytes() as u64) << 48);
-    const PLAIN_SHAPE: u64 = 0x45;
-    const DONT_FRAGMENT: u64 = (ipv4::DONT_FRAGMENT.swap_bytes() as u64) << 48;
+    const L3_LEN: u32 = ipv4::HEADER_LEN as u32;
+    /// Version 4, and five words of header.
+    const VERSION_AND_LENGTH: u8 = 0x45;
+    /// What is 0 but in fragments, in the second half of a header's first word.
+    const FRAGMENT: u32 = (ipv4::FRAGMENT_MASK.swap_bytes() as u32) << 16;
+    const DONT_FRAGMENT: u32 = (ipv4::DONT_FRAGMENT.swap_bytes() as u32) << 16;
     let half = |at: usize| u16::from_be_bytes([start[at], start[at + 1]]);
     // The header in two words and a half: the lowest byte of each comes first on the wire.
     let word = |at: usize| -> u64 { u64::from_le_bytes(*start[at..].first_chunk().unwrap_or(&[0; 8])) };
     let (first, second) = (word(L3), word(L3 + 8));
     let last = u32::from_le_bytes([start[L3 + 16], start[L3 + 17], start[L3 + 18], start[L3 + 19]]);
     let ip_len = ((first >> 16) as u16).swap_bytes();
-    let protocol = (second >> 8) as u8;
-    let (transport_fits, flags) = match protocol {
-        TCP => {
-            let words = start[L4 + 12] >> 4;
-            let len = u16::from(words) * 4;
-            (usize::from(len) >= tcp::HEADER_LEN && ipv4::HEADER_LEN as u16 + len <= ip_len, start[L4 + 13])
+    let protocol = start[L3 + 9];
+    let flags = if protocol == TCP {
+        let (words, flags) = (start[L4 + 12], start[L4 + 13]);
+        if words < (tcp::HEADER_LEN as u8 / 4) << 4 || u32::from(ip_len) < L3_LEN + u32::from(words >> 4) * 4 {
+            return false;
         }
-        UDP => {
-            let len = usize::from(half(L4 + 4));
-            (len >= udp::HEADER_LEN && ipv4::HEADER_LEN + len <= usize::from(ip_len), 0)
+        flags
+    } else if protocol == UDP {
+        let len = u32::from(half(L4 + 4));
+        if len < udp::HEADER_LEN as u32 || u32::from(ip_len) < L3_LEN + len {
+            return false;
         }
-        _ => return false,
+        0
+    } else {
+        return false;
     };
-    let right = half(12) == ethernet::TYPE_IPV4
-        && first & SHAPE == PLAIN_SHAPE
-        && ipv4::plain_sum(first, second, last) == 0xffff
-        && transport_fits
-        && L3 + usize::from(ip_len) <= frame_len;
-    if right {
-        packet.key.set_v4(
-            second >> 32 | u64::from(last) << 32,
-            [start[L4], start[L4 + 1], start[L4 + 2], start[L4 + 3]],
-            protocol,
-        );
-        packet.l3 = L3 as u16;
-        packet.l4 = L4 as u16;
-        packet.ip_len = ip_len;
-        packet.ttl = second as u8;
-        packet.signal = flags;
-        packet.dont_fragment = first & DONT_FRAGMENT != 0;
+    // One after the other: that they all hold is foretold, and a branch foretold costs less than a sum of conditions.
+    if first as u8 != VERSION_AND_LENGTH
+        || (first >> 32) as u32 & FRAGMENT != 0
+        || half(12) != ethernet::TYPE_IPV4
+        || L3 + usize::from(ip_len) > frame_len
+        || !ipv4::is_sum_right(first, second, last)
+    {
+        return false;
     }
-    right
+    let ports = [start[L4], start[L4 + 1], start[L4 + 2], start[L4 + 3]];
+    packet.key.set_v4(second >> 32 | u64::from(last) << 32, ports, protocol);
+    packet.l3 = L3 as u16;
+    packet.l4 = L4 as u16;
+    packet.ip_len = ip_len;
+    packet.ttl = second as u8;
+    packet.signal = flags;
+    packet.dont_fragment = (first >> 32) as u32 & DONT_FRAGMENT != 0;
+    true
 }
 
 /// The same as [`parse`], without its short way: for frames that have taken the long one before.
