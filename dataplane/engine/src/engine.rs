@@ -34,13 +34,14 @@ use std::sync::Arc;
 
 pub use pieces::Pieces;
 pub use rehearsal::{Arrival, Rehearsal};
-use ulvs_wire::{Kind, Packet, parse};
+use ulvs_wire::{Kind, Packet, parse_other, parse_plain};
 
-use crate::conn::{ConnId, Direction, Entry, Hit, Home, Local};
+use crate::conn::{Direction, Entry, Guess, Hit, Home, Local};
 use crate::counters::WorkerCounters;
 use crate::datagrams::DatagramName;
 use crate::frame::Frame;
 use crate::limit::{HostLimits, IcmpLimit};
+use crate::proto::TcpStates;
 use crate::shared::Shared;
 use crate::snapshot::{PortId, Snapshot};
 use crate::time::Ticks;
@@ -52,17 +53,23 @@ use end::ended;
 /// The most packets in a burst.
 pub const BURST: usize = 64;
 
-/// A packet between stages: its home bucket is on its way into the cache, then its likely entry.
-#[derive(Clone, Copy, Debug)]
+/// A packet between stages, on one cache line: its home bucket is on its way into the cache.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
 struct Staged {
     packet: Packet,
     home: Home,
-    guess: Option<ConnId>,
 }
+
+const _: () = assert!(size_of::<Staged>() == 64);
 
 /// Frames of a burst, a bit for each.
 type Frames = u64;
 const _: () = assert!(BURST <= Frames::BITS as usize);
+
+/// The port a packet is forwarded by; `None` if something else becomes of it, which is then in [`Own::instead`]. Two places, for the
+/// one that most packets need is a number in a register.
+type Way = Option<PortId>;
 
 /// One worker's forwarding.
 #[derive(Debug)]
@@ -70,7 +77,9 @@ pub struct Engine {
     shared: Arc<Shared>,
     own: Own,
     /// Scratch, lent to the stages for a burst.
-    staged: Vec<Staged>,
+    staged: Box<[Staged; BURST]>,
+    /// The entries they most likely have, which are on their way into the cache.
+    guesses: Box<[Guess; BURST]>,
 }
 
 /// What decisions change that is this worker's own.
@@ -88,6 +97,10 @@ struct Own {
     /// How frames of the burst are to be cut, in their order.
     cuts: Vec<Pieces>,
     droprate: DropRate,
+    /// The port that the last burst left by that left as a whole.
+    expected: PortId,
+    /// What becomes of a packet that has no [`Way`].
+    instead: Verdict,
 }
 
 /// What the packets of a burst are decided with.
@@ -99,6 +112,8 @@ struct Context<'a> {
     now: Ticks,
     /// The port they came in by.
     ingress: PortId,
+    /// TCP's states, as `secure_tcp` has them now.
+    tcp: &'static TcpStates,
 }
 
 impl Engine {
@@ -115,9 +130,10 @@ impl Engine {
             next_fragment_id: index(worker).into(),
             cuts: Vec::with_capacity(BURST),
             droprate: DropRate::default(),
+            expected: PortId(0),
+            instead: Verdict::Wait,
         };
-        let staged = vec![Staged { packet: Packet::default(), home: Home::default(), guess: None }; BURST];
-        Self { shared, own, staged }
+        Self { shared, own, staged: Box::new([Staged::default(); BURST]), guesses: Box::new([Guess::NONE; BURST]) }
     }
 
     /// Decides the fate of up to [`BURST`] frames that came in by port `ingress`, and rewrites those to be forwarded.
@@ -135,25 +151,36 @@ impl Engine {
         debug_assert!(frames.len() <= BURST.min(verdicts.len()), "more frames than a burst has");
         let count = frames.len().min(BURST).min(verdicts.len());
         let (frames, verdicts) = (&mut frames[..count], &mut verdicts[..count]);
-        let Self { shared, own, staged } = self;
-        let cx = Context { shared, snapshot, counters: &shared.workers()[own.worker], now, ingress };
-        let staged = &mut staged[..count];
+        let Self { shared, own, staged, guesses } = self;
+        let cx = Context {
+            shared,
+            snapshot,
+            counters: &shared.workers()[own.worker],
+            now,
+            ingress,
+            tcp: TcpStates::of(snapshot.defence.secure_tcp),
+        };
+        let (staged, guesses) = (&mut staged[..count], &mut guesses[..count]);
         if !own.cuts.is_empty() {
             own.cuts.clear();
         }
-        let flows = cx.parse(frames, staged);
-        cx.look_up(flows, staged);
+        let others = cx.parse(frames, staged);
+        cx.look_up(staged, guesses);
         if snapshot.services.are_many() {
-            cx.look_ahead(flows, staged, own.worker);
+            cx.look_ahead(others, staged, guesses, own.worker);
         }
-        if flows.trailing_ones() as usize == count {
-            for ((frame, verdict), staged) in frames.iter_mut().zip(verdicts.iter_mut()).zip(staged) {
-                *verdict = own.decide(&cx, frame, staged);
-            }
+        let as_expected = if others == 0 {
+            own.decide_all(&cx, frames, verdicts, staged, guesses)
         } else {
-            own.decide_mixed(&cx, flows, frames, verdicts, staged);
+            own.decide_mixed(&cx, others, frames, verdicts, (staged, guesses));
+            false
+        };
+        if as_expected {
+            cx.counters.forwarded.add(count as u64);
+            return Some(own.expected);
         }
-        cx.count(verdicts)
+        own.expected = cx.count(verdicts)?;
+        Some(own.expected)
     }
 
     /// How the frames of the last burst whose verdict was [`Verdict::Fragment`] are to be cut, in their order.
@@ -192,30 +219,46 @@ impl Engine {
 }
 
 impl Context<'_> {
-    /// Says which frames are flows for the director. They are staged, and their home buckets asked for.
-    #[inline(always)]
+    /// Stages the frames that are flows for the director, and asks for their home buckets; says which frames are not.
+    #[inline(never)]
     fn parse<F: Frame>(&self, frames: &[F], staged: &mut [Staged]) -> Frames {
-        let mac = self.snapshot.network.port(self.ingress).map_or([0; 6], |port| port.mac);
-        let mut flows = 0;
-        for (at, (frame, staged)) in frames.iter().zip(staged).enumerate() {
-            let bytes = frame.bytes();
-            let kind = parse(bytes, &mut staged.packet);
-            if kind == Kind::Flow && bytes.first_chunk() == Some(&mac) {
-                staged.home = self.shared.table.home(&staged.packet.key);
-                self.shared.table.prefetch_bucket(staged.home);
-                flows |= 1 << at;
+        let mac = self.snapshot.network.port(self.ingress).map_or(0, |port| address_word(&port.mac));
+        let table = &self.shared.table;
+        let mut others = 0;
+        for at in 0..frames.len().min(staged.len()) {
+            let bytes = frames[at].bytes();
+            let staged = &mut staged[at];
+            if bytes.first_chunk().is_none_or(|start| destination_word(start) != mac) {
+                mark(&mut others, at);
+                continue;
             }
+            if parse_plain(bytes, &mut staged.packet) {
+                staged.home = table.home_v4(&staged.packet.key);
+            } else if !self.parse_other(bytes, staged) {
+                mark(&mut others, at);
+                continue;
+            }
+            table.prefetch_bucket(staged.home);
         }
-        flows
+        others
     }
 
-    /// Finds the likely entry of each flow, and asks for it.
-    #[inline(always)]
-    fn look_up(&self, flows: Frames, staged: &mut [Staged]) {
-        for (at, staged) in staged.iter_mut().enumerate() {
-            if flows >> at & 1 != 0 {
-                staged.guess = self.shared.table.prefetch_entry(staged.home, staged.packet.key.family());
-            }
+    /// Whether a frame that is not plain is a flow, which is staged. A function of its own: a frame that is plain has the registers.
+    #[inline(never)]
+    fn parse_other(&self, bytes: &[u8], staged: &mut Staged) -> bool {
+        let is_flow = parse_other(bytes, &mut staged.packet) == Kind::Flow;
+        if is_flow {
+            staged.home = self.shared.table.home(&staged.packet.key);
+        }
+        is_flow
+    }
+
+    /// Finds the likely entry of each flow, and asks for it. What is no flow has the home of an earlier burst's: to ask for that
+    /// line, too, does no harm, and to look whether it is one would cost all others.
+    #[inline(never)]
+    fn look_up(&self, staged: &[Staged], guesses: &mut [Guess]) {
+        for (staged, guess) in staged.iter().zip(guesses) {
+            *guess = self.shared.table.prefetch_entry(staged.home, staged.packet.key.family());
         }
     }
 
@@ -251,13 +294,59 @@ impl Context<'_> {
     }
 }
 
+/// Says that this frame is no flow.
+#[cold]
+#[inline(never)]
+fn mark(others: &mut Frames, at: usize) {
+    *others |= 1 << at;
+}
+
+/// A hardware address in one word, and the first one of a frame likewise: to compare them is one instruction.
+#[inline(always)]
+const fn address_word(mac: &[u8; 6]) -> u64 {
+    destination_word(&[mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], 0, 0])
+}
+
+#[inline(always)]
+const fn destination_word(start: &[u8; 8]) -> u64 {
+    u64::from_le_bytes(*start) << 16
+}
+
 impl Own {
+    /// Decides about a burst of nothing but flows; whether all are to leave by the port that the last burst left by.
+    ///
+    /// A function of its own, as are the stages before it: what one loop over the burst needs stays in registers.
+    #[inline(never)]
+    fn decide_all<F: Frame>(
+        &mut self,
+        cx: &Context<'_>,
+        frames: &mut [F],
+        verdicts: &mut [Verdict],
+        staged: &[Staged],
+        guesses: &[Guess],
+    ) -> bool {
+        let expected = self.expected;
+        let mut differences = 0;
+        for (((frame, verdict), staged), guess) in frames.iter_mut().zip(verdicts).zip(staged).zip(guesses) {
+            if let Some(port) = self.decide(cx, frame, staged, *guess) {
+                *verdict = Verdict::Forward(port);
+                differences |= port.0 ^ expected.0;
+            } else {
+                *verdict = self.instead;
+                differences = 1;
+            }
+        }
+        differences == 0
+    }
+
     #[inline(always)]
-    fn decide<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged) -> Verdict {
-        let Staged { packet, home, guess } = staged;
-        match cx.shared.table.likely(*guess, &packet.key) {
-            Some(hit) if hit.entry.has_time(cx.now) => self.forward(cx, frame, packet, *home, hit),
-            _ => self.decide_by_search(cx, frame, packet, *home),
+    fn decide<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged, guess: Guess) -> Way {
+        match cx.shared.table.likely(guess, &staged.packet.key) {
+            Some(hit) if hit.entry.has_time(cx.now) => self.forward(cx, frame, staged, hit),
+            _ => {
+                let verdict = self.decide_by_search(cx, frame, &staged.packet, staged.home);
+                self.no_way(verdict)
+            }
         }
     }
 
@@ -267,13 +356,18 @@ impl Own {
     fn decide_mixed<F: Frame>(
         &mut self,
         cx: &Context<'_>,
-        flows: Frames,
+        others: Frames,
         frames: &mut [F],
         verdicts: &mut [Verdict],
-        staged: &[Staged],
+        (staged, guesses): (&[Staged], &[Guess]),
     ) {
-        for (at, ((frame, verdict), staged)) in frames.iter_mut().zip(verdicts).zip(staged).enumerate() {
-            *verdict = if flows >> at & 1 != 0 { self.decide(cx, frame, staged) } else { self.other(cx, frame) };
+        for (at, (frame, verdict)) in frames.iter_mut().zip(verdicts).enumerate() {
+            *verdict = if others >> at & 1 == 0 {
+                let way = self.decide(cx, frame, &staged[at], guesses[at]);
+                self.verdict_of(way)
+            } else {
+                self.other(cx, frame)
+            };
         }
     }
 
@@ -288,17 +382,10 @@ impl Own {
     }
 
     #[inline(always)]
-    fn forward<F: Frame>(
-        &mut self,
-        cx: &Context<'_>,
-        frame: &mut F,
-        packet: &Packet,
-        home: Home,
-        hit: Hit<'_>,
-    ) -> Verdict {
+    fn forward<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged, hit: Hit<'_>) -> Way {
         match hit.direction {
-            Direction::In => self.inbound(cx, frame, packet, home, hit),
-            Direction::Out => self.outbound(cx, frame, packet, home, hit),
+            Direction::In => self.inbound(cx, frame, staged, hit),
+            Direction::Out => self.outbound(cx, frame, staged, hit),
         }
     }
 
@@ -314,8 +401,22 @@ impl Own {
         if hit.control.is_helped() {
             self.helped(cx, frame, packet, home, hit)
         } else {
-            self.forward(cx, frame, packet, home, hit)
+            let way = self.forward(cx, frame, &Staged { packet: *packet, home }, hit);
+            self.verdict_of(way)
         }
+    }
+
+    /// The packet is not forwarded as it is: this becomes of it.
+    #[inline(always)]
+    fn no_way(&mut self, instead: Verdict) -> Way {
+        self.instead = instead;
+        None
+    }
+
+    /// The verdict that the last way means.
+    #[inline]
+    fn verdict_of(&self, way: Way) -> Verdict {
+        way.map_or(self.instead, Verdict::Forward)
     }
 
     #[inline]

@@ -1,15 +1,26 @@
 //! Asking for a cache line ahead of its use: the one thing safe Rust can't say.
 
 /// Starts loading the cache line of `value`.
-#[inline]
-#[expect(unsafe_code, reason = "there is no safe intrinsic")]
+#[inline(always)]
 pub(crate) fn prefetch<T>(value: &T) {
+    prefetch_line(std::ptr::from_ref(value));
+}
+
+/// Starts loading the cache line of a value that should be there: to ask for one that isn't does nothing.
+#[inline(always)]
+pub(crate) fn prefetch_at<T>(values: &[T], index: usize) {
+    prefetch_line(values.as_ptr().wrapping_add(index));
+}
+
+#[inline(always)]
+#[expect(unsafe_code, reason = "there is no safe intrinsic")]
+fn prefetch_line<T>(line: *const T) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch never faults and reads nothing the program can see; SSE is in every x86-64.
+    // SAFETY: a prefetch never faults, whatever the address, and reads nothing the program can see; SSE is in every x86-64.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+        _mm_prefetch::<_MM_HINT_T0>(line.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = value;
+    let _ = line;
 }

@@ -22,6 +22,8 @@ pub(super) const SLOTS: usize = if cfg!(loom) { 2 } else { 7 };
 const OVERFLOW: u64 = 1 << 56;
 /// A one in each fingerprint.
 const ONES: u64 = ((1 << (8 * SLOTS)) - 1) / 0xff;
+/// The half of a word that is a tag.
+const TAG: u64 = !0xffff_ffff;
 /// Buckets of a shard that a flow may be away from its home.
 ///
 /// So few that the count of overflowing slots fits a byte: `(MAX_PROBES - 1) * SLOTS`, and one for each worker at work.
@@ -50,7 +52,7 @@ impl Bucket {
     /// Claims the first empty slot and publishes it; the slot, and the word as it was before.
     #[inline]
     fn claim(&self, home: Home, id: ConnId) -> Option<(usize, u64)> {
-        let value = home.tag | (u64::from(id) + 1);
+        let value = home.tag() | (u64::from(id) + 1);
         // An empty slot has no fingerprint; one without may be another worker's at this moment.
         for slot in places(zeros(self.meta.load(Ordering::Relaxed))) {
             if self.slots[slot].compare_exchange(0, value, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
@@ -84,19 +86,55 @@ pub(crate) struct Index {
     probes: usize,
 }
 
-/// A place in the index: the home bucket and what slots of the flow look like.
+/// A place in the index, in one word: what the flow's slots look like, and the home bucket. `tag:32 | bucket:32`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Home {
-    bucket: usize,
-    tag: u64,
+pub(crate) struct Home(u64);
+
+/// The number of the entry that a flow most likely has, and one more; 0 if it has none.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Guess(u32);
+
+impl Guess {
+    /// There is none, surely or most likely.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// What a slot says.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is the number")]
+    const fn of(value: u64) -> Self {
+        Self(value as u32)
+    }
+
+    /// The number: of no entry, if there is none. No table has 2^32.
+    #[inline(always)]
+    pub(crate) const fn id(self) -> ConnId {
+        self.0.wrapping_sub(1)
+    }
 }
 
 impl Home {
     /// Eight bits of the tag; 0 is no slot's.
     #[inline]
     const fn fingerprint(self) -> u64 {
-        let bits = self.tag >> 56;
+        let bits = self.0 >> 56;
         if bits == 0 { 1 } else { bits }
+    }
+
+    /// Whether a slot's value has the tag.
+    #[inline(always)]
+    const fn is_tag_of(self, value: u64) -> bool {
+        (value ^ self.0) >> 32 == 0
+    }
+
+    /// In the half where a slot has it.
+    #[inline]
+    const fn tag(self) -> u64 {
+        self.0 & TAG
+    }
+
+    #[inline]
+    const fn bucket(self) -> usize {
+        (self.0 & !TAG) as usize
     }
 }
 
@@ -122,26 +160,26 @@ impl Index {
     #[inline]
     pub(crate) fn home(&self, hash: u64) -> Home {
         let bucket = ((hash & 0xffff_ffff) * self.buckets.len() as u64) >> 32;
-        Home { bucket: bucket as usize, tag: hash & !0xffff_ffff }
+        Home(hash & TAG | bucket)
     }
 
     /// Whether slots of one number in both homes' chains can't be told apart: one in 2^32 connections times the chance that
     /// the homes are close. Taking out the wrong one would leave wrong overflow counts.
     #[inline]
     pub(crate) fn can_confuse(&self, a: Home, b: Home) -> bool {
-        a.tag == b.tag && a.bucket != b.bucket && a.bucket & !self.shard_mask == b.bucket & !self.shard_mask
+        a.tag() == b.tag() && a != b && a.bucket() & !self.shard_mask == b.bucket() & !self.shard_mask
     }
 
     #[inline]
     pub(crate) fn prefetch(&self, home: Home) {
-        crate::prefetch::prefetch(&self.buckets[home.bucket]);
+        crate::prefetch::prefetch_at(&self.buckets, home.bucket());
     }
 
     /// The `probe`-th bucket of a chain; chains stay within their shard.
     #[inline]
     fn bucket(&self, home: Home, probe: usize) -> &Bucket {
-        let within = (home.bucket + probe) & self.shard_mask;
-        &self.buckets[(home.bucket & !self.shard_mask) | within]
+        let within = (home.bucket() + probe) & self.shard_mask;
+        &self.buckets[(home.bucket() & !self.shard_mask) | within]
     }
 
     /// The numbers with this tag, nearest first.
@@ -151,7 +189,7 @@ impl Index {
             let bucket = self.bucket(home, probe);
             let meta = bucket.meta.load(Ordering::SeqCst);
             for at in places(alike(meta, home)) {
-                if let Some(id) = number(bucket.slots[at].load(Ordering::SeqCst), home.tag)
+                if let Some(id) = number(bucket.slots[at].load(Ordering::SeqCst), home)
                     && is_it(id)
                 {
                     return Some(id);
@@ -167,23 +205,23 @@ impl Index {
     /// Whether there is surely no number with this tag: the home bucket alone says it of most flows that are not there.
     #[inline]
     pub(crate) fn is_absent(&self, home: Home) -> bool {
-        let meta = self.buckets[home.bucket].meta.load(Ordering::SeqCst);
+        let meta = self.buckets[home.bucket()].meta.load(Ordering::SeqCst);
         meta < OVERFLOW && alike(meta, home) == 0
     }
 
     /// The first number with this tag in the home bucket: a guess, to be prefetched.
     #[inline]
-    pub(crate) fn guess(&self, home: Home) -> Option<ConnId> {
-        let bucket = &self.buckets[home.bucket];
+    pub(crate) fn guess(&self, home: Home) -> Guess {
+        let bucket = &self.buckets[home.bucket()];
         let mut alike = alike(bucket.meta.load(Ordering::Acquire), home);
         while alike != 0 {
-            let slot = &bucket.slots[alike.trailing_zeros() as usize / 8];
-            if let Some(id) = number(slot.load(Ordering::Acquire), home.tag) {
-                return Some(id);
+            let value = bucket.slots[alike.trailing_zeros() as usize / 8].load(Ordering::Acquire);
+            if home.is_tag_of(value) {
+                return Guess::of(value);
             }
             alike &= alike - 1;
         }
-        None
+        Guess::NONE
     }
 
     /// Puts `id` into the index, unless more than `most` others there are the same as it.
@@ -228,7 +266,7 @@ impl Index {
 
     /// Takes `id` out of the index; false if it is not there. Only by who has seen that it was put there.
     pub(crate) fn remove(&self, home: Home, id: ConnId) -> bool {
-        let wanted = home.tag | (u64::from(id) + 1);
+        let wanted = home.tag() | (u64::from(id) + 1);
         for probe in 0..self.probes {
             let bucket = self.bucket(home, probe);
             let is_it = |&slot: &usize| bucket.slots[slot].load(Ordering::SeqCst) == wanted;
@@ -329,11 +367,10 @@ fn places(mut bits: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the low half is the number")]
-fn number(value: u64, tag: u64) -> Option<ConnId> {
-    let low = value ^ tag;
-    if low >> 32 == 0 && low != 0 { Some(low as u32 - 1) } else { None }
+#[inline(always)]
+fn number(value: u64, home: Home) -> Option<ConnId> {
+    // Of an empty slot it is 0.
+    if home.is_tag_of(value) { Guess::of(value).0.checked_sub(1) } else { None }
 }
 
 #[cfg(all(test, not(loom)))]

@@ -30,7 +30,7 @@ pub use call_id::CallId;
 pub(crate) use control::Control;
 pub(crate) use entry::Entry;
 pub use entry::{ConnId, Direction, Helper, NewConnection, Role};
-pub(crate) use index::Home;
+pub(crate) use index::{Guess, Home};
 pub use listed::Connection;
 pub(crate) use local::Local;
 pub(crate) use shift::Shift;

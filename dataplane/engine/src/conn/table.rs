@@ -13,7 +13,7 @@ use crate::time::Ticks;
 use super::call_id::{CallId, CallIds};
 use super::control::{Control, Life};
 use super::entry::{ConnId, Direction, Entry, Helper, NewConnection, Role};
-use super::index::{Home, Index, Inserted};
+use super::index::{Guess, Home, Index, Inserted};
 use super::local::Local;
 use super::pool::Pool;
 use super::quiescence::Quiescence;
@@ -97,6 +97,12 @@ impl Table {
         self.index.home(self.hasher.flow(key))
     }
 
+    /// The same of an IPv4 flow's.
+    #[inline(always)]
+    pub(crate) fn home_v4(&self, key: &FlowKey) -> Home {
+        self.index.home(self.hasher.flow_v4(key.ends(), key.v4()))
+    }
+
     #[inline]
     pub(crate) fn prefetch_bucket(&self, home: Home) {
         self.index.prefetch(home);
@@ -117,22 +123,23 @@ impl Table {
 
     /// The entry a flow most likely has, whose line is asked for.
     #[inline]
-    pub(crate) fn prefetch_entry(&self, home: Home, family: Family) -> Option<ConnId> {
-        let id = self.index.guess(home)?;
-        let entry = &self.entries[id as usize];
-        crate::prefetch::prefetch(entry);
-        if family == Family::V6 {
-            entry.prefetch_v6();
+    pub(crate) fn prefetch_entry(&self, home: Home, family: Family) -> Guess {
+        let guess = self.index.guess(home);
+        if let Some(entry) = self.entries.get(guess.id() as usize) {
+            crate::prefetch::prefetch(entry);
+            if family == Family::V6 {
+                entry.prefetch_v6();
+            }
         }
-        Some(id)
+        guess
     }
 
     /// The connection `key` belongs to, if it is the one that [`prefetch_entry`](Self::prefetch_entry) said, and nothing is to
     /// be done but to forward its packets. If not, the answer is [`search`](Self::search)'s.
     #[inline(always)]
-    pub(crate) fn likely(&self, guess: Option<ConnId>, key: &FlowKey) -> Option<Hit<'_>> {
-        let id = guess?;
-        let entry = &self.entries[id as usize];
+    pub(crate) fn likely(&self, guess: Guess, key: &FlowKey) -> Option<Hit<'_>> {
+        let id = guess.id();
+        let entry = self.entries.get(id as usize)?;
         let (direction, control) = entry.matches_plainly(key)?;
         Some(Hit { entry, id, direction, control })
     }

@@ -1,6 +1,7 @@
 //! What new connections will need, asked for before any packet of the burst is decided: with many services each has lines
 //! of its own, and waiting for one packet's lines after another's would take most of its time.
 
+use crate::conn::Guess;
 use crate::snapshot::ServiceView;
 
 use super::{BURST, Context, Frames, Staged};
@@ -9,11 +10,11 @@ impl Context<'_> {
     /// Asks for what services and schedulers of those flows will read that have no likely entry. Step by step for all of
     /// them: none waits for another one's lines.
     #[inline(never)]
-    pub(super) fn look_ahead(&self, flows: Frames, staged: &[Staged], worker: usize) {
+    pub(super) fn look_ahead(&self, others: Frames, staged: &[Staged], guesses: &[Guess], worker: usize) {
         let mut found: [Option<&ServiceView>; BURST] = [None; BURST];
         let mut count = 0;
-        for (at, staged) in staged.iter().enumerate() {
-            if flows >> at & 1 != 0 && staged.guess.is_none() {
+        for (at, (staged, guess)) in staged.iter().zip(guesses).enumerate() {
+            if others >> at & 1 == 0 && *guess == Guess::NONE {
                 found[count] = self.service_of(&staged.packet);
                 count += 1;
             }

@@ -106,7 +106,10 @@ impl Own {
         let state = first_state(cx, packet, view);
         let begin = (state, cx.snapshot.timeouts.of(state));
         Some(match self.insert(cx, packet.key, home, choice, begin) {
-            Ok(hit) if view.is_resolved() => self.send(cx, frame, packet, destination, view, hit),
+            Ok(hit) if view.is_resolved() => {
+                let way = self.send(cx, frame, packet, destination, view, hit);
+                self.verdict_of(way)
+            }
             Ok(_) => self.unreachable(cx, frame, packet, view),
             Err(why) => {
                 cx.shared.table.let_go(controller);

@@ -11,7 +11,7 @@ use crate::verdict::{DropReason, Verdict};
 
 use super::end::{forget, release};
 use super::schedule::Choice;
-use super::{Context, Own};
+use super::{Context, Own, Staged};
 
 impl Own {
     /// Sends a real server's message to a client, in the name of its service. `None`: it is nobody's, and goes as it is.
@@ -49,7 +49,9 @@ impl Own {
         };
         if service.one_packet {
             let entry = Entry::of_one_packet(&new);
-            let verdict = self.outbound(cx, frame, packet, cx.shared.table.home(&key), reply(&entry));
+            let way =
+                self.outbound(cx, frame, &Staged { packet: *packet, home: cx.shared.table.home(&key) }, reply(&entry));
+            let verdict = self.verdict_of(way);
             if let Role::Controlled(template) = role {
                 release(cx.shared, template);
             }
@@ -70,7 +72,8 @@ impl Own {
             Ok(id) => {
                 let entry = cx.shared.table.entry(id);
                 let hit = Hit { entry, id, direction: Direction::Out, control: entry.control() };
-                self.outbound(cx, frame, packet, home, hit)
+                let way = self.outbound(cx, frame, &Staged { packet: *packet, home }, hit);
+                self.verdict_of(way)
             }
             Err(refused) => {
                 forget(cx.shared, self.worker, new.destination, Control::INACTIVE);

@@ -16,7 +16,7 @@ use crate::verdict::{DropReason, Verdict};
 
 use super::outbound::reply_hop;
 use super::state::Event;
-use super::{Context, Own};
+use super::{Context, Own, Staged};
 
 impl Own {
     /// A packet of a control connection.
@@ -43,7 +43,8 @@ impl Own {
                 Direction::Out => return Verdict::Drop(DropReason::NoHeadroom),
             }
         }
-        self.forward(cx, frame, &packet, home, hit)
+        let way = self.forward(cx, frame, &Staged { packet, home }, hit);
+        self.verdict_of(way)
     }
 
     fn heed_request<F: Frame>(
@@ -63,7 +64,7 @@ impl Own {
         segment::shift_request(frame, packet, entry.shift());
         let event = Event { protocol: parse::TCP, signal: packet.signal, direction: Direction::In };
         // As in the kernel: requests after their step of the state machine, replies before it.
-        let state = event.step(hit.control, cx.snapshot.defence.secure_tcp);
+        let state = event.step(hit.control, cx.tcp);
         let text = frame.bytes().get(segment::text(frame, packet)).unwrap_or_default();
         if !is_whole || state != State::Established || text.is_empty() {
             return;

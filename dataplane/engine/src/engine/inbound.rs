@@ -14,28 +14,25 @@ use crate::snapshot::{DestinationId, DestinationView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::state::advance;
-use super::{Context, Own};
+use super::{Context, Own, Staged, Way};
 
 impl Own {
     #[inline(always)]
-    pub(super) fn inbound<F: Frame>(
-        &mut self,
-        cx: &Context<'_>,
-        frame: &mut F,
-        packet: &Packet,
-        home: Home,
-        hit: Hit<'_>,
-    ) -> Verdict {
+    pub(super) fn inbound<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged, hit: Hit<'_>) -> Way {
+        let packet = &staged.packet;
         if packet.signal & parse::OPENS != 0 && begins_anew(cx, hit) && self.end(cx, hit.id) {
-            return self.schedule(cx, frame, packet, home);
+            let verdict = self.schedule(cx, frame, packet, staged.home);
+            return self.no_way(verdict);
         }
         let (id, generation) = hit.entry.destination_id();
         let destination = cx.snapshot.destinations.get(id);
         if !destination.serves(generation) {
-            return self.removed(cx, frame, packet, home, hit);
+            let verdict = self.removed(cx, frame, packet, staged.home, hit);
+            return self.no_way(verdict);
         }
         if !destination.is_resolved() {
-            return self.unreachable(cx, frame, packet, destination);
+            let verdict = self.unreachable(cx, frame, packet, destination);
+            return self.no_way(verdict);
         }
         advance(cx, packet, hit);
         self.send(cx, frame, packet, id, destination, hit)
@@ -71,17 +68,19 @@ impl Own {
         id: DestinationId,
         destination: &DestinationView,
         hit: Hit<'_>,
-    ) -> Verdict {
+    ) -> Way {
         let counters = cx.counters.destination(id);
         counters.packets_in.add(1);
         counters.bytes_in.add(u64::from(packet.ip_len));
         if packet.ttl <= 1 {
-            return self.reject_to_client(cx, frame, packet, Error::TimeExceeded, DropReason::TtlExceeded);
+            let verdict = self.reject_to_client(cx, frame, packet, Error::TimeExceeded, DropReason::TtlExceeded);
+            return self.no_way(verdict);
         }
         match hit.control.method() {
             ForwardMethod::Tun => return self.tunnel(cx, frame, packet, destination, hit.entry),
             _ if packet.ip_len > destination.mtu => {
-                return self.too_long(cx, frame, packet, destination, hit.entry, destination.mtu);
+                let verdict = self.too_long(cx, frame, packet, destination, hit.entry, destination.mtu);
+                return self.no_way(verdict);
             }
             ForwardMethod::Dr => dr::request(frame, packet, &destination.ethernet),
             ForwardMethod::Nat => {
@@ -90,7 +89,7 @@ impl Own {
                 nat::rewrite(frame, packet, &rewrite, &destination.ethernet);
             }
         }
-        Verdict::Forward(destination.port)
+        Some(destination.port)
     }
 
     #[inline(always)]
@@ -101,9 +100,10 @@ impl Own {
         packet: &Packet,
         destination: &DestinationView,
         entry: &Entry,
-    ) -> Verdict {
+    ) -> Way {
         if packet.ip_len > destination.longest_in_tunnel {
-            return self.tunnel_any(cx, frame, packet, destination, entry);
+            let verdict = self.tunnel_any(cx, frame, packet, destination, entry);
+            return self.no_way(verdict);
         }
         let tunnel = Tunnel {
             family: destination.family(),
@@ -113,9 +113,9 @@ impl Own {
             id: self.ip_id(),
         };
         if tun::request(frame, packet, &tunnel) {
-            Verdict::Forward(destination.port)
+            Some(destination.port)
         } else {
-            Verdict::Drop(DropReason::NoHeadroom)
+            self.no_way(Verdict::Drop(DropReason::NoHeadroom))
         }
     }
 }

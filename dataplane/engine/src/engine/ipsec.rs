@@ -8,7 +8,7 @@ use crate::conn::{Hit, Home};
 use crate::frame::Frame;
 use crate::verdict::{PuntReason, Verdict};
 
-use super::{Context, Own};
+use super::{Context, Own, Staged};
 
 /// The port of IKE (RFC 7296 section 2).
 const IKE: u16 = 500;
@@ -17,7 +17,10 @@ impl Own {
     /// Decides about a packet of AH or ESP: the kernel's, unless there is a connection to follow. None is made for it.
     pub(super) fn ipsec<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet) -> Verdict {
         match self.followed_by(cx, packet) {
-            Some((home, hit)) => self.forward(cx, frame, packet, home, hit),
+            Some((home, hit)) => {
+                let way = self.forward(cx, frame, &Staged { packet: *packet, home }, hit);
+                self.verdict_of(way)
+            }
             None => Verdict::Punt(PuntReason::OtherProtocol),
         }
     }
@@ -26,7 +29,10 @@ impl Own {
     pub(super) fn ipsec_fragment<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &mut Packet) -> Verdict {
         let fragment = fragment::describe(frame.bytes(), packet);
         match (fragment, self.followed_by(cx, packet)) {
-            (Some(fragment), Some((home, hit))) if fragment.offset == 0 => self.forward(cx, frame, packet, home, hit),
+            (Some(fragment), Some((home, hit))) if fragment.offset == 0 => {
+                let way = self.forward(cx, frame, &Staged { packet: *packet, home }, hit);
+                self.verdict_of(way)
+            }
             (Some(_), Some((_, hit))) => self.later(cx, frame, packet, hit),
             _ => Verdict::Punt(PuntReason::Fragment),
         }

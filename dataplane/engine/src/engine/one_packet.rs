@@ -25,7 +25,8 @@ impl Own {
         let verdict = if destination.is_resolved() {
             cx.counters.destination(id).connections.add(1);
             let entry = Entry::of_one_packet(&new(packet.key, choice, destination));
-            self.send(cx, frame, packet, id, destination, entry.as_hit())
+            let way = self.send(cx, frame, packet, id, destination, entry.as_hit());
+            self.verdict_of(way)
         } else {
             // It is scheduled again when it no longer has to wait.
             self.unreachable(cx, frame, packet, destination)

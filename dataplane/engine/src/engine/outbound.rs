@@ -3,7 +3,7 @@
 use ulvs_model::ForwardMethod;
 use ulvs_wire::Packet;
 
-use crate::conn::{Direction, Entry, Hit, Home};
+use crate::conn::{Direction, Entry, Hit};
 use crate::forward::icmp_error::Error;
 use crate::forward::nat::{End, Rewrite};
 use crate::forward::{dr, nat};
@@ -13,54 +13,52 @@ use crate::snapshot::{Hop, HopId, Lookup};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::state::advance;
-use super::{Context, Own};
+use super::{Context, Own, Staged, Way};
 
 impl Own {
     #[inline(always)]
-    pub(super) fn outbound<F: Frame>(
-        &mut self,
-        cx: &Context<'_>,
-        frame: &mut F,
-        packet: &Packet,
-        home: Home,
-        hit: Hit<'_>,
-    ) -> Verdict {
+    pub(super) fn outbound<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged, hit: Hit<'_>) -> Way {
+        let packet = &staged.packet;
         let (id, generation) = hit.entry.destination_id();
         let serves = cx.snapshot.destinations.get(id).serves(generation);
         if !serves {
             if !cx.snapshot.services.any_of(packet.key.family()) {
-                return Verdict::Punt(PuntReason::NotAService);
+                return self.no_way(Verdict::Punt(PuntReason::NotAService));
             }
             // The sweep has not come by yet.
             if cx.snapshot.sysctls.expire_nodest_conn != 0 && self.end(cx, hit.id) {
-                return self.schedule(cx, frame, packet, home);
+                let verdict = self.schedule(cx, frame, packet, staged.home);
+                return self.no_way(verdict);
             }
         }
         let hop = match reply_hop(cx, packet, hit) {
             Ok(hop) => hop,
             Err(Lookup::Unresolved { port, next }) => {
                 cx.shared.ask_for(Unresolved { port, address: next });
-                return Verdict::Wait;
+                return self.no_way(Verdict::Wait);
             }
             // A client on the director itself.
-            Err(Lookup::Local | Lookup::Hop(_)) => return Verdict::Punt(PuntReason::LocalDestination),
+            Err(Lookup::Local | Lookup::Hop(_)) => return self.no_way(Verdict::Punt(PuntReason::LocalDestination)),
             Err(Lookup::NoRoute) => {
-                return self.reject_from_director(cx, frame, packet, Error::HostUnreachable, DropReason::NoRoute);
+                let verdict = self.reject_from_director(cx, frame, packet, Error::HostUnreachable, DropReason::NoRoute);
+                return self.no_way(verdict);
             }
         };
         let Some(&hop) = cx.snapshot.network.hop(hop) else {
-            return Verdict::Drop(DropReason::NoRoute);
+            return self.no_way(Verdict::Drop(DropReason::NoRoute));
         };
         // The kernel forwards before it translates: errors quote the packet as it came, and it is not counted.
         if packet.ttl <= 1 {
             let (error, reason) = (Error::TimeExceeded, DropReason::TtlExceeded);
-            return self.reject_from_director(cx, frame, packet, error, reason);
+            let verdict = self.reject_from_director(cx, frame, packet, error, reason);
+            return self.no_way(verdict);
         }
         if packet.ip_len > hop.mtu {
-            return self.too_long_reply(cx, frame, packet, hit.entry, &hop);
+            let verdict = self.too_long_reply(cx, frame, packet, hit.entry, &hop);
+            return self.no_way(verdict);
         }
         send_reply(cx, frame, packet, hit, &hop, serves);
-        Verdict::Forward(hop.port)
+        Some(hop.port)
     }
 
     /// The reply is longer than the way to the client takes.

@@ -13,6 +13,7 @@ use ulvs_wire::{FlowKey, Kind, Packet, Quoted, fragment, parse_any};
 use crate::conn::{CallId, Connection, Control};
 use crate::frame::MemoryFrame;
 use crate::live::Load;
+use crate::proto::TcpStates;
 use crate::shared::Shared;
 use crate::snapshot::{Compiler, PortId, Snapshot};
 use crate::time::Ticks;
@@ -73,7 +74,14 @@ impl Rehearsal {
         let mut engine = Engine::new(Arc::clone(&shared), 0);
         let mut snapshot = compiler.snapshot();
         let (packet, is_error) = described(frame);
-        let cx = Context { shared: live, snapshot: &snapshot, counters: &live.workers()[0], now, ingress };
+        let cx = Context {
+            shared: live,
+            snapshot: &snapshot,
+            counters: &live.workers()[0],
+            now,
+            ingress,
+            tcp: TcpStates::of(snapshot.defence.secure_tcp),
+        };
         let found = packet
             .filter(|packet| !is_error && !is_ipsec(&packet.key))
             .and_then(|packet| Some((packet, cx.service_of(&packet)?)));

@@ -118,7 +118,10 @@ impl Own {
         let destination = *cx.snapshot.destinations.get(id);
         let state = first_state(cx, packet, &destination);
         match self.connect(cx, packet.key, home, choice, (state, cx.snapshot.timeouts.of(state))) {
-            Ok(hit) if destination.is_resolved() => self.send(cx, frame, packet, id, &destination, hit),
+            Ok(hit) if destination.is_resolved() => {
+                let way = self.send(cx, frame, packet, id, &destination, hit);
+                self.verdict_of(way)
+            }
             Ok(_) => self.unreachable(cx, frame, packet, &destination),
             Err(Refused::Exists) => match cx.shared.table.search(home, &packet.key) {
                 Some(hit) => self.go_on(cx, frame, packet, home, hit),
@@ -208,8 +211,7 @@ pub(super) const fn is_one_packet(service: &ServiceView, key: &FlowKey) -> bool 
 #[inline]
 pub(super) fn first_state(cx: &Context<'_>, packet: &Packet, destination: &DestinationView) -> State {
     let path = if destination.method == ForwardMethod::Nat { Path::Input } else { Path::InputOnly };
-    let secure_tcp = cx.snapshot.defence.secure_tcp;
-    proto::step(packet.key.protocol(), secure_tcp, path, State::None.number(), packet.signal)
+    proto::step(packet.key.protocol(), cx.tcp, path, State::None.number(), packet.signal)
 }
 
 /// What becomes of a packet whose connection could not be made.

@@ -3,7 +3,7 @@
 use ulvs_wire::Packet;
 
 use crate::conn::{Control, Direction, Entry, Hit};
-use crate::proto::{self, Path, State};
+use crate::proto::{self, Path, State, TcpStates};
 use crate::shared::Shared;
 
 use super::Context;
@@ -12,7 +12,7 @@ use super::Context;
 #[inline(always)]
 pub(super) fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
     let event = Event { protocol: packet.key.protocol(), signal: packet.signal, direction: hit.direction };
-    let next = event.step(hit.control, cx.snapshot.defence.secure_tcp);
+    let next = event.step(hit.control, cx.tcp);
     let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT | Control::UNASSURED);
     if next.number() != hit.control.state_number() || first_output {
         change_state(cx, hit.entry, event);
@@ -26,7 +26,7 @@ pub(super) fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
 #[inline(never)]
 fn change_state(cx: &Context<'_>, entry: &Entry, event: Event) {
     let changed = |control: Control| {
-        let state = event.step(control, cx.snapshot.defence.secure_tcp);
+        let state = event.step(control, cx.tcp);
         // Counters follow changes of state only (ipvs-facts B.3).
         let inactive = if state == control.state() { control.has(Control::INACTIVE) } else { !state.is_active() };
         let next = control.with_state(state).with_flag(Control::INACTIVE, inactive);
@@ -72,12 +72,12 @@ pub(super) struct Event {
 impl Event {
     /// The state it leads to.
     #[inline(always)]
-    pub(super) fn step(self, control: Control, secure_tcp: bool) -> State {
+    pub(super) fn step(self, control: Control, tcp: &TcpStates) -> State {
         let path = match self.direction {
             Direction::Out => Path::Output,
             Direction::In if control.has(Control::NO_OUTPUT) => Path::InputOnly,
             Direction::In => Path::Input,
         };
-        proto::step(self.protocol, secure_tcp, path, control.state_number(), self.signal)
+        proto::step(self.protocol, tcp, path, control.state_number(), self.signal)
     }
 }

@@ -57,7 +57,7 @@ pub(crate) const fn mtu(outer: Family, way: u16, between: u16) -> Option<u16> {
 }
 
 /// Takes one from the TTL and wraps the packet. False, and nothing sensible in the frame, without room in front of it.
-#[inline]
+#[inline(always)]
 pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, tunnel: &Tunnel) -> bool {
     super::decrement_ttl(frame.bytes_mut(), packet);
     let Some(inner) = Inner::of(frame, packet) else {

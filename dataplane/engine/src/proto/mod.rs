@@ -6,6 +6,7 @@ mod tcp;
 mod timeouts;
 
 pub use state::State;
+pub(crate) use tcp::TcpStates;
 pub use timeouts::Timeouts;
 
 use ulvs_wire::parse;
@@ -23,9 +24,9 @@ pub enum Path {
 
 /// The state after a packet with this [signal](ulvs_wire::Packet::signal), of a connection whose state has the number `state`.
 #[inline(always)]
-pub(crate) fn step(protocol: u8, secure_tcp: bool, path: Path, state: u8, signal: u8) -> State {
+pub(crate) fn step(protocol: u8, states: &TcpStates, path: Path, state: u8, signal: u8) -> State {
     if protocol == parse::TCP {
-        tcp::step(secure_tcp, path, state, signal)
+        states.step(path, state, signal)
     } else if protocol != parse::SCTP {
         State::Udp
     } else {

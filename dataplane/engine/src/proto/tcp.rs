@@ -67,15 +67,27 @@ const SECURE: [Events; 3] = [
 const FLAGS: usize = (ACK as usize) << 1;
 const STATES: usize = 16;
 
-/// The rows by the flags of a packet, so that a step is one load.
-struct Table([[[State; STATES]; FLAGS]; 3]);
+/// TCP's states: the rows by the flags of a packet, so that a step is one load.
+#[derive(Debug)]
+pub(crate) struct TcpStates([[[State; STATES]; FLAGS]; 3]);
 
-static NORMAL_TABLE: Table = Table::of(&NORMAL);
-static SECURE_TABLE: Table = Table::of(&SECURE);
+static NORMAL_STATES: TcpStates = TcpStates::table(&NORMAL);
+static SECURE_STATES: TcpStates = TcpStates::table(&SECURE);
 
-impl Table {
+impl TcpStates {
+    /// Those of `secure_tcp`, or the normal ones.
+    pub(crate) fn of(secure_tcp: bool) -> &'static Self {
+        if secure_tcp { &SECURE_STATES } else { &NORMAL_STATES }
+    }
+
+    /// The state after a packet with these flags, of a connection whose state has the number `state`.
+    #[inline(always)]
+    pub(super) fn step(&self, path: Path, state: u8, flags: u8) -> State {
+        self.0[path as usize][usize::from(flags) % FLAGS][usize::from(state) % STATES]
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "a number below FLAGS")]
-    const fn of(paths: &[Events; 3]) -> Self {
+    const fn table(paths: &[Events; 3]) -> Self {
         let mut table = [[[CL; STATES]; FLAGS]; 3];
         let mut path = 0;
         while path < paths.len() {
@@ -110,11 +122,4 @@ const fn event(flags: u8) -> Option<usize> {
     } else {
         None
     }
-}
-
-/// The state after a packet with these flags, of a connection whose state has the number `state`.
-#[inline(always)]
-pub(super) fn step(secure: bool, path: Path, state: u8, flags: u8) -> State {
-    let table = if secure { &SECURE_TABLE } else { &NORMAL_TABLE };
-    table.0[path as usize][usize::from(flags) % FLAGS][usize::from(state) % STATES]
 }

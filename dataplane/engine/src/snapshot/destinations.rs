@@ -119,9 +119,11 @@ pub(crate) struct Destinations(Vec<Arc<[DestinationView; PAGE]>>);
 impl Destinations {
     #[inline]
     pub(crate) fn get(&self, id: DestinationId) -> &DestinationView {
-        const NONE: DestinationView = DestinationView::UNUSED;
         let at = id.0 as usize;
-        self.0.get(at / PAGE).map_or(&NONE, |page| &page[at % PAGE])
+        match self.0.get(at / PAGE) {
+            Some(page) => &page[at % PAGE],
+            None => unused(),
+        }
     }
 
     /// Writes a destination; only its page is copied, and only if a snapshot shares it.
@@ -132,4 +134,13 @@ impl Destinations {
         }
         Arc::make_mut(&mut self.0[at / PAGE])[at % PAGE] = view;
     }
+}
+
+/// What a number beyond all pages stands for. A function that is never likely makes it a branch, where a choice of two addresses
+/// would take each packet some instructions.
+#[cold]
+#[inline(never)]
+fn unused() -> &'static DestinationView {
+    static NONE: DestinationView = DestinationView::UNUSED;
+    &NONE
 }

@@ -24,7 +24,8 @@ impl Entry {
         self.timeout.load(Relaxed).checked_sub(self.idle(now))
     }
 
-    /// Whether the connection's time has not run out. Most often its last packet came within this tick.
+    /// Whether the connection's time has not run out: then its timer is set to begin anew. Most often its last packet came within
+    /// this tick, and the busy connection's line stays clean.
     #[inline(always)]
     pub(crate) fn has_time(&self, now: Ticks) -> bool {
         self.last_seen.load(Relaxed) == now.0 || self.expires_in(now).is_some()
