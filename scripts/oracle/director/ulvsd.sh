@@ -36,9 +36,11 @@ modprobe() {
 director_start() {
     director_stop
     director_file >"$folder/ulvs.toml"
+    rm -f "$ULVS_SOCKET"
     ulvsd --config "$folder/ulvs.toml" >"$folder/ulvsd.log" 2>&1 &
     ulvsd=$!
-    until ulvsctl status >/dev/null 2>&1; do
+    # asked only once it can answer: to ask takes an emulated CPU as long as ulvsd's own start
+    until [ -S "$ULVS_SOCKET" ] && ulvsctl status >/dev/null 2>&1; do
         kill -0 "$ulvsd" 2>/dev/null || break
         sleep 0.02
     done

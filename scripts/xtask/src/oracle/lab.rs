@@ -13,6 +13,12 @@ use crate::vm::{self, Guest, Hardware, Nic};
 const LIMIT: Duration = Duration::from_secs(60);
 const NAMES: [&str; 2] = ["wan", "lan"];
 
+/// DPDK loads each driver there is, all hundred and thirty, at each start: seconds of an emulated CPU. The guest keeps those of the
+/// NICs it can have.
+const FEW_DRIVERS: &str = "for folder in /usr/lib/*/dpdk/pmds-*; do [ -d $folder ] || continue; mkdir /tmp/drivers; \
+    for name in bus_pci bus_vdev mempool_ring net_virtio net_e1000; do cp -a $folder/librte_$name.so* /tmp/drivers/ || exit 1; done; \
+    mount --bind /tmp/drivers $folder; done";
+
 /// A director, its wires, and what is removed with them.
 pub(super) struct Stage {
     pub(super) director: Director,
@@ -30,9 +36,8 @@ impl Stage {
     pub(super) fn guest(name: &str, functions: String) -> Result<Self> {
         Self::with(name, |name| {
             let mut shell = boot(name)?;
-            let bind = "/ulvs/scripts/host/hugepages set 128 && \
-                for number in 10 11; do /ulvs/scripts/host/bind-nic bind 0000:00:$number.0 --driver uio_pci_generic --force; done";
-            must(shell.run(bind, 4 * LIMIT)?, "the guest's NICs could not be bound")?;
+            must(shell.run(&vm::bind(), 4 * LIMIT)?, "the guest's NICs could not be bound")?;
+            must(shell.run(FEW_DRIVERS, LIMIT)?, "DPDK's drivers could not be put aside")?;
             let devices = vm::PCI.map(str::to_owned);
             let folder = "/run/ulvs".into();
             Director::program(shell, &Program { functions, folder, devices, huge_pages: true, core: 0 })
@@ -95,7 +100,7 @@ impl Stage {
 
 fn boot(name: &str) -> Result<Shell> {
     let guest = Guest::of(name);
-    let hardware = Hardware { nic: Nic::Virtio, iommu: false, queues: 1, cpus: 1, icount: false };
+    let hardware = Hardware { nic: Nic::Virtio, iommu: false, queues: 1, cpus: 2, icount: false };
     let took = guest.boot(&vm::image()?, &hardware, &vm::Wires { names: NAMES, bridges: None })?;
     say!("the guest is up after {:.1} s", took.as_secs_f64());
     guest.shell(0)

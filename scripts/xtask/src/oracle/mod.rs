@@ -2,7 +2,9 @@
 //! `scripts/oracle`, with the kernel's answers in them.
 
 mod build;
+mod compare;
 mod director;
+mod kept;
 mod lab;
 mod listing;
 mod names;
@@ -14,7 +16,6 @@ mod text;
 mod verdict;
 mod wires;
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -24,7 +25,6 @@ use clap::Args;
 
 use director::Director;
 use scenario::Scenario;
-use verdict::{Tally, Verdict};
 use wires::Wires;
 
 #[derive(Args)]
@@ -50,15 +50,11 @@ pub(crate) struct Arguments {
     /// Write a table of the outcome as Markdown.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Take from this file what the same ulvsd did before with the same scenarios, and add to it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["against_kernel", "director", "explain"])]
+    resume: Option<PathBuf>,
     /// Only the scenarios whose names contain one of these.
     patterns: Vec<String>,
-}
-
-/// What was played, and for how long.
-struct Played {
-    scenario: Scenario,
-    verdict: Verdict,
-    time: Duration,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
@@ -84,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let outcome = if arguments.against_kernel {
         record(scenarios, &mut stage.director, &mut stage.wires)
     } else {
-        compare(scenarios, arguments, &mut stage.director, &mut stage.wires)
+        compare::compare(scenarios, arguments, &mut stage.director, &mut stage.wires)
     };
     let ended = stage.end();
     let code = outcome?;
@@ -124,86 +120,4 @@ fn record(scenarios: Vec<Scenario>, director: &mut Director, wires: &mut Wires) 
         slowest.as_millis()
     );
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn compare(
-    scenarios: Vec<Scenario>,
-    arguments: &Arguments,
-    director: &mut Director,
-    wires: &mut Wires,
-) -> Result<ExitCode> {
-    let (mut tally, mut all) = (Tally::default(), Vec::new());
-    for mut scenario in scenarios {
-        let start = Instant::now();
-        director.fresh(wires)?;
-        let (verdict, note) = match play::play(&scenario, director, wires) {
-            Ok(answers) => {
-                if let Some(reason) = &arguments.explain {
-                    explain(&mut scenario, reason, &answers)?;
-                }
-                verdict::judge(&scenario, &answers)
-            }
-            Err(error) => {
-                let lines = format!("{error:#}\n{}", director.log().unwrap_or_default());
-                match &scenario.awaits {
-                    Some(what) => (Verdict::Expected(what.clone()), None),
-                    None => (Verdict::Unexplained(lines.lines().map(str::to_owned).collect()), None),
-                }
-            }
-        };
-        let time = start.elapsed();
-        let word = match &verdict {
-            Verdict::Equal => "equal",
-            Verdict::Explained => "explained",
-            Verdict::Expected(_) => "expected",
-            Verdict::Unexplained(_) => "DIFFERS",
-        };
-        say!("{word:<9} {:>5} ms  {}", time.as_millis(), scenario.name);
-        if let Some(note) = note {
-            say!("          {} {note}", scenario.name);
-        }
-        if let Verdict::Unexplained(lines) = &verdict {
-            for line in lines {
-                say!("          {line}");
-            }
-        }
-        tally.count(&verdict);
-        all.push(Played { scenario, verdict, time });
-    }
-    if let Some(file) = &arguments.report {
-        std::fs::write(file, report(&all, &tally)).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    say!("{tally}");
-    Ok(if tally.unexplained == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Takes what ulvs answered as what it is known to answer.
-fn explain(scenario: &mut Scenario, reason: &str, answers: &[Vec<String>]) -> Result<()> {
-    for (part, got) in scenario.parts.iter_mut().zip(answers) {
-        if *got == part.kernel {
-            part.differs = None;
-        } else if part.differs.as_ref().is_none_or(|(_, lines)| lines != got) {
-            part.differs = Some((reason.to_owned(), got.clone()));
-        }
-    }
-    scenario.write()?;
-    Ok(())
-}
-
-fn report(all: &[Played], tally: &Tally) -> String {
-    let slowest = all.iter().map(|played| played.time).max().unwrap_or_default();
-    let mut text = format!(
-        "{tally}; the slowest took {} ms.\n\n| scenario | what is shown | outcome |\n|---|---|---|\n",
-        slowest.as_millis()
-    );
-    for Played { scenario, verdict, .. } in all {
-        let outcome = match verdict {
-            Verdict::Equal => "equal".to_owned(),
-            Verdict::Explained => "explained".to_owned(),
-            Verdict::Expected(what) => format!("expected to fail: {what}"),
-            Verdict::Unexplained(_) => "**differs**".to_owned(),
-        };
-        let _ = writeln!(text, "| {} | {} | {outcome} |", scenario.name, scenario.title());
-    }
-    text
 }

@@ -116,8 +116,8 @@ impl Scenario {
         first.map_or("", |line| line.trim_start_matches("# "))
     }
 
-    /// Writes the file with the answers as they are now; whether it changed.
-    pub(super) fn write(&self) -> Result<bool> {
+    /// The file's text with the answers as they are now.
+    pub(super) fn text(&self) -> String {
         let mut lines: Vec<String> = self.head.clone();
         for part in &self.parts {
             lines.extend(part.above.iter().cloned());
@@ -128,7 +128,12 @@ impl Scenario {
                 lines.extend(answers.iter().map(|line| format!("{ANSWER}{line}")));
             }
         }
-        let text = lines.join("\n") + "\n";
+        lines.join("\n") + "\n"
+    }
+
+    /// Writes the file; whether it changed.
+    pub(super) fn write(&self) -> Result<bool> {
+        let text = self.text();
         if fs::read_to_string(&self.file).is_ok_and(|old| old == text) {
             return Ok(false);
         }

@@ -143,11 +143,10 @@ impl Guest {
             option("-device", format!("virtserialport,chardev=shell{number},name=ulvs.{number}"));
         }
         let root = crate::root();
-        let release = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let seen = [
             ("usr", PathBuf::from("/usr"), "on"),
             ("ulvs", root, "on"),
-            ("release", release.join("release"), "on"),
+            ("release", super::release(), "on"),
             ("share", self.share(), "off"),
         ];
         for (tag, path, readonly) in seen {
@@ -222,8 +221,10 @@ fn nic(hardware: &Hardware, number: usize) -> String {
 
 fn kernel_line(hardware: &Hardware) -> String {
     let iommu = if hardware.iommu { " intel_iommu=on iommu=pt" } else { "" };
+    // norandmaps: QEMU finds the code that it has translated by virtual address; at random ones each program is translated anew at
+    // each start, which takes several times as long as to run it
     format!(
-        "console=ttyS0 quiet panic=-1 nokaslr mitigations=off nowatchdog tsc=reliable random.trust_cpu=on audit=0 \
+        "console=ttyS0 quiet panic=-1 nokaslr norandmaps mitigations=off nowatchdog tsc=reliable random.trust_cpu=on audit=0 \
          raid=noautodetect 8250.nr_uarts=1{iommu}"
     )
 }

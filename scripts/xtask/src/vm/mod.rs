@@ -47,7 +47,7 @@ enum Action {
     /// Count guest instructions per packet of the kernel's IPVS and of ulvs, at the same offered rate.
     Cost(cost::Arguments),
     /// Everything: the director on each kind of NIC, the cost, the oracle; and a report in docs/vm-report.md.
-    All,
+    All(all::Arguments),
     /// End the guest and remove the lab.
     Down,
 }
@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             say!("{}", cost::measured(&rows));
             Ok(ExitCode::SUCCESS)
         }
-        Action::All => all::run(name, &image()?),
+        Action::All(arguments) => all::run(name, arguments, &image()?),
         Action::Down => lab(name, &["down"]),
     }
 }
@@ -97,8 +97,7 @@ pub(crate) fn image() -> Result<PathBuf> {
     if !["/usr/bin", "/usr/local/bin"].iter().any(|folder| PathBuf::from(folder).join("qemu-system-x86_64").exists()) {
         bail!("QEMU is missing: apt-get install --no-install-recommends qemu-system-x86 cpio kmod");
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
-    let folder = target.join("vm");
+    let folder = target().join("vm");
     let script = crate::root().join("scripts/vm/image");
     let status =
         Command::new(&script).arg(&folder).status().with_context(|| format!("cannot run {}", script.display()))?;
@@ -106,6 +105,26 @@ pub(crate) fn image() -> Result<PathBuf> {
         bail!("{} failed: its words are above", script.display());
     }
     Ok(folder)
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from)
+}
+
+/// Where the guest's ulvsd is built.
+pub(crate) fn release() -> PathBuf {
+    target().join("release")
+}
+
+/// Lines of the guest's shell that give its NICs to DPDK and set huge pages aside: what scripts/host/bind-nic does, which
+/// `vm_bound_test.sh` tries, without the questions that an emulated CPU takes ten seconds for.
+pub(crate) fn bind() -> String {
+    format!(
+        "/ulvs/scripts/host/hugepages set 128 || exit 1; modprobe uio_pci_generic || exit 1\n\
+         for nic in {}; do cd /sys/bus/pci/devices/$nic && echo uio_pci_generic >driver_override || exit 1\n\
+         [ ! -e driver ] || echo $nic >driver/unbind; echo $nic >/sys/bus/pci/drivers_probe; [ -e driver ] || exit 1; done; cd /\n",
+        PCI.join(" ")
+    )
 }
 
 /// `cargo xtask lab` of the same lab.
