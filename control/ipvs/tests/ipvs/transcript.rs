@@ -93,7 +93,7 @@ pub(crate) fn missing() {
 fn ipvsadm_prints_and_exits_as_with_a_kernel() {
     let running = Running::new("transcript");
     let steps = steps(&std::fs::read_to_string(file()).unwrap());
-    assert!(steps.len() > 150, "{} commands", steps.len());
+    assert!(steps.len() > 350, "{} commands", steps.len());
     let mut written = String::new();
     let mut different = String::new();
     for step in &steps {
@@ -147,4 +147,30 @@ fn what_is_saved_is_restored_byte_for_byte() {
     let restored = ipvsadm(&running, "-R", &String::from_utf8(saved.clone()).unwrap()).unwrap();
     assert!(restored.status.success(), "{restored:?}");
     assert_eq!(String::from_utf8(save()).unwrap(), String::from_utf8(saved).unwrap());
+}
+
+/// Services of one part in a hundred commands.
+fn part(number: u8) -> String {
+    let service = |port: u16| {
+        format!("-A -t 10.0.{number}.1:{port} -s rr\n-a -t 10.0.{number}.1:{port} -r 10.0.2.11:{port} -g -w 1\n")
+    };
+    (1..=50).map(service).collect()
+}
+
+#[test]
+fn what_several_restore_at_a_time_is_all_there() {
+    let running = Running::new("several");
+    // The first two restore the same: each entry is one's, and the other is told that it exists.
+    let texts = [part(1), part(1), part(2), part(3)];
+    let outputs: Vec<_> = std::thread::scope(|scope| {
+        let begun: Vec<_> = texts.iter().map(|text| scope.spawn(|| ipvsadm(&running, "-R", text))).collect();
+        begun.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let Some(outputs) = outputs.into_iter().collect::<Option<Vec<_>>>() else { return missing() };
+    assert!(outputs[2..].iter().all(|one| one.status.success() && one.stderr.is_empty()), "{outputs:?}");
+    let told: String = outputs[..2].iter().map(|one| String::from_utf8_lossy(&one.stderr).into_owned()).collect();
+    assert_eq!(told.lines().filter(|line| line.ends_with("already exists")).count(), 100, "{told}");
+    assert_eq!(told.lines().count(), 100, "{told}");
+    let saved = ipvsadm(&running, "-S -n", "").unwrap().stdout;
+    assert_eq!(String::from_utf8(saved).unwrap(), texts[1..].concat());
 }
