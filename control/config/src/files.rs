@@ -1,12 +1,15 @@
 //! The director's files: `ulvs.toml`, and the services of each `ulvs.d/*.toml` beside it.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use md5::{Digest as _, Md5};
 
 use crate::{Diagnostic, Digest, Director};
+
+/// The longest that all files together may be, in bytes: ten times what 10,000 services of 10 real servers need.
+const LONGEST: u64 = 64 << 20;
 
 /// A text and where it is from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,9 +50,13 @@ impl Files {
             Err(sentence) => report.push_str(&sentence),
         }
         let mut sources = Vec::with_capacity(paths.len());
+        let mut room = LONGEST;
         for path in paths {
-            match fs::read_to_string(&path) {
-                Ok(text) => sources.push(Source { path, text }),
+            match read(&path, room) {
+                Ok(text) => {
+                    room -= text.len() as u64;
+                    sources.push(Source { path, text });
+                }
                 Err(error) => report.push_str(&unreadable(&path, &error)),
             }
         }
@@ -88,6 +95,23 @@ impl Files {
     }
 }
 
+/// What is in a regular file, wherever its name leads: others may be endless, or never say anything.
+fn read(path: &Path, most: u64) -> io::Result<String> {
+    let is = fs::metadata(path)?;
+    if is.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    if !is.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is a pipe, a socket or a device"));
+    }
+    let mut text = String::new();
+    File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
+    Ok(text)
+}
+
 /// The drop-ins in a folder, sorted; none if there is no folder.
 fn drop_ins(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = match fs::read_dir(folder) {
@@ -112,6 +136,8 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
         ErrorKind::NotFound => "write one (docs/ulvs.example.toml shows every key), or name it with --config",
         ErrorKind::InvalidData => "it must be text in UTF-8",
         ErrorKind::IsADirectory => "name the file in it",
+        ErrorKind::InvalidInput => "name a regular file, or a link to one",
+        ErrorKind::FileTooLarge => "all files together may have 64 MiB",
         ErrorKind::NotADirectory => "drop-ins are files in a folder of this name",
         _ => "make it readable for this user",
     };

@@ -1,7 +1,9 @@
 //! The files over the API: what would change, following them, versions, going back; and who may.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -89,6 +91,59 @@ fn versions_are_kept_and_gone_back_to_with_the_files() {
     assert!(
         refusal(rig.post("/v1/rollback", "{\"version\": 99}")).starts_with("there is no version 99: kept are 1, 2, ")
     );
+}
+
+/// A folder on a small disk, until it is dropped.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn new(folder: PathBuf) -> Option<Self> {
+        fs::create_dir(&folder).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&folder).status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            println!("skipped: this user can't mount");
+            return None;
+        }
+        Some(Self(folder))
+    }
+
+    fn fill(&self) {
+        let mut file = File::create(self.0.join("filler")).unwrap();
+        while file.write(&[0; 4096]).is_ok() {}
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.0.join("filler")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_costs_versions_and_nothing_else() {
+    let Some(rig) = Rig::new() else { return };
+    let Some(disk) = Disk::new(rig.path("state")) else { return };
+    let ulvsd = rig.start(&rig.file());
+    eventually("the first version is kept", || answer(rig.ask("/v1/versions")).as_array().unwrap().len() == 1);
+    disk.fill();
+    drop_in(&rig, DNS);
+    let applied = answer(rig.post("/v1/apply", ""));
+    assert_eq!(
+        (&applied["changes"][0], &applied["version"]),
+        (&json!("+ udp 192.0.2.101:53 scheduler wlc"), &Value::Null)
+    );
+    ulvsd.wait_for("can't be written (No space left on device): this version can't be gone back to");
+    // What is followed could not be had again, so it is not left.
+    let before = rig.ask("/v1/services");
+    assert!(refusal(rig.post("/v1/rollback", "{\"version\": 1}")).contains("No space left on device"));
+    assert_eq!((rig.ask("/v1/services"), rig.path("ulvs.d/dns.toml").exists()), (before, true));
+    disk.free();
+    assert_eq!(answer(rig.post("/v1/rollback", "{\"version\": 1}"))["version"], json!(3));
+    assert!(!rig.path("ulvs.d/dns.toml").exists());
 }
 
 #[test]
