@@ -231,9 +231,7 @@ await light.getByRole("dialog").waitFor();
 await picture(light, "help-light");
 await light.close();
 
-step("a phone of 360 pixels: nothing stands out");
-const phone = await open({ viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
-for (const place of [
+const PLACES = [
   "overview",
   "services",
   `services/${encodeURIComponent(NAT)}`,
@@ -241,7 +239,11 @@ for (const place of [
   "drops",
   "connections",
   "events",
-]) {
+];
+
+step("a phone of 360 pixels: nothing stands out");
+const phone = await open({ viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
+for (const place of PLACES) {
   await at(phone, place);
   await settle(phone);
   const width = await phone.evaluate(() => document.documentElement.scrollWidth);
@@ -251,15 +253,7 @@ for (const place of [
 await phone.close();
 
 step("everything that is pressed has a name");
-for (const place of [
-  "overview",
-  "services",
-  `services/${encodeURIComponent(NAT)}`,
-  "workers",
-  "drops",
-  "connections",
-  "events",
-]) {
+for (const place of PLACES) {
   await at(page, place);
   const nameless = await page.evaluate(() => {
     const name = (element) =>

@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
-use crate::rig::Rig;
+use crate::rig::{Rig, eventually};
 
 fn file(rig: &Rig, name: &str) -> PathBuf {
     rig.path("sys/net/ipv4/vs").join(name)
@@ -39,12 +38,8 @@ fn set(rig: &Rig, name: &str, value: &str) -> (u16, String) {
 
 /// Files follow within moments.
 fn becomes(rig: &Rig, name: &str, value: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while fs::read_to_string(file(rig, name)).unwrap_or_default() != format!("{value}\n") || asked(rig, name).0 != value
-    {
-        assert!(Instant::now() < deadline, "{name} is still {:?}", fs::read_to_string(file(rig, name)));
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let read = || fs::read_to_string(file(rig, name)).unwrap_or_default();
+    eventually(&format!("{name} is {value}"), || read() == format!("{value}\n") && asked(rig, name).0 == value);
 }
 
 #[test]
