@@ -155,6 +155,18 @@ fn checksums_of_sctp() {
     play("sctp.json", |_| Packets, |_| &[]).is("sctp", 6, &[]);
 }
 
+/// A port used again after RST is scheduled anew; and a service that is edited: its connections stay, the next is of the new settings.
+#[test]
+fn ports_used_again_and_services_edited() {
+    let commands = |case: &str| -> &'static [&'static str] {
+        match case {
+            "svc edit rr -> wrr persistent: ACK of old conn" => &["ipvsadm -E -t 10.0.1.100:80 -s wrr -p 300"],
+            _ => &[],
+        }
+    };
+    play("reuse.json", |_| Packets, commands).is("reuse", 8, &[]);
+}
+
 #[test]
 fn methods_timers_and_extension_headers() {
     let compare = |case: &str| match case {
