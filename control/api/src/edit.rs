@@ -86,6 +86,16 @@ pub struct RealServerEdit {
     /// `nat`, `dr`, `tun`. It has to be said of a real server that is added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// What kind of tunnel, if the method is `tun`: `ipip`, `gue`, `gre`. Default: `ipip`; of a real server that is edited, a type
+    /// other than before has a port and a checksum of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tun_type: Option<String>,
+    /// UDP port of the far end, of `gue` alone, which needs one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tun_port: Option<u16>,
+    /// Checksum of the tunnel's header: `nocsum`, `csum`, `remcsum`. Default: `nocsum`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tun_checksum: Option<String>,
     /// Share of new connections; 0: gets no new ones. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<u32>,

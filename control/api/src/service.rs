@@ -54,6 +54,15 @@ pub struct RealServerStatus {
     pub address: SocketAddr,
     /// `nat`, `dr`, `tun`.
     pub method: Name,
+    /// What kind of tunnel: `ipip`, `gue`, `gre`; absent: the method is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tun_type: Option<Name>,
+    /// UDP port of the far end of `gue`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tun_port: Option<u16>,
+    /// Checksum of the header of `gue` and `gre`: `nocsum`, `csum`, `remcsum`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tun_checksum: Option<Name>,
     /// Share of new connections; 0: gets no new ones.
     pub weight: u32,
     /// The weight that was set: `weight` is less while something keeps it from that.
@@ -97,6 +106,22 @@ pub struct RealServerStatus {
     pub neighbour: Neighbour,
     /// Traffic of the real server for this service.
     pub counters: Counters,
+}
+
+impl RealServerStatus {
+    /// How it is reached, in ipvsadm's words: `nat`, `tun`, `tun gue 6080 csum`, `tun gre`.
+    pub fn way(&self) -> String {
+        let mut words = self.method.to_string();
+        let Some(kind) = self.tun_type.as_deref().filter(|kind| *kind != "ipip") else { return words };
+        words.extend([" ", kind]);
+        if let Some(port) = self.tun_port {
+            words.extend([" ", &port.to_string()]);
+        }
+        if let Some(checksum) = self.tun_checksum.as_deref().filter(|checksum| *checksum != "nocsum") {
+            words.extend([" ", checksum]);
+        }
+        words
+    }
 }
 
 const fn yes() -> bool {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ulvs_model::{Destination, Encapsulation};
+
 use crate::Director;
 use crate::check::{Check, Feedback, Probe, ServiceChecks};
 
@@ -117,6 +119,15 @@ fn probe(probe: &Probe) -> Vec<(&'static str, String)> {
 }
 
 /// What is checked of a service, and what follows.
+/// A destination and how it is reached: `10.0.0.19:80 tun gue 6080`.
+fn reached(destination: &Destination) -> String {
+    let Destination { address, method, encapsulation, .. } = destination;
+    match encapsulation {
+        Encapsulation::IpIp => format!("{address} {method}"),
+        tunnel => format!("{address} {method} {tunnel}"),
+    }
+}
+
 fn service(checked: &ServiceChecks, checks: &[Check]) -> Vec<(String, String)> {
     let names = |places: &[usize]| {
         let names = places.iter().filter_map(|place| checks.get(*place)).map(|check| check.name.as_str());
@@ -129,9 +140,7 @@ fn service(checked: &ServiceChecks, checks: &[Check]) -> Vec<(String, String)> {
     if checked.hysteresis > 0 {
         keys.push(("hysteresis".to_owned(), checked.hysteresis.to_string()));
     }
-    keys.extend(
-        checked.sorry_server.map(|sorry| ("sorry_server".to_owned(), format!("{} {}", sorry.address, sorry.method))),
-    );
+    keys.extend(checked.sorry_server.map(|sorry| ("sorry_server".to_owned(), reached(&sorry))));
     match checked.real_servers.split_first() {
         Some(((_, first), rest)) if rest.iter().all(|(_, others)| others == first) => {
             keys.push(("checks".to_owned(), names(first)));

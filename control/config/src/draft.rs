@@ -2,7 +2,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
-use ulvs_model::{ForwardMethod, PersistenceEngine, Protocol, SchedulerKind, ServiceKey, Sysctls, Weight};
+use ulvs_model::{
+    ForwardMethod, PersistenceEngine, Protocol, SchedulerKind, ServiceKey, Sysctls, TunnelChecksum, TunnelType, Weight,
+};
 
 use crate::problems::{At, Span};
 use crate::{
@@ -133,12 +135,22 @@ pub(crate) enum DraftNetmask {
     Length(u8),
 }
 
+/// What is said of a tunnel.
+#[derive(Debug, Default)]
+pub(crate) struct DraftTunnel {
+    pub(crate) kind: Option<At<TunnelType>>,
+    pub(crate) port: Option<At<u16>>,
+    pub(crate) checksum: Option<At<TunnelChecksum>>,
+}
+
 #[derive(Debug)]
 pub(crate) struct DraftRealServer {
     pub(crate) ip: Option<At<IpAddr>>,
     /// Absent: the service's.
     pub(crate) port: Option<u16>,
     pub(crate) method: Option<ForwardMethod>,
+    /// Absent if something of it is wrong.
+    pub(crate) tunnel: Option<DraftTunnel>,
     pub(crate) weight: Weight,
     pub(crate) upper_threshold: u32,
     pub(crate) lower_threshold: Option<At<u32>>,

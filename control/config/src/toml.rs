@@ -10,6 +10,7 @@ mod route;
 mod service;
 mod table;
 mod tables;
+mod tunnel;
 mod value;
 mod workers;
 

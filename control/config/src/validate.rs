@@ -6,6 +6,7 @@ mod place;
 mod ports;
 mod references;
 mod services;
+mod tunnel;
 
 use std::collections::HashSet;
 

@@ -58,6 +58,11 @@ fn firewall_marks_and_their_services_are_looked_at() {
 }
 
 #[test]
+fn tunnels_are_what_ipvsadm_takes() {
+    check("tunnels");
+}
+
+#[test]
 fn checks_and_what_names_them_are_looked_at() {
     check("checks");
 }

@@ -73,6 +73,9 @@ export interface RealServer {
   state: string;
   address: string;
   method: string;
+  tun_type?: string;
+  tun_port?: number;
+  tun_checksum?: string;
   weight: number;
   configured_weight: number;
   forwarded: boolean;

@@ -99,6 +99,15 @@ pub(crate) struct RealServerSettings {
     /// How it is reached: nat, dr, tun.
     #[arg(long, short, value_name = "METHOD")]
     method: Option<String>,
+    /// What kind of tunnel, with method tun: ipip, gue, gre; of a new one else ipip.
+    #[arg(long, value_name = "TYPE")]
+    tun_type: Option<String>,
+    /// UDP port of the far end of a tunnel of type gue.
+    #[arg(long, value_name = "PORT")]
+    tun_port: Option<u16>,
+    /// Checksum of a tunnel of type gue (nocsum, csum, remcsum) or gre (nocsum, csum); of a new one else nocsum.
+    #[arg(long, value_name = "CHECKSUM")]
+    tun_checksum: Option<String>,
     /// Its share of new connections; of a new one else 1.
     #[arg(long, short, value_name = "N")]
     weight: Option<u32>,
@@ -158,11 +167,15 @@ impl ServiceSettings {
 
 impl RealServerSettings {
     fn edit(&self) -> RealServerEdit {
-        let Self { named, method, weight, upper_threshold, lower_threshold, how: _ } = self;
+        let Self { named, method, tun_type, tun_port, tun_checksum, weight, upper_threshold, lower_threshold, how: _ } =
+            self;
         RealServerEdit {
             service: named.service.service.clone(),
             real_server: named.real_server.clone(),
             method: method.clone(),
+            tun_type: tun_type.clone(),
+            tun_port: *tun_port,
+            tun_checksum: tun_checksum.clone(),
             weight: *weight,
             upper_threshold: *upper_threshold,
             lower_threshold: *lower_threshold,

@@ -63,7 +63,7 @@ fn real_server_row(real_server: &RealServerStatus, now: u64) -> [String; 15] {
     [
         "  ->".to_owned(),
         real_server.address.to_string(),
-        real_server.method.to_string(),
+        real_server.way(),
         weight(real_server),
         thresholds(real_server),
         count(real_server.active_connections),
@@ -170,6 +170,9 @@ mod tests {
         RealServerStatus {
             address: address.parse().unwrap(),
             method: method.into(),
+            tun_type: None,
+            tun_port: None,
+            tun_checksum: None,
             weight: 1,
             configured_weight: 1,
             forwarded: true,
@@ -234,7 +237,12 @@ mod tests {
             one_packet: false,
             counters: Counters { connections: 704, ..Counters::default() },
             real_servers: vec![
-                real_server("10.0.0.11:8080", "nat", Neighbour::Resolved),
+                RealServerStatus {
+                    tun_type: Some("gue".into()),
+                    tun_port: Some(6080),
+                    tun_checksum: Some("csum".into()),
+                    ..real_server("10.0.0.11:80", "tun", Neighbour::Resolved)
+                },
                 RealServerStatus {
                     weight: 0,
                     configured_weight: 4,
@@ -264,7 +272,7 @@ mod tests {
         let expected = "\
 PROT  ADDRESS             SCHEDULER/FORWARD         WEIGHT  THRESHOLDS  ACTIVE  INACTIVE  CONNECTIONS  PACKETS IN  PACKETS OUT  BYTES IN  BYTES OUT  NEIGHBOUR        OWNER    STATE
 TCP   192.0.2.100:80      sh (sh-fallback,sh-port)                          24       680          704           0            0       0 B        0 B  1 of 2 resolved  file*
-  ->  10.0.0.11:8080      nat                            1                  12       340          352        123k         234k  1.00 MiB   1.50 GiB  resolved         netlink
+  ->  10.0.0.11:80        tun gue 6080 csum              1                  12       340          352        123k         234k  1.00 MiB   1.50 GiB  resolved         netlink
   ->  10.0.0.12:80        dr                        0 of 4  350             12       340          352        123k         234k  1.00 MiB   1.50 GiB  no route         netlink  down, drained, out within 1m 0s
 UDP   [2001:db8::100]:53  rr persistent 60 mask 64                           0         0            0           0            0       0 B        0 B  no real server   api      no quorum
 ";

@@ -19,7 +19,7 @@ use ulvs_engine::counters::{Totals, WorkerCounters};
 use ulvs_engine::snapshot::{DestinationStatus, Reach, ServiceStatus as EngineService};
 use ulvs_engine::{DropReason, PuntReason, Shared};
 use ulvs_ipvs::table::{Destination as Entry, DestinationId, Table};
-use ulvs_model::{Family, ForwardMethod, Netmask, Persistence, Protocol, ServiceKey};
+use ulvs_model::{Encapsulation, Family, ForwardMethod, Netmask, Persistence, Protocol, ServiceKey};
 use ulvs_worker::ports::MbufFrame;
 use ulvs_worker::{Exception, Tsc};
 
@@ -245,9 +245,13 @@ fn real_server(
     health: &'static str,
 ) -> RealServerStatus {
     let weight = status.destination.weight.get();
+    let tunnel = tunnel(status.destination.method, status.destination.encapsulation);
     RealServerStatus {
         address: status.destination.address,
         method: status.destination.method.name().into(),
+        tun_type: tunnel.map(|tunnel| tunnel.kind().name().into()),
+        tun_port: tunnel.and_then(Encapsulation::port),
+        tun_checksum: tunnel.and_then(checksum),
         weight: weight.unsigned_abs(),
         configured_weight: entry.map_or(weight, |entry| entry.settings.weight).unsigned_abs(),
         forwarded: true,
@@ -273,9 +277,14 @@ fn real_server(
 
 /// A real server that is taken out; absent if the director could not forward to it anyway.
 fn not_forwarded(entry: &Entry, health: &'static str) -> Option<RealServerStatus> {
+    let method = ForwardMethod::from_code(entry.settings.method)?;
+    let tunnel = entry.settings.tunnel.encapsulation().and_then(|known| tunnel(method, known));
     Some(RealServerStatus {
         address: entry.id.0,
-        method: ForwardMethod::from_code(entry.settings.method)?.name().into(),
+        method: method.name().into(),
+        tun_type: tunnel.map(|tunnel| tunnel.kind().name().into()),
+        tun_port: tunnel.and_then(Encapsulation::port),
+        tun_checksum: tunnel.and_then(checksum),
         weight: 0,
         configured_weight: entry.settings.weight.unsigned_abs(),
         forwarded: false,
@@ -293,6 +302,16 @@ fn not_forwarded(entry: &Entry, health: &'static str) -> Option<RealServerStatus
         neighbour: Neighbour::Unresolved,
         counters: Counters::default(),
     })
+}
+
+/// What packets travel in, if they do.
+fn tunnel(method: ForwardMethod, encapsulation: Encapsulation) -> Option<Encapsulation> {
+    (method == ForwardMethod::Tun).then_some(encapsulation)
+}
+
+/// Of what may have one.
+fn checksum(tunnel: Encapsulation) -> Option<ulvs_api::Name> {
+    (tunnel != Encapsulation::IpIp).then(|| tunnel.checksum().name().into())
 }
 
 /// The netmask, if clients are not taken one by one.

@@ -3,8 +3,9 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use ulvs_config::Director;
+use ulvs_model::{ForwardMethod, TunnelChecksum, TunnelType};
 
-use crate::{Check, Guard, Id, Imported, Netmask, Persistence, RealServer, Remark, Service};
+use crate::{Check, Guard, Id, Imported, Netmask, Persistence, RealServer, Remark, Service, Way};
 
 /// The schedulers that the director's file knows.
 const SCHEDULERS: [&str; 15] =
@@ -192,25 +193,42 @@ fn guard(guard: &Guard, text: &mut String) {
     if *hysteresis > 0 {
         let _ = writeln!(text, "hysteresis = {hysteresis}");
     }
-    if let Some((address, method)) = sorry_server {
-        let address = written_address(*address, method);
-        let _ = writeln!(text, "sorry_server = {{ address = \"{address}\", method = \"{method}\" }}");
+    if let Some((address, way)) = sorry_server {
+        let keys = [format!("address = \"{}\"", written_address(*address, way.method))].into_iter().chain(reached(way));
+        let _ = writeln!(text, "sorry_server = {{ {} }}", keys.collect::<Vec<_>>().join(", "));
     }
 }
 
 /// Only NAT has a port of its own; IPVS ignores those of the other methods.
-fn written_address(address: SocketAddr, method: &str) -> String {
+fn written_address(address: SocketAddr, method: ForwardMethod) -> String {
     match (method, address.port()) {
-        ("nat", 1..) => address.to_string(),
+        (ForwardMethod::Nat, 1..) => address.to_string(),
         _ => address.ip().to_string(),
     }
 }
 
+/// The keys that say how a real server is reached; of a tunnel those that are not the default.
+fn reached(way: &Way) -> impl Iterator<Item = String> {
+    let Way { method, tunnel } = way;
+    let kind = Some(tunnel.kind()).filter(|kind| *kind != TunnelType::default());
+    let checksum = Some(tunnel.checksum()).filter(|checksum| *checksum != TunnelChecksum::default());
+    let keys = [
+        Some(format!("method = \"{method}\"")),
+        kind.map(|kind| format!("tun_type = \"{kind}\"")),
+        tunnel.port().map(|port| format!("tun_port = {port}")),
+        checksum.map(|checksum| format!("tun_checksum = \"{checksum}\"")),
+    ];
+    keys.into_iter().flatten()
+}
+
 fn real_server(one: &RealServer, text: &mut String) {
-    let RealServer { address, method, weight, upper, lower, checks } = one;
-    let address = written_address(*address, method);
-    let _ =
-        writeln!(text, "\n[[service.real_server]]\naddress = \"{address}\"\nmethod = \"{method}\"\nweight = {weight}");
+    let RealServer { address, way, weight, upper, lower, checks } = one;
+    let address = written_address(*address, way.method);
+    let _ = writeln!(text, "\n[[service.real_server]]\naddress = \"{address}\"");
+    for key in reached(way) {
+        let _ = writeln!(text, "{key}");
+    }
+    let _ = writeln!(text, "weight = {weight}");
     if *upper > 0 {
         let _ = writeln!(text, "upper_threshold = {upper}");
     }

@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
+use ulvs_model::ForwardMethod;
+
+use crate::tunnel::Tunnel;
 use crate::{Guard, Id, Imported, Persistence, RealServer, Service};
 
 /// Seconds of persistence when `-p` has no number.
@@ -64,9 +67,9 @@ struct Line<'a, N> {
     flags: Vec<String>,
     persistence: Persistence,
     lacking: Vec<String>,
-    remarks: Vec<String>,
     server: Option<String>,
-    method: &'static str,
+    method: ForwardMethod,
+    tunnel: Tunnel<'a>,
     numbers: [u32; 3],
 }
 
@@ -83,14 +86,14 @@ impl<'a, N: Names> Line<'a, N> {
             flags: Vec::new(),
             persistence: Persistence::default(),
             lacking: Vec::new(),
-            remarks: Vec::new(),
             server: None,
-            method: "dr",
+            method: ForwardMethod::Dr,
+            tunnel: Tunnel::default(),
             numbers: [1, 0, 0],
         }
     }
 
-    fn read(mut self, words: &[&str], imported: &mut Imported) -> Result<(), String> {
+    fn read(mut self, words: &[&'a str], imported: &mut Imported) -> Result<(), String> {
         let mut words = words.iter().copied().peekable();
         while let Some(option) = words.next() {
             let (option, given) = match option.split_once('=') {
@@ -138,7 +141,7 @@ impl<'a, N: Names> Line<'a, N> {
         self.finish(imported)
     }
 
-    fn option(&mut self, option: &str, value: &str) -> Result<(), String> {
+    fn option(&mut self, option: &'a str, value: &'a str) -> Result<(), String> {
         match option {
             "-A" | "--add-service" => self.is_addition = Some(true),
             "-a" | "--add-server" => self.is_addition = Some(false),
@@ -158,17 +161,15 @@ impl<'a, N: Names> Line<'a, N> {
             "--pe" => self.lacking.push(format!("persistence engine {value}")),
             "-o" | "--ops" => self.one_packet = true,
             "-r" | "--real-server" => self.server = Some(value.to_owned()),
-            "-m" | "--masquerading" => self.method = "nat",
-            "-g" | "--gatewaying" => self.method = "dr",
-            "-i" | "--ipip" => self.method = "tun",
+            "-m" | "--masquerading" => self.method = ForwardMethod::Nat,
+            "-g" | "--gatewaying" => self.method = ForwardMethod::Dr,
+            "-i" | "--ipip" => self.method = ForwardMethod::Tun,
             "-w" | "--weight" => self.numbers[0] = number(option, value)?,
             "-x" | "--u-threshold" => self.numbers[1] = number(option, value)?,
             "-y" | "--l-threshold" => self.numbers[2] = number(option, value)?,
-            "--tun-type" if value == "ipip" => {}
-            "--tun-type" => self.lacking.push(format!("tunnel type {value}")),
-            "--tun-port" | "--tun-nocsum" | "--tun-csum" | "--tun-remcsum" => {
-                self.remarks.push(format!("{option} belongs to tunnels that ulvs.toml does not have"));
-            }
+            "--tun-type" => self.tunnel.kind = Some(value),
+            "--tun-port" => self.tunnel.port = Some(number(option, value)?),
+            "--tun-nocsum" | "--tun-csum" | "--tun-remcsum" => self.tunnel.checksum = option.strip_prefix("--tun-"),
             other => return Err(format!("\"{other}\" is not understood")),
         }
         Ok(())
@@ -179,9 +180,6 @@ impl<'a, N: Names> Line<'a, N> {
             Id::Mark { mark, .. } => Id::Mark { mark, is_v6: self.is_v6 },
             id @ Id::Address { .. } => id,
         };
-        for remark in self.remarks {
-            imported.remark(self.number, remark);
-        }
         if self.is_addition.ok_or("only -A and -a are understood")? {
             if imported.services.iter().any(|one| one.id == id) {
                 return Err(format!("{id} is there already"));
@@ -204,20 +202,13 @@ impl<'a, N: Names> Line<'a, N> {
             Id::Address { protocol, .. } => protocol.clone(),
             Id::Mark { .. } => "tcp".to_owned(),
         };
+        let way = self.tunnel.of(self.method)?;
         let service = imported.services.iter_mut().find(|one| one.id == id);
         let service = service.ok_or_else(|| format!("there is no service {id} above"))?;
         let port = if let Id::Address { address, .. } = &id { address.port() } else { 0 };
         let address = address(self.names, &protocol, &server, Some(port))?;
         let [weight, upper, lower] = self.numbers;
-        service.lacking.extend(self.lacking);
-        service.real_servers.push(RealServer {
-            address,
-            method: self.method,
-            weight,
-            upper,
-            lower,
-            checks: Vec::new(),
-        });
+        service.real_servers.push(RealServer { address, way, weight, upper, lower, checks: Vec::new() });
         Ok(())
     }
 

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use ulvs_ipvs::client::{Client, Listed};
 use ulvs_ipvs::table::{DestinationSpec, Family, ServiceId, ServiceSpec};
+use ulvs_model::ForwardMethod;
 
-use crate::{Guard, Id, Imported, Netmask, Persistence, RealServer, Service};
+use crate::{Guard, Id, Imported, Netmask, Persistence, RealServer, Service, Way};
 
 /// Reads the kernel's table.
 ///
@@ -102,15 +103,21 @@ fn persistence_of(spec: &ServiceSpec) -> Persistence {
 fn real_server(spec: &DestinationSpec, service: &Id, imported: &mut Imported) -> Option<RealServer> {
     let family = if spec.family == 10 { Family::V6 } else { Family::V4 };
     let address = SocketAddr::new(family.address(spec.address), spec.port);
-    let method = match spec.method {
-        0 => "nat",
-        2 if spec.tunnel.kind.0 == 0 => "tun",
-        3 => "dr",
-        other => {
-            imported.remark(0, format!("real server {address} of {service} has method {other}; it is left out"));
-            return None;
-        }
+    let Some(method) = ForwardMethod::from_code(spec.method) else {
+        let remark = format!("real server {address} of {service} has method {}; it is left out", spec.method);
+        imported.remark(0, remark);
+        return None;
     };
+    let mut way = Way::from(method);
+    if method == ForwardMethod::Tun {
+        let Some(tunnel) = spec.tunnel.encapsulation() else {
+            let kind = spec.tunnel.kind.0;
+            imported
+                .remark(0, format!("real server {address} of {service} has a tunnel of type {kind}; it is left out"));
+            return None;
+        };
+        way.tunnel = tunnel;
+    }
     let weight = u32::try_from(spec.weight).unwrap_or_default();
-    Some(RealServer { address, method, weight, upper: spec.upper, lower: spec.lower, checks: Vec::new() })
+    Some(RealServer { address, way, weight, upper: spec.upper, lower: spec.lower, checks: Vec::new() })
 }

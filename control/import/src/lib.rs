@@ -8,12 +8,14 @@ mod drop_in;
 pub mod ipvsadm;
 pub mod keepalived;
 pub mod kernel;
+mod tunnel;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 pub use drop_in::drop_in;
+use ulvs_model::{Encapsulation, ForwardMethod};
 
 /// What was read.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -129,8 +131,8 @@ pub struct Guard {
     pub hysteresis: u32,
     /// Whether what is down keeps its connections, with weight 0.
     pub inhibit_on_failure: bool,
-    /// Who serves while there is no quorum, and by which method; port 0 is the service's.
-    pub sorry_server: Option<(SocketAddr, &'static str)>,
+    /// Who serves while there is no quorum, and how it is reached; port 0 is the service's.
+    pub sorry_server: Option<(SocketAddr, Way)>,
 }
 
 /// A check that real servers name.
@@ -180,13 +182,28 @@ impl FromStr for Netmask {
     }
 }
 
+/// How a real server is reached.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Way {
+    /// The forwarding method.
+    pub method: ForwardMethod,
+    /// What packets travel in, if the method is a tunnel.
+    pub tunnel: Encapsulation,
+}
+
+impl From<ForwardMethod> for Way {
+    fn from(method: ForwardMethod) -> Self {
+        Self { method, tunnel: Encapsulation::default() }
+    }
+}
+
 /// A real server as a source describes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RealServer {
     /// Address and port; port 0 is the service's.
     pub address: SocketAddr,
-    /// `nat`, `dr`, `tun`.
-    pub method: &'static str,
+    /// How it is reached.
+    pub way: Way,
     /// Share of new connections.
     pub weight: u32,
     /// Connections from which on it gets no new ones; 0: none.

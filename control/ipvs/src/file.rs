@@ -156,6 +156,7 @@ fn destination_spec(destination: &Destination) -> DestinationSpec {
         weight: destination.weight.get(),
         upper: destination.thresholds.upper(),
         lower: destination.thresholds.lower(),
+        tunnel: destination.encapsulation.into(),
         ..DestinationSpec::at(destination.address)
     }
 }

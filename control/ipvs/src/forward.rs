@@ -94,12 +94,11 @@ pub fn key(id: &ServiceId) -> Result<ServiceKey, Obstacle> {
 pub fn destination(destination: &table::Destination) -> Result<Destination, Obstacle> {
     let settings = destination.settings;
     let method = ForwardMethod::from_code(settings.method).ok_or(Obstacle::Method(settings.method))?;
-    let table::Tunnel { kind, port, flags } = settings.tunnel;
-    let encapsulation = match Encapsulation::from_ipvs(kind.0, port, flags) {
+    let encapsulation = match settings.tunnel.encapsulation() {
         Some(known) => known,
         // Kept and shown with other methods too, to which it means nothing.
         None if method != ForwardMethod::Tun => Encapsulation::default(),
-        None => return Err(Obstacle::Tunnel(kind.0)),
+        None => return Err(Obstacle::Tunnel(settings.tunnel.kind.0)),
     };
     let weight = destination.weight().unwrap_or(settings.weight);
     let weight = Weight::new(weight.into()).unwrap_or(Weight::QUIESCENT);

@@ -17,6 +17,7 @@ mod service_set;
 mod service_settings;
 mod sysctls;
 mod thresholds;
+mod tunnel;
 mod weight;
 
 pub use destination::Destination;
@@ -33,6 +34,7 @@ pub use service_set::ServiceSet;
 pub use service_settings::ServiceSettings;
 pub use sysctls::{Sysctl, Sysctls};
 pub use thresholds::Thresholds;
+pub use tunnel::{TunnelChecksum, TunnelError, TunnelType};
 pub use weight::Weight;
 
 /// A name that is none of the known ones.

@@ -6,6 +6,7 @@ use ::toml::de::DeValue;
 use ulvs_model::{Family, Persistence, PersistenceEngine, Protocol, SchedulerKind, ServiceKey, Weight};
 
 use super::table::Table;
+use super::tunnel;
 use super::value::{boolean, number, parsed, string, text, written};
 use crate::draft::{DraftChecked, DraftNetmask, DraftRealServer, DraftService};
 use crate::problems::{At, Problems, Span};
@@ -100,6 +101,7 @@ fn sorry_server(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftReal
         ip: address.map(|address| At { value: address.value.0, span: address.span }),
         port,
         method: method.map(|method| method.value),
+        tunnel: tunnel::read(table, problems),
         weight: Weight::default(),
         upper_threshold: 0,
         lower_threshold: None,
@@ -114,6 +116,7 @@ fn real_server(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftRealS
         ip: address.map(|address| At { value: address.value.0, span: address.span }),
         port,
         method: table.required("method", "\"nat\"", problems, parsed).map(|method| method.value),
+        tunnel: tunnel::read(table, problems),
         weight: table.or("weight", Weight::default(), problems, weight),
         upper_threshold: table.or("upper_threshold", 0, problems, threshold),
         lower_threshold: table.optional("lower_threshold", problems, threshold),

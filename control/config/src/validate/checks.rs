@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use ulvs_model::{Destination, Encapsulation, ForwardMethod, Service, Thresholds, Weight};
+use ulvs_model::{Destination, ForwardMethod, Service, Thresholds, Weight};
 
 use super::place::Place;
 use crate::check::{Check, ServiceChecks};
@@ -120,7 +120,7 @@ fn sorry_server(draft: DraftRealServer, service: &Service, problems: &mut Proble
     let destination = Destination {
         address,
         method,
-        encapsulation: Encapsulation::default(),
+        encapsulation: super::tunnel::encapsulation(draft.tunnel, method, &ip.span, problems)?,
         weight: Weight::default(),
         thresholds: Thresholds::default(),
     };

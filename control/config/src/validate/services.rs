@@ -2,12 +2,13 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use ulvs_model::{
-    Destination, Encapsulation, Family, ForwardMethod, Netmask, Persistence, PersistenceEngine, Protocol,
-    SchedulerFlags, SchedulerKind, Service, ServiceKey, ServiceSet, ServiceSettings, Thresholds,
+    Destination, Family, ForwardMethod, Netmask, Persistence, PersistenceEngine, Protocol, SchedulerFlags,
+    SchedulerKind, Service, ServiceKey, ServiceSet, ServiceSettings, Thresholds,
 };
 
 use super::checks::{self, Names};
 use super::place::Place;
+use super::tunnel;
 use crate::draft::{DraftNetmask, DraftRealServer, DraftService};
 use crate::problems::{At, Problems};
 use crate::{Destinations, ServiceChecks};
@@ -183,11 +184,12 @@ fn add(draft: DraftRealServer, service: &mut Service, problems: &mut Problems) -
         problems.wrong(ip.span, message);
         return None;
     }
+    let encapsulation = tunnel::encapsulation(draft.tunnel, method, &ip.span, problems);
     let thresholds = thresholds(draft.upper_threshold, draft.lower_threshold, problems);
     let destination = Destination {
         address: SocketAddr::new(ip.value, port),
         method,
-        encapsulation: Encapsulation::default(),
+        encapsulation: encapsulation?,
         weight: draft.weight,
         thresholds,
     };

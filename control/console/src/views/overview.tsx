@@ -248,7 +248,7 @@ function Tree({ service, top }: { service: Service; top: number }) {
           <li key={server.address} class={`node tone-${tone(server.state)}`}>
             <span class="node-name">{server.address}</span>
             <span class="node-more num">
-              <State of={server.state} /> {server.method} · weight {weight(server)} ·{" "}
+              <State of={server.state} /> {way(server)} · weight {weight(server)} ·{" "}
               {rate(server.rates && packets(server), "pps")}
             </span>
           </li>
@@ -279,6 +279,13 @@ function Link({ from, to, share, state }: { from: number; to: number; share: num
 
 function packets(server: RealServer): number {
   return server.rates ? server.rates.packets_in + server.rates.packets_out : 0;
+}
+
+/** How packets get there, in ipvsadm's words: `nat`, `tun`, `tun gue 6080 csum`. */
+export function way(server: RealServer): string {
+  if (server.tun_type === undefined || server.tun_type === "ipip") return server.method;
+  const checksum = server.tun_checksum === "nocsum" ? undefined : server.tun_checksum;
+  return [server.method, server.tun_type, server.tun_port, checksum].filter((word) => word !== undefined).join(" ");
 }
 
 /** `4`, or `0 of 4` while something keeps it from what was set. */

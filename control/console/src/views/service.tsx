@@ -8,7 +8,7 @@ import { useAsked } from "../live";
 import type { Wanted } from "../parts/changes";
 import { Chart } from "../parts/chart";
 import { Card, Empty, Fact, Sparkline, State } from "../parts/small";
-import { weight } from "./overview";
+import { way, weight } from "./overview";
 
 /** Seconds that are drawn. */
 const KEPT = 300;
@@ -144,7 +144,7 @@ function Server({ service, server, history, why: reason, change }: ServerProps) 
         {server.address}
         {server.edited && <span title="not as the file says">*</span>}
       </td>
-      <td>{server.method}</td>
+      <td>{way(server)}</td>
       <td class="num">{weight(server)}</td>
       <td class="num">{count(server.active_connections)}</td>
       <td class="num">{count(server.inactive_connections)}</td>

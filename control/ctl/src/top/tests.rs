@@ -28,6 +28,9 @@ fn real_server(number: usize) -> LiveRealServer {
     let status = RealServerStatus {
         address: format!("10.0.0.{number}:8080").parse().unwrap(),
         method: "nat".into(),
+        tun_type: None,
+        tun_port: None,
+        tun_checksum: None,
         weight: if number == 2 { 0 } else { 4 },
         configured_weight: 4,
         forwarded: true,

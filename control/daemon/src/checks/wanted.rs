@@ -61,7 +61,8 @@ impl Wanted {
             && service.destinations().all(|one| one.id.0 != sorry.address)
         {
             let (method, weight) = (sorry.method.code(), sorry.weight.get());
-            let spec = DestinationSpec { method, weight, ..DestinationSpec::at(sorry.address) };
+            let tunnel = sorry.encapsulation.into();
+            let spec = DestinationSpec { method, weight, tunnel, ..DestinationSpec::at(sorry.address) };
             first.push(Command::NewDestination(id, Ok(spec)));
         }
         commands.extend(first);

@@ -4,6 +4,7 @@ mod real_server;
 mod service;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use ulvs_api::RealServerEdit;
 use ulvs_ipvs::table::{Command, Destination, DestinationId, DestinationSpec, Family, Service, ServiceId};
 use ulvs_model::{ForwardMethod, Thresholds, Weight};
 
-use super::InField;
+use super::{InField, tunnel};
 
 /// Adds a real server.
 pub(super) fn added(service: &Service, said: &RealServerEdit) -> Result<Command, InField> {
@@ -53,6 +53,7 @@ fn merged(
         fits(service, address, method)?;
         spec.method = method.code();
     }
+    spec.tunnel = tunnel::merged(&spec, said)?;
     if let Some(weight) = said.weight {
         spec.weight = at_most_i32("weight", weight)?;
     }

@@ -68,6 +68,47 @@ fn what_is_not_said_stays() {
     assert!(make(&mut table, r#"{"edit_service":{"service":"tcp 192.0.2.100:80","scheduler":"rr"}}"#).is_empty());
 }
 
+/// ipvs-facts C.5: the tunnels that ipvsadm sets.
+#[test]
+fn a_tunnel_is_said_in_ipvsadms_words() {
+    let mut table = web();
+    let real = r#""service":"tcp 192.0.2.100:80","real_server":"10.0.0.13""#;
+    let mut edit = |what: &str, said: &str| make(&mut table, &format!(r#"{{"{what}":{{{real},{said}}}}}"#));
+    let name = "tcp 192.0.2.100:80 real server 10.0.0.13:80";
+    let added = edit("add_real_server", r#""method":"tun","tun_type":"gue","tun_port":6080,"tun_checksum":"remcsum""#);
+    assert_eq!(added, [format!("+ {name} tun weight 1 gue 6080 remcsum")]);
+    let lines = edit("edit_real_server", r#""weight":2"#);
+    assert_eq!(lines, [format!("~ {name} tun weight 1 gue 6080 remcsum -> tun weight 2 gue 6080 remcsum")]);
+    let lines = edit("edit_real_server", r#""tun_port":6081"#);
+    assert_eq!(lines, [format!("~ {name} tun weight 2 gue 6080 remcsum -> tun weight 2 gue 6081 remcsum")]);
+    let lines = edit("edit_real_server", r#""tun_type":"gre""#);
+    assert_eq!(lines, [format!("~ {name} tun weight 2 gue 6081 remcsum -> tun weight 2 gre")]);
+    let lines = edit("edit_real_server", r#""tun_checksum":"csum""#);
+    assert_eq!(lines, [format!("~ {name} tun weight 2 gre -> tun weight 2 gre csum")]);
+    assert!(edit("edit_real_server", r#""method":"tun""#).is_empty());
+    let lines = edit("edit_real_server", r#""method":"dr""#);
+    assert_eq!(lines, [format!("~ {name} tun weight 2 gre csum -> dr weight 2")]);
+}
+
+#[test]
+fn what_is_no_tunnel_is_told_with_its_field() {
+    let cases = [
+        (r#""method":"tun","tun_type":"vxlan""#, "tun_type", "use one of ipip, gue, gre"),
+        (r#""method":"tun","tun_type":"gue""#, "tun_port", "needs the UDP port"),
+        (r#""method":"tun","tun_type":"gue","tun_port":0"#, "tun_port", "needs the UDP port"),
+        (r#""method":"tun","tun_type":"gre","tun_port":1"#, "tun_port", "has no port"),
+        (r#""method":"tun","tun_type":"gre","tun_checksum":"remcsum""#, "tun_checksum", "use nocsum or csum"),
+        (r#""method":"tun","tun_checksum":"csum""#, "tun_checksum", "type ipip has no csum"),
+        (r#""method":"tun","tun_checksum":"crc""#, "tun_checksum", "use one of nocsum, csum, remcsum"),
+        (r#""method":"dr","tun_type":"gre""#, "tun_type", "only a real server of method tun has a tunnel"),
+    ];
+    for (said, field, sentence) in cases {
+        let real = r#""service":"tcp 192.0.2.100:80","real_server":"10.0.0.13""#;
+        let (at, told) = refused(&web(), &format!(r#"{{"add_real_server":{{{real},{said}}}}}"#));
+        assert!(at == format!("edits[0].add_real_server.{field}") && told.contains(sentence), "{said}: {at} {told}");
+    }
+}
+
 #[test]
 fn edits_see_those_before_them() {
     let mut table = web();

@@ -55,6 +55,9 @@ mod tests {
         RealServerStatus {
             address: "10.0.0.11:80".parse().unwrap(),
             method: "nat".into(),
+            tun_type: None,
+            tun_port: None,
+            tun_checksum: None,
             weight: 1,
             configured_weight: 1,
             forwarded: true,

@@ -116,7 +116,7 @@ const fn other_family(is_v4: bool) -> (u8, u8) {
 #[cfg(test)]
 pub(super) mod tests {
     use proptest::prelude::*;
-    use ulvs_model::Encapsulation;
+    use ulvs_model::{Encapsulation, TunnelChecksum};
 
     use super::super::packet::tests::packet;
     use super::super::packet::{TCP, UDP};
@@ -193,7 +193,7 @@ pub(super) mod tests {
         let six = ends(TCP, "[fd00::1]:4000", "[fd00::64]:80");
         let kinds = [
             Encapsulation::IpIp,
-            Encapsulation::Gue { port: 6080, checksum: true },
+            Encapsulation::Gue { port: 6080, checksum: TunnelChecksum::Csum },
             Encapsulation::Gre { checksum: true },
         ];
         for encapsulation in kinds {

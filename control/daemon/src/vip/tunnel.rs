@@ -33,7 +33,9 @@ impl Tunnel {
         let inner = if is_v4 { IPV4_IN_IP } else { IPV6_IN_IP };
         match self.encapsulation {
             Encapsulation::IpIp => self.around(inner, packet),
-            Encapsulation::Gue { port, checksum } => self.around(UDP, &self.gue(inner, port, checksum, packet)?),
+            Encapsulation::Gue { port, checksum } => {
+                self.around(UDP, &self.gue(inner, port, checksum.is_written(), packet)?)
+            }
             Encapsulation::Gre { checksum } => self.around(GRE, &gre(is_v4, checksum, packet)),
         }
     }
@@ -108,13 +110,14 @@ pub(super) fn shim(protocol: u8, payload: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ulvs_model::TunnelChecksum;
 
     const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
     const REAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 11));
     const ALL: [Encapsulation; 5] = [
         Encapsulation::IpIp,
-        Encapsulation::Gue { port: 6080, checksum: false },
-        Encapsulation::Gue { port: 6080, checksum: true },
+        Encapsulation::Gue { port: 6080, checksum: TunnelChecksum::Nocsum },
+        Encapsulation::Gue { port: 6080, checksum: TunnelChecksum::Csum },
         Encapsulation::Gre { checksum: false },
         Encapsulation::Gre { checksum: true },
     ];
@@ -143,9 +146,9 @@ mod tests {
             let tunnel = Tunnel { source: SOURCE, destination: REAL, encapsulation };
             tunnel.wrap(&[0x45, 0, 0, 1]).unwrap()[9..].to_vec()
         };
-        let gue = wrapped(Encapsulation::Gue { port: 6080, checksum: false });
+        let gue = wrapped(Encapsulation::Gue { port: 6080, checksum: TunnelChecksum::Nocsum });
         assert_eq!((gue[0], &gue[13..23]), (UDP, &[0x17, 0xc0, 0, 16, 0, 0, 0, IPV4_IN_IP, 0, 0][..]));
-        let summed = wrapped(Encapsulation::Gue { port: 6080, checksum: true });
+        let summed = wrapped(Encapsulation::Gue { port: 6080, checksum: TunnelChecksum::Csum });
         let pseudo = checksum::pseudo(&octets(SOURCE), &octets(REAL), UDP, 16);
         assert_eq!(checksum::fold(checksum::add(pseudo, &summed[11..])), 0xffff);
         assert_eq!(wrapped(Encapsulation::Gre { checksum: false })[11..15], [0, 0, 8, 0]);

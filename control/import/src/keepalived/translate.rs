@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use super::checks::{Collected, Manner, Taken, is_checker};
 use super::syntax::Statement;
 use super::target::{Target, groups, target};
-use crate::{Guard, Id, Imported, Persistence, RealServer, Service};
+use crate::tunnel::Tunnel;
+use crate::{Guard, Id, Imported, Persistence, RealServer, Service, Way};
+use ulvs_model::ForwardMethod;
 
 /// Seconds of persistence when `persistence_timeout` has no number.
 const PERSISTENCE: u32 = 360;
@@ -31,7 +33,7 @@ struct Settings {
     protocol: String,
     scheduler: String,
     flags: Vec<String>,
-    method: &'static str,
+    way: Way,
     weight: u32,
     persistence: Persistence,
     one_packet: bool,
@@ -48,7 +50,7 @@ struct Settings {
 struct Sorry {
     line: usize,
     address: Option<SocketAddr>,
-    method: Option<&'static str>,
+    way: Option<Way>,
 }
 
 fn virtual_server(
@@ -119,12 +121,12 @@ fn guard(settings: &Settings, found: &[Found], statement: &Statement, imported: 
         imported.remark(statement.line, "hysteresis: left out, for it has to be less than the quorum");
         guard.hysteresis = 0;
     }
-    let Sorry { line, address, method } = settings.sorry;
+    let Sorry { line, address, way } = settings.sorry;
     match address {
         Some(address) if found.iter().any(|one| one.one.address == address) => {
             imported.remark(line, format!("sorry_server {address}: left out, for it is a real server, too"));
         }
-        Some(address) => guard.sorry_server = Some((address, method.unwrap_or(settings.method))),
+        Some(address) => guard.sorry_server = Some((address, way.unwrap_or(settings.way))),
         None => {}
     }
     guard
@@ -135,7 +137,7 @@ fn settings(statement: &Statement, imported: &mut Imported) -> Settings {
         protocol: "tcp".to_owned(),
         scheduler: "wlc".to_owned(),
         flags: Vec::new(),
-        method: "nat",
+        way: ForwardMethod::Nat.into(),
         weight: 1,
         persistence: Persistence::default(),
         one_packet: false,
@@ -160,9 +162,11 @@ impl Settings {
         let (keyword, value) = (said.word(0), said.word(1));
         match keyword {
             "lb_algo" | "lvs_sched" => value.clone_into(&mut self.scheduler),
-            "lb_kind" | "lvs_method" => match method(value) {
-                Some(method) => self.method = method,
-                None => imported.remark(said.line, format!("{keyword} {value} is unknown; NAT is taken")),
+            "lb_kind" | "lvs_method" => match way(said) {
+                Ok(way) => self.way = way,
+                Err(reason) => {
+                    self.lacking.push(format!("\"{}\" ({reason})", said.words.join(" ")));
+                }
             },
             "protocol" => self.protocol = value.to_lowercase(),
             "mh-port" | "mh-fallback" | "sh-port" | "sh-fallback" => self.flags.push(keyword.to_owned()),
@@ -201,11 +205,14 @@ impl Settings {
             ("inhibit_on_failure", _) => self.guard.inhibit_on_failure = true,
             ("sorry_server", _) => match target(said.words.get(1..).unwrap_or_default()).as_deref() {
                 Ok(&[Target::Address(address)]) => {
-                    self.sorry = Sorry { line: said.line, address: Some(address), method: self.sorry.method };
+                    self.sorry = Sorry { line: said.line, address: Some(address), way: self.sorry.way };
                 }
                 _ => imported.remark(said.line, format!("{}: one address was expected", said.words.join(" "))),
             },
-            ("sorry_server_lvs_method", _) if method(value).is_some() => self.sorry.method = method(value),
+            ("sorry_server_lvs_method", _) => match way(said) {
+                Ok(way) => self.sorry.way = Some(way),
+                Err(reason) => imported.remark(said.line, format!("{}: left out: {reason}", said.words.join(" "))),
+            },
             _ => imported.remark(said.line, format!("{}: left out{}", said.words.join(" "), why(keyword))),
         }
     }
@@ -225,13 +232,23 @@ fn why(keyword: &str) -> &'static str {
     }
 }
 
-fn method(name: &str) -> Option<&'static str> {
-    match name.to_uppercase().as_str() {
-        "NAT" => Some("nat"),
-        "DR" => Some("dr"),
-        "TUN" => Some("tun"),
-        _ => None,
+/// `NAT`, `DR`, or `TUN type gue port 6080 csum`.
+fn way(said: &Statement) -> Result<Way, String> {
+    let method = said.word(1).parse().map_err(|_| format!("there is no method {}", said.word(1)))?;
+    let mut tunnel = Tunnel::default();
+    let mut words = said.words.iter().skip(2).map(String::as_str);
+    while let Some(word) = words.next() {
+        match word {
+            "type" => tunnel.kind = words.next(),
+            "port" => {
+                let port = words.next().unwrap_or_default();
+                tunnel.port = Some(port.parse().map_err(|_| format!("\"{port}\" is no port"))?);
+            }
+            "nocsum" | "csum" | "remcsum" => tunnel.checksum = Some(word),
+            other => return Err(format!("\"{other}\" is not understood")),
+        }
     }
+    tunnel.of(method)
 }
 
 /// A real server as it is read.
@@ -280,14 +297,8 @@ fn real_server(
     checks: &mut Collected,
     imported: &mut Imported,
 ) -> Found {
-    let one = RealServer {
-        address,
-        method: settings.method,
-        weight: settings.weight,
-        upper: 0,
-        lower: 0,
-        checks: Vec::new(),
-    };
+    let one =
+        RealServer { address, way: settings.way, weight: settings.weight, upper: 0, lower: 0, checks: Vec::new() };
     let mut found = Found { one, inhibits: false };
     let mut manner = settings.manner.clone();
     let mut checkers = Vec::new();
@@ -322,9 +333,9 @@ fn keyword(said: &Statement, found: &mut Found, imported: &mut Imported) {
             return;
         }
         "lb_kind" | "lvs_method" => {
-            match method(value) {
-                Some(method) => found.one.method = method,
-                None => imported.remark(said.line, format!("{keyword} {value} is unknown, and left out")),
+            match way(said) {
+                Ok(way) => found.one.way = way,
+                Err(reason) => imported.remark(said.line, format!("{}: left out: {reason}", said.words.join(" "))),
             }
             return;
         }

@@ -5,6 +5,7 @@
 mod any;
 mod ipvsadm;
 mod keepalived;
+mod tunnels;
 
 use std::net::IpAddr;
 

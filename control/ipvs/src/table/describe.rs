@@ -3,9 +3,10 @@
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
+use ulvs_model::Encapsulation;
+
 use super::{
     Change, Destination, DestinationSettings, Drain, Family, Flags, Owner, ServiceId, ServiceSettings, Table, Timeouts,
-    TunnelKind,
 };
 
 impl Table {
@@ -127,14 +128,13 @@ fn destination(settings: &DestinationSettings) -> String {
     if settings.upper != 0 {
         let _ = write!(words, " upper {} lower {}", settings.upper, settings.lower);
     }
-    match settings.tunnel.kind {
-        TunnelKind::IPIP => {}
-        TunnelKind::GUE => {
-            let _ = write!(words, " gue {}", settings.tunnel.port);
+    match settings.tunnel.encapsulation() {
+        Some(Encapsulation::IpIp) => {}
+        Some(known) => {
+            let _ = write!(words, " {known}");
         }
-        TunnelKind::GRE => words.push_str(" gre"),
-        TunnelKind(other) => {
-            let _ = write!(words, " tunnel {other}");
+        None => {
+            let _ = write!(words, " tunnel {}", settings.tunnel.kind.0);
         }
     }
     words

@@ -1,5 +1,7 @@
 use std::net::SocketAddr;
 
+use ulvs_model::Encapsulation;
+
 use super::{Family, Hold, Owner};
 
 /// What identifies a destination within its service (ipvs-facts D.2).
@@ -35,6 +37,20 @@ pub struct Tunnel {
     pub port: u16,
     /// Checksum (1) and remote checksum (2) bits.
     pub flags: u16,
+}
+
+impl Tunnel {
+    /// What it is for the datapath; `None` for a number IPVS has no meaning for.
+    pub const fn encapsulation(self) -> Option<Encapsulation> {
+        Encapsulation::from_ipvs(self.kind.0, self.port, self.flags)
+    }
+}
+
+impl From<Encapsulation> for Tunnel {
+    fn from(encapsulation: Encapsulation) -> Self {
+        let (kind, port, flags) = encapsulation.to_ipvs();
+        Self { kind: TunnelKind(kind), port, flags }
+    }
 }
 
 impl Default for Tunnel {

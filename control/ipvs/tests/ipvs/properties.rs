@@ -9,7 +9,7 @@ use ulvs_ipvs::table::Command;
 use ulvs_ipvs::{Access, file, forward};
 use ulvs_model::{
     Destination, Encapsulation, Family, ForwardMethod, Netmask, Persistence, Protocol, SchedulerFlags, SchedulerKind,
-    Service, ServiceKey, ServiceSettings, Thresholds, Weight,
+    Service, ServiceKey, ServiceSettings, Thresholds, TunnelChecksum, Weight,
 };
 
 use crate::rig::{Rig, request, unhex};
@@ -33,6 +33,16 @@ fn check_answers(answers: &[Vec<u8>]) {
             .sum();
         assert_eq!(length, answer.len());
         assert_eq!(length % 4, 0);
+    }
+}
+
+/// Each kind of tunnel in turn, whatever the method is.
+fn tunnel(index: u8, port: u16) -> Encapsulation {
+    let checksum = TunnelChecksum::ALL[usize::from(index % 3)];
+    match index % 5 {
+        0 => Encapsulation::IpIp,
+        1..3 => Encapsulation::Gue { port, checksum },
+        _ => Encapsulation::Gre { checksum: index.is_multiple_of(2) },
     }
 }
 
@@ -67,7 +77,7 @@ fn services() -> impl Strategy<Value = Service> {
             let destination = Destination {
                 address: std::net::SocketAddr::new(address, port),
                 method: ForwardMethod::ALL[method],
-                encapsulation: Encapsulation::default(),
+                encapsulation: tunnel(index, port),
                 weight: Weight::new(weight).unwrap(),
                 thresholds: Thresholds::new(upper, upper / 3).unwrap(),
             };

@@ -71,7 +71,7 @@ pub(crate) fn request(frame: &mut impl Frame, packet: &Packet, tunnel: &Tunnel, 
         Encapsulation::IpIp => true,
         Encapsulation::Gue { port, checksum } => {
             gue(payload, protocol, (source_port(shim.hash), port))
-                && (!checksum || sum_udp(outer, payload, tunnel.family))
+                && (!checksum.is_written() || sum_udp(outer, payload, tunnel.family))
         }
         Encapsulation::Gre { checksum } => gre(payload, packet.key.family(), checksum),
     }
