@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ICMP errors of others: path MTU discovery across routers on both sides, and what clients hear of closed ports. And datagrams
-# that may be fragmented, cut for a narrow link through each method. (Fragments that come in are not for this lab: the kernel
+# that may be fragmented, cut for a narrow link through each method. (Fragments that come in: fragments_test.sh, for the kernel
 # puts them together before it gives them to net_af_packet.)
 ALSO_NEEDED="python3:python3"
 . "$(dirname "$0")/_init.sh"
