@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use ulvs_config::{Director, PollMode};
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::publish::Publisher;
-use ulvs_engine::snapshot::{CompileError, Compiler, Network, PortId, ServiceStatus, Snapshot};
+use ulvs_engine::snapshot::{CompileError, Compiler, PortId, ServiceStatus, Snapshot};
 use ulvs_engine::{Rehearsal, Shared, Ticks, Unresolved};
 use ulvs_kernel::{KernelState, Resolver, resolve::Wanted};
 use ulvs_model::Sysctls;
@@ -18,6 +18,7 @@ use ulvs_model::Sysctls;
 use crate::devices::DirectorPort;
 use crate::explain::{Question, Rehearsed};
 use crate::ipvs::{Board, Operation};
+use crate::network::Feed;
 use crate::sysctls::Shown;
 use crate::{adoption, ipvs, network};
 
@@ -62,12 +63,10 @@ pub(crate) struct Control {
     ports: Arc<[DirectorPort]>,
     director: Director,
     board: Arc<Board>,
-    network: Network,
+    network: Feed,
     kernel: Option<watch::Receiver<Arc<KernelState>>>,
     resolver: Option<Resolver>,
     wanted: watch::Sender<Wanted>,
-    /// Whether next hops may have changed since `wanted` was told.
-    is_wanted_stale: bool,
     asked: HashMap<Unresolved, Instant>,
     /// The kernel's news wait until then: with many real servers they take time, and requests must not starve.
     network_quiet_until: Instant,
@@ -93,8 +92,7 @@ impl Control {
             publisher: Publisher::new(compiler.snapshot()),
             board: Arc::new(Board::new(Arc::clone(&shared))),
             wanted: watch::Sender::new(Wanted::default()),
-            network: Network::default(),
-            is_wanted_stale: true,
+            network: Feed::new(Arc::clone(&ports)),
             asked: HashMap::new(),
             network_quiet_until: Instant::now(),
             started: Instant::now(),
@@ -141,7 +139,7 @@ impl Control {
 
     /// Virtual addresses of the file that no port has.
     pub(crate) fn absent_addresses(&self) -> BTreeSet<IpAddr> {
-        let present: HashSet<_> = self.network.addresses.iter().map(|(_, net)| net.addr()).collect();
+        let present: HashSet<_> = self.network.addresses().collect();
         self.director
             .services()
             .iter()
@@ -171,6 +169,7 @@ impl Control {
                 () = changed(&mut self.kernel), if self.network_quiet_until <= Instant::now() => self.refresh_network(),
                 _ = tick.tick() => {
                     self.publisher.reclaim();
+                    self.follow_routes();
                     self.tell_wanted();
                     self.ask_for_neighbours().await;
                     self.learn_mtus();
@@ -274,45 +273,39 @@ impl Control {
     fn reload(&mut self, director: Director) {
         let is_read_so = self.director.mark_rules() == director.mark_rules() && self.director.ftp() == director.ftp();
         self.director = director;
-        let network = self.compile_network();
-        if network == self.network && is_read_so {
+        let is_new = self.follow_network();
+        if !is_new && is_read_so {
             return;
         }
-        self.follow_network(network);
         self.compiler.set_marks(&network::marks(&self.ports, &self.director));
         self.compiler.set_ftp_ports(network::ftp_ports(&self.director));
         self.publish();
     }
 
-    fn compile_network(&self) -> Network {
+    /// Has the compiler follow the file and the kernel; whether anything is new. Mostly that is a neighbour.
+    fn follow_network(&mut self) -> bool {
         let kernel = self.kernel.as_ref().map_or_else(Arc::default, |state| Arc::clone(&state.borrow()));
-        network::compile(&self.ports, &self.director, &kernel)
-    }
-
-    /// Has the compiler follow; whether anything is new. Mostly that is a neighbour.
-    fn follow_network(&mut self, network: Network) -> bool {
-        if network == self.network {
-            return false;
-        }
-        let Network { ports, routes, addresses, neighbours: _ } = &network;
-        let now = &self.network;
-        if *ports == now.ports && *routes == now.routes && *addresses == now.addresses {
-            self.compiler.set_neighbours(&network.neighbours);
-        } else {
-            self.compiler.set_network(&network);
-        }
-        self.network = network;
-        true
+        self.network.follow(&self.director, kernel, &mut self.compiler)
     }
 
     /// Follows the kernel. Most of what it tells (timers, states) changes nothing for workers.
     fn refresh_network(&mut self) {
+        self.at_most_a_fifth(Self::follow_network);
+    }
+
+    /// Goes on with what is left of many routes.
+    fn follow_routes(&mut self) {
+        if self.network.is_behind() && self.network_quiet_until <= Instant::now() {
+            self.at_most_a_fifth(|control| control.network.go_on(&mut control.compiler));
+        }
+    }
+
+    /// Publishes what is done here, if that is anything, and leaves the network alone for a time: it may take a fifth of a core.
+    fn at_most_a_fifth(&mut self, follow: impl FnOnce(&mut Self) -> bool) {
         let began = Instant::now();
-        let network = self.compile_network();
-        if self.follow_network(network) {
+        if follow(self) {
             self.publish();
         }
-        // At most a fifth of a core.
         let now = Instant::now();
         self.network_quiet_until = now + (now - began) * 4;
     }
@@ -321,15 +314,13 @@ impl Control {
         let generation = self.publisher.publish(self.compiler.snapshot());
         tracing::debug!("snapshot {generation} published");
         self.workers.iter().for_each(Thread::unpark);
-        self.is_wanted_stale = true;
     }
 
     /// Tells what the kernel should keep resolved. Apart from publishing, because a change must not wait for it.
     fn tell_wanted(&mut self) {
-        if let Some(kernel) = &self.kernel
-            && std::mem::take(&mut self.is_wanted_stale)
-        {
-            let wanted = network::wanted(&self.ports, &kernel.borrow(), self.compiler.next_hops());
+        let is_stale = self.compiler.next_hops_changed();
+        if self.kernel.is_some() && is_stale {
+            let wanted = self.network.wanted(self.compiler.next_hops());
             self.wanted.send_if_modified(|now| {
                 let changed = *now != wanted;
                 *now = wanted;

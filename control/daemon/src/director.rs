@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use ulvs_config::{Director, Files};
 use ulvs_engine::{Capacity, Shared};
-use ulvs_kernel::{KernelState, Mirror, Netlink, Resolver, address};
+use ulvs_kernel::{KernelState, Netlink, Resolver, address};
 use ulvs_worker::capture::Captures;
 use ulvs_worker::{Tsc, Wall};
 
@@ -29,7 +29,7 @@ use crate::status::Sources;
 use crate::threads::Threads;
 use crate::vip::Vip;
 use crate::words::counted;
-use crate::{api, check, drain, ipvs, links, placement, proc_net, sysctls, systemd, underlay};
+use crate::{api, check, drain, ipvs, links, network, placement, proc_net, sysctls, systemd, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
@@ -286,12 +286,7 @@ async fn follow_kernel(ports: &[DirectorPort]) -> Result<Option<Kernel>> {
         }
     }
     // After the addresses: the first snapshot has their routes already.
-    let Mirror { state, task } = Mirror::start(taps.iter().map(|(_, tap)| tap.index()).collect()).await?;
-    tokio::spawn(async {
-        if let Ok(Err(error)) = task.await {
-            tracing::error!("{error}");
-        }
-    });
+    let state = network::mirrored(taps.iter().map(|(_, tap)| tap.index()).collect()).await?;
     let resolver = Resolver::new(netlink, state.clone());
     Ok(Some((state, resolver)))
 }

@@ -1,16 +1,20 @@
 //! What is known of the network: from the kernel's TAP twins, and from the file for what it says.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+mod feed;
+mod mirrored;
 
+use ipnet::IpNet;
 use ulvs_config::Director;
 use ulvs_engine::snapshot::{FtpPorts, MarkRule, Neighbour, Network, Port, PortId, Route};
-use ulvs_kernel::{KernelState, resolve::Wanted};
+use ulvs_kernel::{KernelState, state};
 
 use crate::devices::DirectorPort;
 
-/// Puts the sources together. What the file says comes first and wins.
-pub(crate) fn compile(ports: &[DirectorPort], director: &Director, kernel: &KernelState) -> Network {
+pub(crate) use feed::Feed;
+pub(crate) use mirrored::mirrored;
+
+/// Puts the sources together but for the kernel's routes. What the file says comes first and wins.
+fn compile(ports: &[DirectorPort], director: &Director, kernel: &KernelState) -> Network {
     let mut network = Network {
         ports: ports.iter().map(|port| Port { mac: port.mac, mtu: mtu(port, kernel) }).collect(),
         ..Network::default()
@@ -82,16 +86,6 @@ fn from_kernel(network: &mut Network, ports: &[DirectorPort], kernel: &KernelSta
     for &(index, address) in kernel.addresses.iter() {
         network.addresses.extend(port_of(ports, index).map(|port| (port, address)));
     }
-    for (&prefix, route) in kernel.routes.iter() {
-        let refuses = route.next_hops.is_empty();
-        let hop = route.next_hops.iter().find(|hop| kernel.is_up(hop.ifindex));
-        let port = hop.and_then(|hop| port_of(ports, hop.ifindex));
-        if refuses || port.is_some() {
-            let (via, source) = (hop.and_then(|hop| hop.gateway), route.preferred_source);
-            let mtu = route.mtu.and_then(|mtu| u16::try_from(mtu).ok());
-            network.routes.push(Route { prefix, port, via, source, mtu });
-        }
-    }
     for (&(index, address), neighbour) in kernel.neighbours.iter() {
         if let (Some(port), Some(mac)) = (port_of(ports, index), neighbour.usable_mac()) {
             network.neighbours.push(Neighbour { port, address, mac });
@@ -99,20 +93,14 @@ fn from_kernel(network: &mut Network, ports: &[DirectorPort], kernel: &KernelSta
     }
 }
 
-/// The neighbours the kernel should keep resolved: next hops of real servers, and gateways.
-pub(crate) fn wanted(
-    ports: &[DirectorPort],
-    kernel: &KernelState,
-    next_hops: impl Iterator<Item = (PortId, std::net::IpAddr)>,
-) -> Wanted {
-    let mut wanted: BTreeSet<_> =
-        next_hops.filter_map(|(port, address)| Some((index_of(ports, port)?, address))).collect();
-    for hop in kernel.routes.values().flat_map(|route| &route.next_hops) {
-        if let (Some(gateway), Some(_)) = (hop.gateway, port_of(ports, hop.ifindex)) {
-            wanted.insert((hop.ifindex, gateway));
-        }
-    }
-    Arc::new(wanted)
+/// What a route of the kernel's is for the workers; `None` if it leads nowhere now.
+fn route(ports: &[DirectorPort], kernel: &KernelState, prefix: IpNet, route: &state::Route) -> Option<Route> {
+    let refuses = route.next_hops.is_empty();
+    let hop = route.next_hops.iter().find(|hop| kernel.is_up(hop.ifindex));
+    let port = hop.and_then(|hop| port_of(ports, hop.ifindex));
+    let (via, source) = (hop.and_then(|hop| hop.gateway), route.preferred_source);
+    let mtu = route.mtu.and_then(|mtu| u16::try_from(mtu).ok());
+    (refuses || port.is_some()).then_some(Route { prefix, port, via, source, mtu })
 }
 
 /// The kernel's number of a port's TAP twin.

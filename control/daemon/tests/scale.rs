@@ -1,13 +1,14 @@
-//! How long changes take among 10,000 services with 10 real servers each. A measurement, not a check of this machine:
+//! How long changes take among 10,000 services with 10 real servers each, and among a million routes. Measurements, not checks
+//! of this machine:
 //! `cargo test --release -p ulvs-daemon --test scale -- --ignored --nocapture`
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route};
 use ulvs_engine::{Capacity, Shared};
@@ -69,12 +70,9 @@ fn times(what: &str, count: u32, mut run: impl FnMut(u32)) {
     println!("{what}: median {:?}, longest {:?} of {count}", taken[taken.len() / 2], taken.last().unwrap());
 }
 
-#[test]
-#[ignore = "a measurement"]
-fn changes_among_many_services() {
+fn compiler_of_all_services() -> Compiler {
     let capacity = Capacity { connections: 1024, destinations: 2 * SERVICES * EACH, workers: 1 };
     let mut compiler = Compiler::new(Arc::new(Shared::new(capacity, [1, 2, 3]).unwrap()));
-    compiler.set_network(&network(HOSTS));
     times("all services", 1, |_| {
         for number in 0..SERVICES {
             let mut service = Service::new(key(number), SchedulerKind::Wrr).unwrap();
@@ -82,6 +80,14 @@ fn changes_among_many_services() {
             compiler.add_service(&service).unwrap();
         }
     });
+    compiler
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn changes_among_many_services() {
+    let mut compiler = compiler_of_all_services();
+    compiler.set_network(&network(HOSTS));
     let mut publisher = Publisher::new(compiler.snapshot());
     let mut reader = publisher.reader();
     times("one weight, to the worker", 1000, |number| {
@@ -112,7 +118,52 @@ fn changes_among_many_services() {
         reader.refresh();
     });
     times("next hops wanted from the kernel", 20, |_| {
-        assert_eq!(compiler.next_hops().collect::<BTreeSet<_>>().len(), HOSTS as usize);
+        assert_eq!(compiler.next_hops().count(), HOSTS as usize);
     });
     times("the listing of all services", 5, |_| assert_eq!(compiler.services().len(), SERVICES as usize));
+}
+
+/// As many as all of the Internet's prefixes.
+const ROUTES: u32 = 1_000_000;
+
+fn route(number: u32, gateway: u32) -> (IpNet, Option<Route>) {
+    let prefix = IpNet::new(Ipv4Addr::from_bits(0x1000_0000 + (number << 8)).into(), 24).unwrap();
+    let via = Some(Ipv4Addr::from_bits(0x0a00_0001 + gateway).into());
+    (prefix, Some(Route { prefix, port: Some(PortId(0)), via, source: None, mtu: None }))
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn changes_among_a_million_routes() {
+    let mut compiler = compiler_of_all_services();
+    let mut network = network(HOSTS);
+    network.routes.extend((0..ROUTES).filter_map(|number| route(number, number % 64).1));
+    times("the network anew, with a million routes", 3, |_| compiler.set_network(&network));
+    let mut publisher = Publisher::new(compiler.snapshot());
+    let mut reader = publisher.reader();
+    let mut publish = |compiler: &Compiler| {
+        publisher.publish(compiler.snapshot());
+        reader.refresh();
+        publisher.reclaim();
+    };
+    times("one route, to the worker", 1000, |number| {
+        compiler.set_routes(&[route(number * 997, 64)]);
+        publish(&compiler);
+    });
+    times("1024 routes, to the worker", 100, |number| {
+        let changes: Vec<_> = (0..1024).map(|at| route((at * 961 + number) % ROUTES, number)).collect();
+        compiler.set_routes(&changes);
+        publish(&compiler);
+    });
+    times("an address of a port, to the worker", 20, |number| {
+        let address = IpNet::new(Ipv4Addr::from_bits(0x0aff_0100 + number).into(), 8).unwrap();
+        compiler.set_addresses(&[(PortId(0), address)]);
+        publish(&compiler);
+    });
+    times("one neighbour, to the worker", 100, |number| {
+        network.neighbours[0].mac[5] = if number % 2 == 0 { 8 } else { 9 };
+        compiler.set_neighbours(&network.neighbours);
+        publish(&compiler);
+    });
+    times("next hops wanted from the kernel", 20, |_| assert_eq!(compiler.next_hops().count(), HOSTS as usize));
 }

@@ -10,7 +10,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -29,7 +28,7 @@ use crate::tables;
 pub struct Options {
     /// Bytes the kernel may queue for the mirror before it drops notifications.
     pub receive_buffer: usize,
-    /// The least time between two snapshots. A large routing table takes longer to follow, at most a fifth of a core.
+    /// The least time between two snapshots.
     pub spacing: Duration,
     /// The least time between two readings of the kernel's tables.
     pub dump_spacing: Duration,
@@ -77,9 +76,6 @@ impl Mirror {
             state: KernelState::default(),
             publish_at: None,
             quiet_until: Instant::now(),
-            changed_routes: BTreeSet::new(),
-            routes_at: None,
-            routes_quiet_until: Instant::now(),
             dump: None,
             dump_after: Instant::now(),
         };
@@ -122,10 +118,6 @@ struct Follower {
     publish_at: Option<Instant>,
     /// No snapshot before this.
     quiet_until: Instant,
-    /// Prefixes whose routes in `state` differ from the `rib`, and when that is due to end.
-    changed_routes: BTreeSet<IpNet>,
-    routes_at: Option<Instant>,
-    routes_quiet_until: Instant,
     dump: Option<Dump>,
     dump_after: Instant,
 }
@@ -139,7 +131,6 @@ impl Follower {
                 biased;
                 () = publisher.closed() => return Ok(()),
                 () = at(self.publish_at) => self.publish(&publisher),
-                () = at(self.routes_at) => self.update_routes(),
                 () = at(dump_at) => self.read_again().await?,
                 result = self.events.next(&mut events) => {
                     result.map_err(MirrorError::Notifications)?;
@@ -161,22 +152,6 @@ impl Follower {
             }
             differs
         });
-    }
-
-    /// Brings the changed routes into the next snapshot. This copies the routing table, a large one for a tenth of a
-    /// second, and so has a pace of its own: neighbours must not wait for it.
-    fn update_routes(&mut self) {
-        let started = Instant::now();
-        self.routes_at = None;
-        let mut changed = false;
-        for prefix in std::mem::take(&mut self.changed_routes) {
-            changed |= set(&mut self.state.routes, prefix, self.rib.best(&prefix).cloned());
-        }
-        if changed {
-            self.changed();
-        }
-        let now = Instant::now();
-        self.routes_quiet_until = now + (now - started) * 4;
     }
 
     fn changed(&mut self) {
@@ -231,10 +206,8 @@ impl Follower {
             Change::Route(entry, verb) => match self.rib.apply(&entry, verb) {
                 Applied::Nothing => false,
                 Applied::Changed => {
-                    self.changed_routes.insert(entry.prefix);
-                    let now = Instant::now();
-                    self.routes_at.get_or_insert_with(|| now.max(self.routes_quiet_until));
-                    false
+                    let best = self.rib.best(&entry.prefix).cloned();
+                    self.state.routes.set(&entry.prefix, best.map(Arc::new))
                 }
                 Applied::Uncertain => {
                     debug!(prefix = %entry.prefix, ?verb, "reading the routes again");
@@ -281,11 +254,19 @@ impl Follower {
 
     async fn read_routes(&mut self) -> Result<(), NetlinkError> {
         self.rib = Rib::from_dump(tables::read_routes(&self.netlink, &self.interfaces).await?);
-        self.changed_routes.clear();
-        self.routes_at = None;
-        let routes = self.rib.all_best();
-        if *self.state.routes != routes {
-            self.state.routes = Arc::new(routes);
+        // Those that are the same stay shared with the snapshots before.
+        let before = self.state.routes.clone();
+        let gone = before.iter().map(|(prefix, _)| prefix).filter(|prefix| self.rib.best(prefix).is_none());
+        let mut changed = false;
+        for prefix in gone {
+            changed |= self.state.routes.set(&prefix, None);
+        }
+        for (prefix, route) in self.rib.all_best() {
+            if before.get(prefix).is_none_or(|known| **known != *route) {
+                changed |= self.state.routes.set(prefix, Some(Arc::new(route.clone())));
+            }
+        }
+        if changed {
             self.changed();
         }
         Ok(())

@@ -126,8 +126,8 @@ impl Rib {
     }
 
     /// The routes in force.
-    pub(crate) fn all_best(&self) -> BTreeMap<IpNet, Route> {
-        self.prefixes.iter().filter_map(|(prefix, routes)| Some((*prefix, best(routes)?.clone()))).collect()
+    pub(crate) fn all_best(&self) -> impl Iterator<Item = (&IpNet, &Route)> {
+        self.prefixes.iter().filter_map(|(prefix, routes)| Some((prefix, best(routes)?)))
     }
 }
 
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(gateway(&rib).as_deref(), Some("10.0.0.2"));
         assert_eq!(rib.apply(&entry(20, "10.0.0.2"), Verb::Removed), Applied::Changed);
         assert_eq!(gateway(&rib), None);
-        assert!(rib.all_best().is_empty());
+        assert_eq!(rib.all_best().count(), 0);
     }
 
     #[test]

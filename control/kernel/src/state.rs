@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use ulvs_prefixes::Prefixes;
 
 /// A neighbour's key: the interface it is on and its address.
 pub type NeighbourKey = (u32, IpAddr);
 
 /// The kernel's view of the mirrored interfaces at one moment.
 ///
-/// Each part is shared between consecutive snapshots until it changes, so that churn of neighbours never copies a full
-/// routing table. Compare parts with [`Arc::ptr_eq`] to learn cheaply what a new snapshot changed.
+/// Each part is shared between consecutive snapshots until it changes: compare them with [`Arc::ptr_eq`]. Of the routes,
+/// which may be a full table of the Internet, everything is shared but those that changed: [`Prefixes::changes`] finds them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KernelState {
     /// The interfaces by index.
@@ -20,19 +21,19 @@ pub struct KernelState {
     /// The addresses with their prefix lengths, each with its interface's index.
     pub addresses: Arc<BTreeSet<(u32, IpNet)>>,
     /// The best route of each prefix, of those that leave through a mirrored interface or refuse the prefix.
-    pub routes: Arc<BTreeMap<IpNet, Route>>,
+    pub routes: Prefixes<Arc<Route>>,
     /// The neighbours. An absent one was never asked for, or the kernel collected it.
     pub neighbours: Arc<BTreeMap<NeighbourKey, Neighbour>>,
 }
 
 impl KernelState {
-    /// The most specific route to `destination`, with its prefix. Meant for the control side: one ordered-map lookup
+    /// The most specific route to `destination`, with its prefix. Meant for the control side: one look-up
     /// for each prefix length.
     pub fn route(&self, destination: IpAddr) -> Option<(IpNet, &Route)> {
         let longest = if destination.is_ipv4() { 32 } else { 128 };
         (0..=longest).rev().find_map(|length| {
             let prefix = IpNet::new(destination, length).ok()?.trunc();
-            self.routes.get(&prefix).map(|route| (prefix, route))
+            self.routes.get(&prefix).map(|route| (prefix, &**route))
         })
     }
 

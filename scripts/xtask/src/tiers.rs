@@ -16,7 +16,8 @@ struct Tier {
 const TIERS: &[Tier] = &[
     Tier { name: "ulvs-model", folder: "dataplane/model", may_use: &[] },
     Tier { name: "ulvs-wire", folder: "dataplane/wire", may_use: &["ulvs-model"] },
-    Tier { name: "ulvs-engine", folder: "dataplane/engine", may_use: &["ulvs-model", "ulvs-wire"] },
+    Tier { name: "ulvs-prefixes", folder: "dataplane/prefixes", may_use: &[] },
+    Tier { name: "ulvs-engine", folder: "dataplane/engine", may_use: &["ulvs-model", "ulvs-prefixes", "ulvs-wire"] },
     // runs programs of whoever may capture: nothing else is reached from it
     Tier { name: "ulvs-bpf", folder: "dataplane/bpf", may_use: &[] },
     Tier { name: "dpdk-sys", folder: "dpdk-bindings/sys", may_use: &[] },
@@ -31,7 +32,7 @@ const TIERS: &[Tier] = &[
     Tier { name: "ulvs-checks", folder: "control/checks", may_use: &["ulvs-config", "ulvs-model"] },
     Tier { name: "ulvs-ipvs", folder: "control/ipvs", may_use: &["ulvs-model"] },
     Tier { name: "ulvs-import", folder: "control/import", may_use: &["ulvs-config", "ulvs-ipvs", "ulvs-model"] },
-    Tier { name: "ulvs-kernel", folder: "control/kernel", may_use: &[] },
+    Tier { name: "ulvs-kernel", folder: "control/kernel", may_use: &["ulvs-prefixes"] },
     Tier { name: "ulvs-manual", folder: "control/manual", may_use: &[] },
     // loaded into other people's programs: libc and nothing else
     Tier { name: "ulvs-shim", folder: "control/shim", may_use: &[] },
@@ -49,6 +50,7 @@ const TIERS: &[Tier] = &[
             "ulvs-kernel",
             "ulvs-manual",
             "ulvs-model",
+            "ulvs-prefixes",
             "ulvs-wire",
             "ulvs-worker",
         ],

@@ -5,9 +5,9 @@
 
 mod destinations;
 mod listing;
-#[cfg(test)]
-mod neighbour_tests;
 mod network;
+#[cfg(test)]
+mod network_tests;
 mod numbers;
 mod path_mtus;
 mod rehearsal;
@@ -86,6 +86,8 @@ pub struct Compiler {
     translated: Addresses,
     listeners: Listeners,
     network: Arc<NetworkView>,
+    /// Next hops of real servers may have changed since it was asked.
+    is_other_hops: bool,
     path_mtus: HashMap<IpAddr, PathMtu>,
     timeouts: Timeouts,
     sysctls: Sysctls,
@@ -112,6 +114,7 @@ impl Compiler {
             translated: Addresses::default(),
             listeners: Listeners::default(),
             network: Arc::new(NetworkView::new(&Network::default(), 1)),
+            is_other_hops: true,
             path_mtus: HashMap::new(),
             timeouts: Timeouts::default(),
             sysctls: Sysctls::default(),

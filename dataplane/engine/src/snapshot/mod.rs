@@ -11,9 +11,12 @@ mod error;
 mod ftp_ports;
 mod marks;
 mod network;
+#[cfg(test)]
+mod network_tests;
 mod place;
 mod services;
 mod status;
+mod ways;
 
 pub(crate) use addresses::{Addresses, Listener, Listeners};
 pub(crate) use callers::Callers;

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prefix_trie::PrefixMap;
+use ipnet::IpNet;
 use ulvs_wire::ethernet::Mac;
 use ulvs_wire::{Address, Family};
 
 use super::PortId;
+use super::ways::Ways;
 
 /// Number of a next hop in one [`Network`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,37 +73,22 @@ pub(crate) struct Hop {
     pub(crate) mtu: u16,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct RouteView {
-    port: PortId,
-    via: Option<IpAddr>,
-    source: Option<IpAddr>,
-    mtu: u16,
-}
-
 /// The network, indexed.
 #[derive(Debug)]
 pub(crate) struct NetworkView {
-    pub(crate) ports: Box<[Port]>,
+    pub(crate) ports: Arc<[Port]>,
     /// Which network this is; hops cached in connections count only in the one they were looked up in. Never 0.
     pub(crate) generation: u32,
-    hops: Vec<Hop>,
-    neighbours: HashMap<(PortId, IpAddr), Mac>,
-    hop_of: HashMap<(PortId, IpAddr, u16), HopId>,
-    ways: Arc<Ways>,
+    hops: Arc<[Hop]>,
+    known: Arc<Known>,
+    ways: Ways,
 }
 
-/// All of the network but its neighbours, which change more often.
-#[derive(Debug)]
-struct Ways {
-    /// `None` refuses.
-    v4: PrefixMap<Ipv4Net, Option<RouteView>>,
-    v6: PrefixMap<Ipv6Net, Option<RouteView>>,
-    local: HashSet<IpAddr>,
-    addresses: Vec<(PortId, IpNet)>,
-    /// The MTUs that routes over each port have: few.
-    mtus: Vec<(PortId, u16)>,
-    gateways: HashSet<IpAddr>,
+/// Neighbours, and the hops over them.
+#[derive(Debug, Default)]
+struct Known {
+    neighbours: HashMap<(PortId, IpAddr), Mac>,
+    hop_of: HashMap<(PortId, IpAddr, u16), HopId>,
 }
 
 /// How to reach an address.
@@ -121,54 +106,67 @@ pub(crate) enum Lookup {
 
 impl NetworkView {
     pub(crate) fn new(network: &Network, generation: u32) -> Self {
-        let ports: Box<[Port]> = network.ports.clone().into();
-        let ways = Arc::new(Ways::new(network, &ports));
-        Self::over(ports, ways, &network.neighbours, generation)
+        let ports: Arc<[Port]> = network.ports.as_slice().into();
+        let ways = Ways::new(network);
+        let mut neighbours = HashMap::with_capacity(network.neighbours.len());
+        for neighbour in &network.neighbours {
+            neighbours.entry((neighbour.port, neighbour.address)).or_insert(neighbour.mac);
+        }
+        Self::over(ports, ways, neighbours, generation)
     }
 
     /// The same network with these neighbours.
-    pub(crate) fn with_neighbours(&self, neighbours: &[Neighbour], generation: u32) -> Self {
-        Self::over(self.ports.clone(), Arc::clone(&self.ways), neighbours, generation)
-    }
-
-    fn over(ports: Box<[Port]>, ways: Arc<Ways>, neighbours: &[Neighbour], generation: u32) -> Self {
-        let mut known = HashMap::with_capacity(neighbours.len());
-        for neighbour in neighbours {
-            known.entry((neighbour.port, neighbour.address)).or_insert(neighbour.mac);
+    pub(crate) fn with_neighbours(&self, all: &[Neighbour], generation: u32) -> Self {
+        let mut neighbours = HashMap::with_capacity(all.len());
+        for neighbour in all {
+            neighbours.entry((neighbour.port, neighbour.address)).or_insert(neighbour.mac);
         }
-        let mut view = Self {
-            ports,
-            generation: generation.max(1),
-            hops: Vec::with_capacity(known.len()),
-            hop_of: HashMap::with_capacity(known.len()),
-            neighbours: known,
-            ways,
-        };
-        view.make_hops();
-        view
+        Self::over(Arc::clone(&self.ports), self.ways.clone(), neighbours, generation)
     }
 
-    /// A hop for each neighbour and each MTU that routes over its port have.
-    fn make_hops(&mut self) {
-        for (&(port, address), mac) in &self.neighbours {
-            let Some(own) = self.ports.get(usize::from(port.0)) else {
+    /// The same network with other ways.
+    pub(crate) fn with_ways(&self, change: impl FnOnce(&mut Ways, &[Port]), generation: u32) -> Self {
+        let mut ways = self.ways.clone();
+        change(&mut ways, &self.ports);
+        if ways.mtus() != self.ways.mtus() {
+            let neighbours = self.known.neighbours.clone();
+            return Self::over(Arc::clone(&self.ports), ways, neighbours, generation);
+        }
+        Self {
+            ports: Arc::clone(&self.ports),
+            generation: generation.max(1),
+            hops: Arc::clone(&self.hops),
+            known: Arc::clone(&self.known),
+            ways,
+        }
+    }
+
+    /// With a hop for each neighbour and each MTU that routes over its port have.
+    fn over(ports: Arc<[Port]>, ways: Ways, neighbours: HashMap<(PortId, IpAddr), Mac>, generation: u32) -> Self {
+        let mut hops = Vec::with_capacity(neighbours.len());
+        let mut hop_of = HashMap::with_capacity(neighbours.len());
+        for (&(port, address), mac) in &neighbours {
+            let Some(own) = ports.get(usize::from(port.0)) else {
                 continue;
             };
             let mut ethernet = [0; 12];
             ethernet[..6].copy_from_slice(mac);
             ethernet[6..].copy_from_slice(&own.mac);
-            for &(_, mtu) in self.ways.mtus.iter().filter(|(on, _)| *on == port) {
-                let id = HopId(u32::try_from(self.hops.len()).unwrap_or(u32::MAX));
-                self.hops.push(Hop { ethernet, port, mtu });
-                self.hop_of.insert((port, address, mtu), id);
+            for &(_, mtu) in ways.mtus().iter().filter(|(on, _)| *on == port) {
+                let id = HopId(u32::try_from(hops.len()).unwrap_or(u32::MAX));
+                hops.push(Hop { ethernet, port, mtu });
+                hop_of.insert((port, address, mtu), id);
             }
         }
+        let known = Arc::new(Known { neighbours, hop_of });
+        Self { ports, generation: generation.max(1), hops: hops.into(), known, ways }
     }
 
     /// The addresses of neighbours that are not the same in both.
     pub(crate) fn changed_neighbours(&self, other: &Self) -> HashSet<IpAddr> {
         let differs = |one: &Self, another: &Self| {
-            let changed = one.neighbours.iter().filter(|(key, mac)| another.neighbours.get(*key) != Some(*mac));
+            let changed =
+                one.known.neighbours.iter().filter(|(key, mac)| another.known.neighbours.get(*key) != Some(*mac));
             changed.map(|((_, address), _)| *address).collect::<Vec<_>>()
         };
         differs(self, other).into_iter().chain(differs(other, self)).collect()
@@ -176,27 +174,20 @@ impl NetworkView {
 
     /// Whether routes lead over this address.
     pub(crate) fn is_gateway(&self, address: IpAddr) -> bool {
-        self.ways.gateways.contains(&address)
-    }
-
-    fn route(&self, to: IpAddr) -> Option<RouteView> {
-        match to {
-            IpAddr::V4(to) => self.ways.v4.get_lpm(&Ipv4Net::from(to)).and_then(|(_, route)| *route),
-            IpAddr::V6(to) => self.ways.v6.get_lpm(&Ipv6Net::from(to)).and_then(|(_, route)| *route),
-        }
+        self.ways.is_gateway(address)
     }
 
     /// How to reach `to`.
     pub(crate) fn lookup(&self, to: Address, family: Family) -> Lookup {
         let to = to.to_ip(family);
-        if self.ways.local.contains(&to) {
+        if self.ways.is_local(to) {
             return Lookup::Local;
         }
-        let Some(route) = self.route(to) else {
+        let Some(route) = self.ways.find(to) else {
             return Lookup::NoRoute;
         };
         let next = route.via.unwrap_or(to);
-        match self.hop_of.get(&(route.port, next, route.mtu)) {
+        match self.known.hop_of.get(&(route.port, next, route.mtu)) {
             Some(&hop) => Lookup::Hop(hop),
             None => Lookup::Unresolved { port: route.port, next },
         }
@@ -204,10 +195,10 @@ impl NetworkView {
 
     /// Next hops on the way to `to`, resolved or not: what the kernel should keep resolved.
     pub(crate) fn next_hop(&self, to: IpAddr) -> Option<(PortId, IpAddr)> {
-        if self.ways.local.contains(&to) {
+        if self.ways.is_local(to) {
             return None;
         }
-        self.route(to).map(|route| (route.port, route.via.unwrap_or(to)))
+        self.ways.find(to).map(|route| (route.port, route.via.unwrap_or(to)))
     }
 
     #[inline]
@@ -222,137 +213,14 @@ impl NetworkView {
 
     /// The director's own address for what it sends to `to`: the route's, else one on the same link, else any on the port.
     pub(crate) fn source_for(&self, to: IpAddr) -> Option<IpAddr> {
-        let route = self.route(to)?;
+        let route = self.ways.find(to)?;
         if let Some(source) = route.source.filter(|s| s.is_ipv4() == to.is_ipv4()) {
             return Some(source);
         }
         let next = route.via.unwrap_or(to);
-        let mut own =
-            self.ways.addresses.iter().filter(|(p, n)| *p == route.port && n.addr().is_ipv4() == to.is_ipv4());
+        let addresses = self.ways.addresses().iter();
+        let mut own = addresses.filter(|(port, net)| *port == route.port && net.addr().is_ipv4() == to.is_ipv4());
         let on_link = own.clone().find(|(_, net)| net.prefix_len() < net.max_prefix_len() && net.contains(&next));
         on_link.or_else(|| own.next()).map(|(_, net)| net.addr())
-    }
-}
-
-impl Ways {
-    fn new(network: &Network, ports: &[Port]) -> Self {
-        let mut ways = Self {
-            v4: PrefixMap::new(),
-            v6: PrefixMap::new(),
-            local: network.addresses.iter().map(|(_, net)| net.addr()).collect(),
-            addresses: network.addresses.clone(),
-            mtus: ports.iter().enumerate().map(|(i, p)| (port_id(i), p.mtu)).collect(),
-            gateways: HashSet::new(),
-        };
-        for route in &network.routes {
-            ways.add_route(route, ports);
-        }
-        let routes = ways.v4.values().chain(ways.v6.values()).flatten();
-        ways.mtus.extend(routes.clone().map(|route| (route.port, route.mtu)));
-        ways.gateways.extend(routes.filter_map(|route| route.via));
-        ways.mtus.sort_unstable();
-        ways.mtus.dedup();
-        ways
-    }
-
-    fn add_route(&mut self, route: &Route, ports: &[Port]) {
-        let view = match route.port {
-            Some(id) => {
-                let Some(port) = ports.get(usize::from(id.0)) else { return };
-                let mtu = route.mtu.map_or(port.mtu, |mtu| mtu.min(port.mtu));
-                Some(RouteView { port: id, via: route.via, source: route.source, mtu })
-            }
-            None => None,
-        };
-        match route.prefix {
-            IpNet::V4(prefix) => drop(self.v4.entry(prefix.trunc()).or_insert(view)),
-            IpNet::V6(prefix) => drop(self.v6.entry(prefix.trunc()).or_insert(view)),
-        }
-    }
-}
-
-fn port_id(index: usize) -> PortId {
-    PortId(u16::try_from(index).unwrap_or(u16::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn network() -> Network {
-        let route = |prefix: &str, port, via: Option<&str>, mtu| Route {
-            prefix: prefix.parse().unwrap(),
-            port: Some(PortId(port)),
-            via: via.map(|v| v.parse().unwrap()),
-            source: None,
-            mtu,
-        };
-        let neighbour = |port, address: &str, last| Neighbour {
-            port: PortId(port),
-            address: address.parse().unwrap(),
-            mac: [2, 0, 0, 0, 0, last],
-        };
-        Network {
-            ports: vec![Port { mac: [1; 6], mtu: 1500 }, Port { mac: [3; 6], mtu: 1400 }],
-            routes: vec![
-                route("0.0.0.0/0", 0, Some("192.0.2.254"), None),
-                route("192.0.2.0/24", 0, None, None),
-                route("10.0.0.0/24", 1, None, Some(1300)),
-                route("::/0", 1, Some("fe80::1"), None),
-            ],
-            neighbours: vec![neighbour(0, "192.0.2.254", 1), neighbour(1, "10.0.0.11", 2), neighbour(1, "fe80::1", 3)],
-            addresses: vec![(PortId(0), "192.0.2.1/24".parse().unwrap()), (PortId(1), "10.0.0.1/24".parse().unwrap())],
-        }
-    }
-
-    fn lookup(view: &NetworkView, to: &str) -> Lookup {
-        let to: IpAddr = to.parse().unwrap();
-        view.lookup(to.into(), Family::of(to))
-    }
-
-    #[test]
-    fn the_longest_prefix_counts() {
-        let view = NetworkView::new(&network(), 1);
-        let Lookup::Hop(hop) = lookup(&view, "198.51.100.1") else { panic!("no hop") };
-        assert_eq!(view.hop(hop).unwrap().ethernet, [2, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
-        let Lookup::Hop(hop) = lookup(&view, "10.0.0.11") else { panic!("no hop") };
-        assert_eq!((view.hop(hop).unwrap().port, view.hop(hop).unwrap().mtu), (PortId(1), 1300));
-        let Lookup::Hop(hop) = lookup(&view, "2001:db8::7") else { panic!("no hop") };
-        assert_eq!(view.hop(hop).unwrap().mtu, 1400);
-    }
-
-    #[test]
-    fn what_can_not_be_reached_says_why() {
-        let view = NetworkView::new(&network(), 1);
-        assert_eq!(lookup(&view, "192.0.2.1"), Lookup::Local);
-        let next = "10.0.0.12".parse().unwrap();
-        assert_eq!(lookup(&view, "10.0.0.12"), Lookup::Unresolved { port: PortId(1), next });
-        let view = NetworkView::new(&Network { routes: vec![], ..network() }, 1);
-        assert_eq!(lookup(&view, "10.0.0.11"), Lookup::NoRoute);
-    }
-
-    #[test]
-    fn a_refusing_route_hides_less_specific_ones() {
-        let refuse =
-            |prefix: &str| Route { prefix: prefix.parse().unwrap(), port: None, via: None, source: None, mtu: None };
-        let mut network = network();
-        network.routes.extend([refuse("198.51.100.0/24"), refuse("2001:db8::/32"), refuse("10.0.0.0/24")]);
-        let view = NetworkView::new(&network, 1);
-        for to in ["198.51.100.1", "2001:db8::7"] {
-            assert_eq!(lookup(&view, to), Lookup::NoRoute);
-            let to = to.parse().unwrap();
-            assert_eq!((view.next_hop(to), view.source_for(to)), (None, None));
-        }
-        assert!(matches!(lookup(&view, "198.51.101.1"), Lookup::Hop(_)));
-        // Of equal prefixes the first counts.
-        assert!(matches!(lookup(&view, "10.0.0.11"), Lookup::Hop(_)));
-    }
-
-    #[test]
-    fn own_packets_come_from_the_link_they_leave_by() {
-        let view = NetworkView::new(&network(), 1);
-        assert_eq!(view.source_for("10.0.0.12".parse().unwrap()), Some("10.0.0.1".parse().unwrap()));
-        assert_eq!(view.source_for("198.51.100.1".parse().unwrap()), Some("192.0.2.1".parse().unwrap()));
-        assert_eq!(view.source_for("2001:db8::7".parse().unwrap()), None);
     }
 }

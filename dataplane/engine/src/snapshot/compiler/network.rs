@@ -1,11 +1,13 @@
 //! What is known of the network, and the views of destinations that follow from it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use ulvs_model::{Destination, ForwardMethod};
 
-use crate::snapshot::{DestinationId, DestinationView, Listener, Neighbour, Network, NetworkView, PortId};
+use crate::snapshot::{DestinationId, DestinationView, Listener, Neighbour, Network, NetworkView, PortId, Route};
 
 use super::{Compiler, Slot};
 
@@ -13,7 +15,7 @@ impl Compiler {
     /// Changes what is known of the network.
     pub fn set_network(&mut self, network: &Network) {
         let generation = self.network.generation.wrapping_add(1);
-        self.network = Arc::new(NetworkView::new(network, generation));
+        self.set_view(NetworkView::new(network, generation));
         self.refresh_all();
     }
 
@@ -21,15 +23,41 @@ impl Compiler {
     /// [`set_network`](Self::set_network) takes it by all real servers.
     pub fn set_neighbours(&mut self, neighbours: &[Neighbour]) {
         let generation = self.network.generation.wrapping_add(1);
-        let network = Arc::new(self.network.with_neighbours(neighbours, generation));
+        let network = self.network.with_neighbours(neighbours, generation);
         let changed = self.network.changed_neighbours(&network);
-        self.network = network;
+        self.network = Arc::new(network);
         if changed.iter().any(|address| self.network.is_gateway(*address)) {
             return self.refresh_all();
         }
         for address in changed {
             self.refresh_address(address);
         }
+    }
+
+    /// Changes routes: the one that a prefix has now, if it has one. Takes time by the changes and by the real servers whose
+    /// addresses are in their prefixes, not by all routes.
+    pub fn set_routes(&mut self, changes: &[(IpNet, Option<Route>)]) {
+        let generation = self.network.generation.wrapping_add(1);
+        self.set_view(self.network.with_ways(|ways, ports| ways.set_routes(changes, ports), generation));
+        let of_prefix = |(prefix, _): &(IpNet, _)| (prefix.network(), 0)..=(prefix.broadcast(), u32::MAX);
+        let behind: BTreeSet<_> =
+            changes.iter().flat_map(|change| self.hosts.range(of_prefix(change))).map(|(_, id)| *id).collect();
+        for id in behind {
+            self.refresh(DestinationId(id));
+        }
+    }
+
+    /// Changes the director's own addresses, and nothing else of the network.
+    pub fn set_addresses(&mut self, addresses: &[(PortId, IpNet)]) {
+        let generation = self.network.generation.wrapping_add(1);
+        self.set_view(self.network.with_ways(|ways, _| ways.set_addresses(addresses), generation));
+        self.refresh_all();
+    }
+
+    /// The next hops of real servers may be others in it.
+    fn set_view(&mut self, network: NetworkView) {
+        self.network = Arc::new(network);
+        self.is_other_hops = true;
     }
 
     /// Looks at the real servers with this address again.
@@ -48,8 +76,21 @@ impl Compiler {
 
     /// Next hops towards all real servers: what the kernel should keep resolved.
     pub fn next_hops(&self) -> impl Iterator<Item = (PortId, IpAddr)> + '_ {
-        let used = self.slots.iter().flatten().filter(|slot| slot.available);
-        used.filter_map(|slot| self.network.next_hop(slot.destination.ip()))
+        let is_used = |id: u32| self.slots[id as usize].as_ref().is_some_and(|slot| slot.available);
+        let mut last = None;
+        // A host's numbers stand beside each other.
+        let hosts = self.hosts.iter().filter(move |(host, id)| {
+            last != Some(*host) && is_used(*id) && {
+                last = Some(*host);
+                true
+            }
+        });
+        hosts.filter_map(|(host, _)| self.network.next_hop(*host))
+    }
+
+    /// Whether [`next_hops`](Self::next_hops) may be others than when this was asked last.
+    pub const fn next_hops_changed(&mut self) -> bool {
+        std::mem::replace(&mut self.is_other_hops, false)
     }
 
     pub(super) fn refresh(&mut self, id: DestinationId) {
@@ -59,6 +100,7 @@ impl Compiler {
             if method == ForwardMethod::Nat && !std::mem::replace(&mut slot.is_translated, true) {
                 self.translated.add(address.ip());
             }
+            self.is_other_hops |= slot.available != self.destinations.get(id).serves(slot.generation);
             let listens = slot.available && method == ForwardMethod::Nat;
             let listener = listens.then(|| Listener::new(&slot.service, address));
             self.listeners.replace(std::mem::replace(&mut slot.listener, listener), listener);

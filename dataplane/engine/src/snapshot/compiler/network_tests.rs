@@ -1,8 +1,9 @@
-//! A change of neighbours does what the whole network anew would do.
+//! A change of neighbours, routes or addresses does what the whole network anew would do.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use proptest::prelude::*;
 use ulvs_model::{
     Destination, ForwardMethod, Protocol, SchedulerKind, ServiceKey, ServiceSettings, Thresholds, Weight,
@@ -17,6 +18,11 @@ use crate::{Capacity, Shared};
 const HOSTS: u8 = 12;
 const GATEWAY: u8 = 7;
 
+/// Prefixes with routes: two links, hosts of both, and all.
+const PREFIXES: [&str; 5] = ["10.0.0.0/24", "10.0.1.0/24", "10.0.0.13/32", "10.0.1.20/32", "0.0.0.0/0"];
+/// Kinds of routes: none, a refusing one, and those of [`route`].
+const KINDS: u8 = 6;
+
 #[derive(Clone, Debug)]
 enum Step {
     Add(u8, u8),
@@ -24,18 +30,25 @@ enum Step {
     EmptyTrash,
     /// The hardware address of each host; 0: unknown.
     Neighbours(Vec<u8>),
-    /// Another MTU of the route, and the same.
-    Network(u16, Vec<u8>),
+    /// Other routes for some prefixes.
+    Routes(Vec<(usize, u8)>),
+    /// Another address of the director's.
+    Address(u8),
+    /// All of it anew.
+    Whole,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let macs = || prop::collection::vec(0..3_u8, usize::from(HOSTS));
+    let routes = prop::collection::vec((0..PREFIXES.len(), 0..KINDS), 1..4);
     let step = prop_oneof![
         3 => (0..3_u8, 0..HOSTS).prop_map(|(service, host)| Step::Add(service, host)),
         2 => (0..3_u8, 0..HOSTS).prop_map(|(service, host)| Step::Remove(service, host)),
         1 => Just(Step::EmptyTrash),
         3 => macs().prop_map(Step::Neighbours),
-        1 => (1300..1303_u16, macs()).prop_map(|(mtu, macs)| Step::Network(mtu, macs)),
+        3 => routes.prop_map(Step::Routes),
+        1 => (0..HOSTS).prop_map(Step::Address),
+        1 => Just(Step::Whole),
     ];
     prop::collection::vec(step, 1..40)
 }
@@ -45,21 +58,49 @@ fn host(number: u8) -> IpAddr {
     Ipv4Addr::new(10, 0, third, number + 10).into()
 }
 
-fn network(mtu: u16, macs: &[u8]) -> Network {
-    let route = |prefix: &str, via: Option<IpAddr>| {
-        let prefix = prefix.parse().unwrap();
-        Route { prefix, port: Some(PortId(0)), via, source: None, mtu: Some(mtu) }
-    };
-    let neighbour = |(number, mac): (u8, &u8)| Neighbour {
-        port: PortId(0),
-        address: host(number),
-        mac: [2, 0, 0, 0, number, *mac],
-    };
-    Network {
-        ports: vec![Port { mac: [2; 6], mtu: 1500 }],
-        routes: vec![route("10.0.0.0/24", None), route("10.0.1.0/24", Some(host(GATEWAY)))],
-        neighbours: (0..).zip(macs).filter(|(_, mac)| **mac > 0).map(neighbour).collect(),
-        addresses: vec![(PortId(0), "10.0.0.1/24".parse().unwrap())],
+/// What there is to be known.
+struct Known {
+    routes: [u8; PREFIXES.len()],
+    macs: Vec<u8>,
+    address: u8,
+}
+
+impl Known {
+    fn new() -> Self {
+        Self { routes: [2, 3, 0, 0, 0], macs: Vec::new(), address: 1 }
+    }
+
+    fn route(&self, at: usize) -> (IpNet, Option<Route>) {
+        let prefix = PREFIXES[at].parse().unwrap();
+        let over = |port, via, source, mtu| Some(Route { prefix, port, via, source, mtu });
+        let route = match self.routes[at] {
+            0 => None,
+            1 => over(None, None, None, None),
+            2 => over(Some(PortId(0)), None, None, Some(1400)),
+            3 => over(Some(PortId(0)), Some(host(GATEWAY)), None, Some(1400)),
+            4 => over(Some(PortId(0)), None, Some(host(3)), Some(1300)),
+            // A port that there is not.
+            _ => over(Some(PortId(7)), None, None, None),
+        };
+        (prefix, route)
+    }
+
+    fn addresses(&self) -> Vec<(PortId, IpNet)> {
+        vec![(PortId(0), IpNet::new(host(self.address), 24).unwrap())]
+    }
+
+    fn network(&self) -> Network {
+        let neighbour = |(number, mac): (u8, &u8)| Neighbour {
+            port: PortId(0),
+            address: host(number),
+            mac: [2, 0, 0, 0, number, *mac],
+        };
+        Network {
+            ports: vec![Port { mac: [2; 6], mtu: 1500 }],
+            routes: (0..PREFIXES.len()).filter_map(|at| self.route(at).1).collect(),
+            neighbours: (0..).zip(&self.macs).filter(|(_, mac)| **mac > 0).map(neighbour).collect(),
+            addresses: self.addresses(),
+        }
     }
 }
 
@@ -73,7 +114,7 @@ fn compiler() -> Compiler {
     for service in 0..3 {
         compiler.new_service(key(service), ServiceSettings::from(SchedulerKind::Rr)).unwrap();
     }
-    compiler.set_network(&network(1400, &[]));
+    compiler.set_network(&Known::new().network());
     compiler
 }
 
@@ -93,9 +134,9 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn neighbours_alone_are_the_whole_network_anew(steps in steps()) {
+    fn each_alone_is_the_whole_network_anew(steps in steps()) {
         let (mut one, mut whole) = (compiler(), compiler());
-        let mut mtu = 1400;
+        let mut known = Known::new();
         for (time, step) in (0..).zip(steps) {
             match step {
                 Step::Add(service, number) => {
@@ -114,15 +155,24 @@ proptest! {
                 }
                 Step::EmptyTrash => [&mut one, &mut whole].into_iter().for_each(|it| it.empty_trash(time * 200)),
                 Step::Neighbours(macs) => {
-                    let network = network(mtu, &macs);
-                    one.set_neighbours(&network.neighbours);
-                    whole.set_network(&network);
+                    known.macs = macs;
+                    one.set_neighbours(&known.network().neighbours);
+                    whole.set_network(&known.network());
                 }
-                Step::Network(other, macs) => {
-                    mtu = other;
-                    one.set_network(&network(mtu, &macs));
-                    whole.set_network(&network(mtu, &macs));
+                Step::Routes(routes) => {
+                    for (at, kind) in &routes {
+                        known.routes[*at] = *kind;
+                    }
+                    let changes: Vec<_> = routes.iter().map(|(at, _)| known.route(*at)).collect();
+                    one.set_routes(&changes);
+                    whole.set_network(&known.network());
                 }
+                Step::Address(address) => {
+                    known.address = address;
+                    one.set_addresses(&known.addresses());
+                    whole.set_network(&known.network());
+                }
+                Step::Whole => [&mut one, &mut whole].into_iter().for_each(|it| it.set_network(&known.network())),
             }
             prop_assert_eq!(one.hosts.len(), one.slots.iter().flatten().count());
             prop_assert_eq!(seen(&one), seen(&whole));
