@@ -13,6 +13,7 @@ use super::DestinationId;
 pub(crate) struct Callers(HashMap<SocketAddr, (DestinationId, ServiceKey)>);
 
 impl Callers {
+    /// Of several with one address and port the last counts.
     pub(super) fn new(all: impl Iterator<Item = (SocketAddr, (DestinationId, ServiceKey))>) -> Self {
         Self(all.collect())
     }

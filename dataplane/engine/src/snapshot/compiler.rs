@@ -54,6 +54,8 @@ struct Slot {
     /// Its last weight that was not 0, or the one it was added with (ipvs-facts A.12).
     last_weight: i32,
     generation: u32,
+    /// When it was added last, in [`additions`](Compiler::additions).
+    added: u64,
     /// In the service now; else remembered for its connections.
     available: bool,
     /// What the number had counted in earlier uses.
@@ -78,6 +80,8 @@ pub struct Compiler {
     hosts: BTreeSet<(IpAddr, u32)>,
     free: Vec<DestinationId>,
     generations: u32,
+    /// How many destinations were added, those that came back included.
+    additions: u64,
     trash: HashMap<(ServiceKey, SocketAddr), DestinationId>,
     services: Services,
     marks: Arc<Marks>,
@@ -109,6 +113,7 @@ impl Compiler {
             hosts: BTreeSet::new(),
             free: Vec::new(),
             generations: 0,
+            additions: 0,
             trash: HashMap::new(),
             destinations: Destinations::default(),
             translated: Addresses::default(),

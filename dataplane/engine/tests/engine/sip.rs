@@ -115,3 +115,28 @@ fn a_real_servers_call_stays_with_it() {
     assert_eq!(director.shared.connections(), 0);
     assert_eq!(director.service("udp 10.0.1.100:5060").destinations[0].load.total, 0);
 }
+
+/// Of services that share a real server its calls are the one's to which it was added last, each time.
+#[test]
+fn a_shared_real_servers_call_is_of_the_service_it_was_added_to_last() {
+    let call = Flow::new(Protocol::Udp, "10.0.2.12:5060", "10.9.3.1:5070");
+    let mut director = director();
+    for _ in 0..8 {
+        // Many services, and a seed of its own for each director: no order of theirs is the same twice.
+        for number in 101..120 {
+            director.ipvsadm(&format!("ipvsadm -A -u 10.0.1.{number}:5060 -s rr -p 60 --pe sip"));
+        }
+        for number in (101..120).rev() {
+            director.ipvsadm(&format!("ipvsadm -a -u 10.0.1.{number}:5060 -r 10.0.2.12:5060 -m"));
+        }
+        let (_, sent) = director.play(Side::Server, &call.packet(0, &message("x@y")));
+        assert_eq!(sent.unwrap().l3[12..16], [10, 0, 1, 101]);
+        // Brought back, it is the newest again.
+        director.ipvsadm("ipvsadm -d -u 10.0.1.110:5060 -r 10.0.2.12:5060");
+        director.ipvsadm("ipvsadm -a -u 10.0.1.110:5060 -r 10.0.2.12:5060 -m");
+        let other = Flow::new(Protocol::Udp, "10.0.2.12:5060", "10.9.3.1:5071");
+        let (_, sent) = director.play(Side::Server, &other.packet(0, &message("z@y")));
+        assert_eq!(sent.unwrap().l3[12..16], [10, 0, 1, 110]);
+        director = self::director();
+    }
+}

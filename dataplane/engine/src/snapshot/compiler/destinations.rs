@@ -94,6 +94,10 @@ impl Compiler {
             Some(id) => self.revive(id, destination),
             None => self.allot(key, destination)?,
         };
+        self.additions += 1;
+        if let Some(slot) = self.slots[id.0 as usize].as_mut() {
+            slot.added = self.additions;
+        }
         self.shared.live.limit(id, destination.thresholds);
         self.refresh(id);
         if let Some(record) = self.records.get_mut(&key) {

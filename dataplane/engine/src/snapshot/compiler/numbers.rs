@@ -71,6 +71,7 @@ impl Compiler {
             destination,
             last_weight: destination.weight.get(),
             generation: self.generations,
+            added: 0,
             available: true,
             base: self.shared.destination_totals(id),
             counts_for,

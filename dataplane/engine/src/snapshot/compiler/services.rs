@@ -101,16 +101,22 @@ impl Compiler {
         }
     }
 
-    /// Looks who may begin calls: UDP's real servers with a port, of services by an address with one.
+    /// Looks who may begin calls: UDP's real servers with a port, of services by an address with one. Of services that share
+    /// one, the call is the service's to which it was added last: the kernel's table has the newest in front.
     fn renew_callers(&mut self) {
         let services = self.records.iter().filter(|(key, record)| {
             by_call(&record.settings) && key.protocol() == Some(Protocol::Udp) && key.port() != 0
         });
-        let callers = services.flat_map(|(key, record)| {
-            let listed = self.listed(record).into_iter().filter(|one| one.address.port() != 0);
-            listed.map(|one| (one.address, (one.candidate.id, *key)))
-        });
-        self.callers = Arc::new(Callers::new(callers));
+        let of_service = services.flat_map(|(key, record)| record.destinations.iter().map(move |id| (*id, *key)));
+        let mut callers: Vec<_> = of_service
+            .filter_map(|(id, key)| {
+                let slot = self.slots[id.0 as usize].as_ref()?;
+                Some((slot.added, slot.destination.address, (id, key)))
+            })
+            .filter(|(_, address, _)| address.port() != 0)
+            .collect();
+        callers.sort_unstable_by_key(|(added, ..)| *added);
+        self.callers = Arc::new(Callers::new(callers.into_iter().map(|(_, address, whose)| (address, whose))));
     }
 }
 
