@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use ulvs_config::Director;
@@ -14,8 +15,10 @@ use ulvs_prefixes::Prefixes;
 use crate::devices::DirectorPort;
 use crate::network;
 
-/// Routes that are brought to the compiler at once, in less than a millisecond.
-const AT_ONCE: usize = 1024;
+/// Routes that are brought to the compiler at once, in much less than [`TIME`].
+const AT_ONCE: usize = 64;
+/// How long routes are brought to it one after the other, for which requests wait.
+const TIME: Duration = Duration::from_millis(1);
 
 /// What the compiler was told.
 pub(crate) struct Feed {
@@ -83,16 +86,18 @@ impl Feed {
 
     /// Tells the compiler some of the routes that it is behind with; whether there were any.
     pub(crate) fn go_on(&mut self, compiler: &mut Compiler) -> bool {
+        let began = Instant::now();
         self.take_routes();
-        let rest = self.behind.len().saturating_sub(AT_ONCE);
-        let prefixes = self.behind.split_off(rest);
-        let changes: Vec<_> = prefixes.into_iter().map(|prefix| (prefix, self.route(prefix))).collect();
-        if !changes.is_empty() {
+        let is_new = self.is_behind();
+        while self.is_behind() && began.elapsed() < TIME {
+            let rest = self.behind.len().saturating_sub(AT_ONCE);
+            let prefixes = self.behind.split_off(rest);
+            let changes: Vec<_> = prefixes.into_iter().map(|prefix| (prefix, self.route(prefix))).collect();
             compiler.set_routes(&changes);
         }
         // Others may have changed meanwhile.
         self.take_routes();
-        !changes.is_empty()
+        is_new
     }
 
     /// The neighbours the kernel should keep resolved: next hops of real servers, and gateways.

@@ -1,6 +1,6 @@
 //! What is known of the network, and the views of destinations that follow from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -26,11 +26,15 @@ impl Compiler {
         let network = self.network.with_neighbours(neighbours, generation);
         let changed = self.network.changed_neighbours(&network);
         self.network = Arc::new(network);
-        if changed.iter().any(|address| self.network.is_gateway(*address)) {
-            return self.refresh_all();
+        let gateways: HashSet<_> = changed.iter().filter(|address| self.network.is_gateway(**address)).collect();
+        if !gateways.is_empty() {
+            let behind: Vec<_> = self.hosts_with_hops().filter(|(_, (_, next))| gateways.contains(next)).collect();
+            for (host, _) in behind {
+                self.refresh_address(host);
+            }
         }
-        for address in changed {
-            self.refresh_address(address);
+        for address in &changed {
+            self.refresh_address(*address);
         }
     }
 
@@ -76,16 +80,19 @@ impl Compiler {
 
     /// Next hops towards all real servers: what the kernel should keep resolved.
     pub fn next_hops(&self) -> impl Iterator<Item = (PortId, IpAddr)> + '_ {
-        let is_used = |id: u32| self.slots[id as usize].as_ref().is_some_and(|slot| slot.available);
+        let is_used = |host: &IpAddr| {
+            let mut of_it = self.hosts.range((*host, 0)..=(*host, u32::MAX));
+            of_it.any(|(_, id)| self.slots[*id as usize].as_ref().is_some_and(|slot| slot.available))
+        };
+        self.hosts_with_hops().filter(move |(host, _)| is_used(host)).map(|(_, hop)| hop)
+    }
+
+    /// All hosts of real servers, those included that are remembered for their connections, with their next hops.
+    fn hosts_with_hops(&self) -> impl Iterator<Item = (IpAddr, (PortId, IpAddr))> + '_ {
         let mut last = None;
         // A host's numbers stand beside each other.
-        let hosts = self.hosts.iter().filter(move |(host, id)| {
-            last != Some(*host) && is_used(*id) && {
-                last = Some(*host);
-                true
-            }
-        });
-        hosts.filter_map(|(host, _)| self.network.next_hop(*host))
+        let hosts = self.hosts.iter().filter(move |(host, _)| last.replace(*host) != Some(*host));
+        hosts.filter_map(|(host, _)| Some((*host, self.network.next_hop(*host)?)))
     }
 
     /// Whether [`next_hops`](Self::next_hops) may be others than when this was asked last.
