@@ -137,6 +137,7 @@ impl Role {
 
 impl Entry {
     /// Writes what identifies the connection. Only for an entry that is in no index.
+    #[inline(always)]
     pub(super) fn describe(&self, new: &NewConnection, deltas: (Delta, Delta)) {
         // Whoever lists the entry and sees one of these fields also sees that the last connection has ended.
         fence(Release);
@@ -180,6 +181,12 @@ impl Entry {
     pub(super) fn held(&self) -> impl Iterator<Item = ConnId> + '_ {
         let words = self.client_v6.iter().chain(&self.vip_v6).chain(&self.destination_v6);
         words.map(|word| word.load(Relaxed)).flat_map(|word| [(word >> 32) as u32, word as u32])
+    }
+
+    /// Asks for both lines.
+    pub(super) fn prefetch(&self) {
+        crate::prefetch::prefetch(self);
+        self.prefetch_v6();
     }
 
     /// Asks for the second line.

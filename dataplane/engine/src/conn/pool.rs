@@ -3,6 +3,7 @@
 use crossbeam::utils::CachePadded;
 
 use crate::memory::Region;
+use crate::prefetch::prefetch;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::entry::{ConnId, Entry};
@@ -11,8 +12,6 @@ use super::entry::{ConnId, Entry};
 pub(super) const BATCH: usize = 1 + Entry::HELD;
 /// No entry.
 const NONE: u32 = u32::MAX;
-/// How far ahead of its use an entry is asked for.
-const AHEAD: usize = 4;
 
 /// What all workers share: a stack of batches, and how far memory was used.
 #[derive(Debug)]
@@ -56,11 +55,7 @@ impl Pool {
     /// A free entry, if there is one.
     #[inline]
     pub(super) fn take(&self, list: &mut FreeList, entries: &Region<Entry>) -> Option<ConnId> {
-        let id = list.ids.pop().or_else(|| self.refill(list, entries))?;
-        if let Some(&soon) = list.ids.len().checked_sub(AHEAD).and_then(|at| list.ids.get(at)) {
-            crate::prefetch::prefetch(&entries[soon as usize]);
-        }
-        Some(id)
+        list.ids.pop().or_else(|| self.refill(list, entries))
     }
 
     /// Gives an entry back.
@@ -77,10 +72,13 @@ impl Pool {
         }
     }
 
+    /// A batch, whose entries are asked for at once: what was given back by one worker after the other lies anywhere.
     #[cold]
+    #[inline(never)]
     fn refill(&self, list: &mut FreeList, entries: &Region<Entry>) -> Option<ConnId> {
         if let Some(first) = self.pop(entries) {
             list.ids.extend(entries[first as usize].held().filter(|&id| id != NONE));
+            list.ids.iter().for_each(|&id| prefetch(&entries[id as usize]));
             return Some(first);
         }
         let batch = u32::try_from(BATCH.min(list.most)).unwrap_or(1).max(1);
@@ -91,6 +89,7 @@ impl Pool {
             })
             .ok()?;
         list.ids.extend((first..first.saturating_add(batch).min(self.capacity)).rev());
+        list.ids.iter().for_each(|&id| prefetch(&entries[id as usize]));
         list.ids.pop()
     }
 
@@ -117,7 +116,13 @@ impl Pool {
             // Stale if another worker takes the batch at this moment: then the count has changed and the swap fails.
             let below = entries[first as usize].controls_or_next.load(Ordering::Relaxed);
             match self.stack.compare_exchange_weak(top, changed(top, below), Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Some(first),
+                Ok(_) => {
+                    // The batch that whoever comes next takes.
+                    if let Some(below) = entries.get(below as usize) {
+                        below.prefetch();
+                    }
+                    return Some(first);
+                }
                 Err(now) => top = now,
             }
         }
