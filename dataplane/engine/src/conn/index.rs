@@ -1,9 +1,10 @@
 //! Where a flow hash leads: cache-line buckets of tagged entry numbers, lock-free.
 //!
 //! A bucket is one line: seven slots, and a word with a fingerprint of each and the count of slots that found no room in it
-//! and went on to a later bucket of the same shard. A slot is one word, `tag:32 | number + 1:32`. It is claimed by one atomic
-//! operation and published by the next, which adds its fingerprint; nothing is ever moved, so a reader that follows the chain
-//! from the home bucket can't miss what stays in it. Fingerprint and tag are filters: the entry's full key always decides.
+//! and went on to a later bucket of the same shard. A slot is one word, `tag:32 | number + 1:32`. One atomic operation, which
+//! adds its fingerprint, claims and publishes it; its word is stored after that, and is 0 until then. Nothing is ever moved, so a
+//! reader that follows the chain from the home bucket can't miss what stays in it. Fingerprint and tag are filters: the entry's
+//! full key always decides.
 //!
 //! Two workers that insert the same flow at the same time: each publishes its slot, then looks at the chain; who sees the
 //! other gives up its own slot and starts over. By the total order of `SeqCst` at least one sees the other. Who publishes in
@@ -12,7 +13,7 @@
 
 use crate::memory::{Region, Zeroed};
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::in_total_order;
+use crate::sync::{in_total_order, spin};
 
 use super::entry::ConnId;
 
@@ -30,6 +31,8 @@ const TAG: u64 = !0xffff_ffff;
 const MAX_PROBES: usize = 24;
 /// How often an insert starts over because another worker was at the same flow.
 const MAX_RACES: usize = 16;
+/// How often a published slot is looked at again that has no word yet, or no more.
+const LOOKS: usize = if cfg!(loom) { 1 } else { 16 };
 
 /// One cache line.
 #[derive(Debug, Default)]
@@ -37,7 +40,7 @@ const MAX_RACES: usize = 16;
 pub(crate) struct Bucket {
     slots: [AtomicU64; SLOTS],
     /// In the highest byte, how many slots in later buckets belong to flows whose search began here or passed through. In
-    /// the others, a fingerprint of each published slot, 0 of the others. Written by inserters and removers.
+    /// the others, a fingerprint of each slot in use, 0 of the others. Written by inserters and removers.
     meta: AtomicU64,
 }
 
@@ -49,20 +52,37 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 unsafe impl Zeroed for Bucket {}
 
 impl Bucket {
-    /// Claims the first empty slot and publishes it; the slot, and the word as it was before.
+    /// Claims and publishes the first free slot; the slot, and the fingerprints as they were before.
     #[inline]
     fn claim(&self, home: Home, id: ConnId) -> Option<(usize, u64)> {
-        let value = home.tag() | (u64::from(id) + 1);
-        // An empty slot has no fingerprint; one without may be another worker's at this moment.
-        for slot in places(zeros(self.meta.load(Ordering::Relaxed))) {
-            if self.slots[slot].compare_exchange(0, value, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
-                // Only whoever holds the slot changes its fingerprint, so the bytes never run into each other.
-                let before = self.meta.fetch_add(home.fingerprint() << (8 * slot), Ordering::SeqCst);
-                in_total_order();
-                return Some((slot, before));
+        let mut before = self.meta.load(Ordering::Relaxed);
+        loop {
+            let slot = places(zeros(before)).next()?;
+            // Only whoever holds the slot changes its fingerprint, so the bytes never run into each other.
+            let after = before + (home.fingerprint() << (8 * slot));
+            match self.meta.compare_exchange_weak(before, after, Ordering::SeqCst, Ordering::Relaxed) {
+                Ok(_) => {
+                    in_total_order();
+                    // It is 0: whoever had it stored that before taking the fingerprint away.
+                    self.slots[slot].store(home.tag() | (u64::from(id) + 1), Ordering::Release);
+                    return Some((slot, before));
+                }
+                Err(now) => before = now,
             }
         }
-        None
+    }
+
+    /// The word of a slot that had a flow's fingerprint, unless it has it no more. `Some(0)`: another worker has it and is about to
+    /// store the word, or has cleared it, and does not get on.
+    fn word(&self, home: Home, slot: usize) -> Option<u64> {
+        for _ in 0..LOOKS {
+            match self.slots[slot].load(Ordering::Acquire) {
+                0 if self.meta.load(Ordering::SeqCst) >> (8 * slot) & 0xff != home.fingerprint() => return None,
+                0 => spin(),
+                word => return Some(word),
+            }
+        }
+        Some(0)
     }
 }
 
@@ -75,6 +95,17 @@ pub(crate) enum Inserted {
     Exists(ConnId),
     /// No room near the home bucket, or other workers were at the same flow too often.
     Full,
+}
+
+/// Who is in the index beside a number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Others {
+    /// Nobody, or not too many.
+    None,
+    /// More than may be; the last of them.
+    Last(ConnId),
+    /// As many, if those who are on the way into a slot or out of it are the same.
+    Unknown,
 }
 
 /// The index of a table, in shards of a power of two of buckets.
@@ -189,7 +220,7 @@ impl Index {
             let bucket = self.bucket(home, probe);
             let meta = bucket.meta.load(Ordering::SeqCst);
             for at in places(alike(meta, home)) {
-                if let Some(id) = number(bucket.slots[at].load(Ordering::SeqCst), home)
+                if let Some(id) = number(bucket.slots[at].load(Ordering::Acquire), home)
                     && is_it(id)
                 {
                     return Some(id);
@@ -225,32 +256,39 @@ impl Index {
     }
 
     /// Puts `id` into the index, unless more than `most` others there are the same as it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&self, home: Home, id: ConnId, most: usize, same: impl Fn(ConnId) -> bool) -> Inserted {
         // Whoever inserts has just looked in vain: so the slot first.
-        match self.claim(home, id) {
-            Some(claim) if claim.is_first => Inserted::Yes,
-            claimed => self.insert_beside(home, id, claimed, |other| self.other(home, other, most, &same)),
+        let claimed = self.buckets[home.bucket()].claim(home, id);
+        match claimed {
+            Some((_, before)) if is_first(before, home) => Inserted::Yes,
+            _ => self.insert_beside(home, id, (claimed, most), same),
         }
     }
 
-    /// The rest of an insert that may not be the first of its flow; `other` finds who is before a number.
+    /// The rest of an insert that may not be the first of its flow, of which the home bucket said what is `claimed`.
     #[cold]
+    #[inline(never)]
     fn insert_beside(
         &self,
         home: Home,
         id: ConnId,
-        mut claimed: Option<Claim>,
-        other: impl Fn(ConnId) -> Option<ConnId>,
+        (claimed, most): (Option<(usize, u64)>, usize),
+        same: impl Fn(ConnId) -> bool,
     ) -> Inserted {
+        let others = || self.others(home, id, most, &same);
+        let mut claimed = claimed.map(|(slot, before)| Claim::at_home(slot, before, home));
+        if claimed.is_none() {
+            claimed = self.claim_further_on(home, id);
+        }
         for _ in 0..MAX_RACES {
             if let Some(claim) = claimed {
-                if claim.is_first || other(id).is_none() {
+                if claim.is_first || others() == Others::None {
                     return Inserted::Yes;
                 }
                 self.release(home, claim.probe, claim.slot);
             }
-            if let Some(other) = other(id) {
+            if let Others::Last(other) = others() {
                 return Inserted::Exists(other);
             }
             if claimed.is_none() {
@@ -269,7 +307,7 @@ impl Index {
         let wanted = home.tag() | (u64::from(id) + 1);
         for probe in 0..self.probes {
             let bucket = self.bucket(home, probe);
-            let is_it = |&slot: &usize| bucket.slots[slot].load(Ordering::SeqCst) == wanted;
+            let is_it = |&slot: &usize| bucket.slots[slot].load(Ordering::Acquire) == wanted;
             if let Some(slot) = places(alike(bucket.meta.load(Ordering::SeqCst), home)).find(is_it) {
                 self.release(home, probe, slot);
                 return true;
@@ -278,24 +316,35 @@ impl Index {
         false
     }
 
-    /// Whether more than `most` numbers besides `id` are the same as it: the last of them.
-    fn other(&self, home: Home, id: ConnId, most: usize, same: &impl Fn(ConnId) -> bool) -> Option<ConnId> {
+    /// Whether more than `most` numbers besides `id` are the same as it. A slot whose number can't be told yet counts as one.
+    fn others(&self, home: Home, id: ConnId, most: usize, same: &impl Fn(ConnId) -> bool) -> Others {
         let mut seen = 0;
-        self.find(home, |other| {
-            seen += usize::from(other != id && same(other));
-            seen > most
-        })
+        for probe in 0..self.probes {
+            let bucket = self.bucket(home, probe);
+            let meta = bucket.meta.load(Ordering::SeqCst);
+            for at in places(alike(meta, home)) {
+                let Some(word) = bucket.word(home, at) else { continue };
+                let other = number(word, home).filter(|&other| other != id && same(other));
+                seen += usize::from(word == 0 || other.is_some());
+                if seen > most {
+                    return other.map_or(Others::Unknown, Others::Last);
+                }
+            }
+            if meta < OVERFLOW {
+                break;
+            }
+        }
+        Others::None
     }
 
-    /// Claims the first empty slot of the chain, after telling the buckets before it, and publishes it.
-    #[inline]
+    /// Claims and publishes the first free slot of the chain, after telling the buckets before it.
     fn claim(&self, home: Home, id: ConnId) -> Option<Claim> {
-        let claimed = self.bucket(home, 0).claim(home, id);
-        let Some((slot, before)) = claimed else { return self.claim_further_on(home, id) };
-        Some(Claim { probe: 0, slot, is_first: before < OVERFLOW && alike(before, home) == 0 })
+        match self.bucket(home, 0).claim(home, id) {
+            Some((slot, before)) => Some(Claim::at_home(slot, before, home)),
+            None => self.claim_further_on(home, id),
+        }
     }
 
-    #[cold]
     fn claim_further_on(&self, home: Home, id: ConnId) -> Option<Claim> {
         for probe in 1..self.probes {
             // Told before the slot is claimed further on, so that no search that could find it stops here.
@@ -312,8 +361,9 @@ impl Index {
 
     fn release(&self, home: Home, probe: usize, slot: usize) {
         let bucket = self.bucket(home, probe);
+        // Before the fingerprint is taken away: from then on the slot is another's.
+        bucket.slots[slot].store(0, Ordering::Relaxed);
         bucket.meta.fetch_sub(home.fingerprint() << (8 * slot), Ordering::SeqCst);
-        bucket.slots[slot].store(0, Ordering::SeqCst);
         in_total_order();
         for before in 0..probe {
             self.bucket(home, before).meta.fetch_sub(OVERFLOW, Ordering::SeqCst);
@@ -340,6 +390,18 @@ struct Claim {
     slot: usize,
     /// No other number can be of the same flow.
     is_first: bool,
+}
+
+impl Claim {
+    const fn at_home(slot: usize, before: u64, home: Home) -> Self {
+        Self { probe: 0, slot, is_first: is_first(before, home) }
+    }
+}
+
+/// Whether no other number can be of the same flow, as the home bucket was before.
+#[inline]
+const fn is_first(before: u64, home: Home) -> bool {
+    before < OVERFLOW && alike(before, home) == 0
 }
 
 /// A bit for each slot whose fingerprint is that of the flow, and perhaps for some others: the tag decides.
