@@ -50,6 +50,7 @@ impl Case {
             add(&format!("syn-{scheduler}-10"), ForwardMethod::Dr, false, Kind::New, scheduler, 10);
             add(&format!("syn-{scheduler}-100"), ForwardMethod::Dr, false, Kind::New, scheduler, 100);
         }
+        add("syn-wlc-1000", ForwardMethod::Dr, false, Kind::New, SchedulerKind::Wlc, 1000);
         all
     }
 

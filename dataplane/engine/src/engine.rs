@@ -12,6 +12,7 @@ mod inbound;
 mod ipsec;
 mod look;
 mod one_packet;
+mod open;
 mod other;
 mod outbound;
 mod persist;
@@ -49,6 +50,7 @@ use crate::verdict::Verdict;
 
 use defence::{DropRate, is_done};
 use end::ended;
+use service::Recent;
 
 /// The most packets in a burst.
 pub const BURST: usize = 64;
@@ -101,6 +103,8 @@ struct Own {
     expected: PortId,
     /// What becomes of a packet that has no [`Way`].
     instead: Verdict,
+    /// Where services of new connections were found.
+    recent: Recent,
 }
 
 /// What the packets of a burst are decided with.
@@ -132,6 +136,7 @@ impl Engine {
             droprate: DropRate::default(),
             expected: PortId(0),
             instead: Verdict::Wait,
+            recent: Recent::new(),
         };
         Self { shared, own, staged: Box::new([Staged::default(); BURST]), guesses: Box::new([Guess::NONE; BURST]) }
     }
@@ -167,7 +172,7 @@ impl Engine {
         let others = cx.parse(frames, staged);
         cx.look_up(staged, guesses);
         if snapshot.services.are_many() {
-            cx.look_ahead(others, staged, guesses, own.worker);
+            own.look_ahead(&cx, others, staged, guesses);
         }
         let as_expected = if others == 0 {
             own.decide_all(&cx, frames, verdicts, staged, guesses)
@@ -377,7 +382,7 @@ impl Own {
     fn decide_by_search<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet, home: Home) -> Verdict {
         match cx.shared.table.search(home, &packet.key) {
             Some(hit) if !self.has_expired(cx, hit) => self.go_on(cx, frame, packet, home, hit),
-            _ => self.schedule(cx, frame, packet, home),
+            _ => self.schedule_new(cx, frame, packet, home),
         }
     }
 
@@ -390,6 +395,7 @@ impl Own {
     }
 
     /// A packet of a connection that was searched for: a helper may have to see it.
+    #[inline(never)]
     fn go_on<F: Frame>(
         &mut self,
         cx: &Context<'_>,

@@ -56,6 +56,18 @@ impl Load {
     }
 }
 
+/// [`LiveConnections`], for who asks for many.
+#[derive(Clone, Copy)]
+pub(crate) struct Loads<'a>(&'a [AtomicU64]);
+
+impl Loads<'_> {
+    /// The connections of a destination now.
+    #[inline]
+    pub(crate) fn of(self, id: DestinationId) -> Load {
+        Load::from_word(self.0[id.0 as usize].load(Relaxed))
+    }
+}
+
 const ACTIVE: u64 = 1 << 32;
 const ACTIVE_MASK: u32 = (1 << 29) - 1;
 /// Somebody's pick depends on the load: changes are counted.
@@ -78,13 +90,19 @@ impl LiveConnections {
         prefetch(&self.loads[id.0 as usize]);
     }
 
+    /// The connections of all destinations now.
+    #[inline]
+    pub(crate) fn all(&self) -> Loads<'_> {
+        Loads(&self.loads)
+    }
+
     /// The connections of a destination now.
     #[inline]
     pub fn of(&self, id: DestinationId) -> Load {
-        Load::from_word(self.loads[id.0 as usize].load(Relaxed))
+        self.all().of(id)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn opened(&self, id: DestinationId, active: bool) {
         let was = self.loads[id.0 as usize].fetch_add(1 + u64::from(active) * ACTIVE, Relaxed);
         self.changed(id, was);
@@ -104,7 +122,7 @@ impl LiveConnections {
     }
 
     /// Most destinations have no thresholds and few neighbours in their service: then nobody has to be told.
-    #[inline]
+    #[inline(always)]
     fn changed(&self, id: DestinationId, was: u64) {
         if was & (WATCHED | LIMITED) != 0 {
             self.tell(id, was);

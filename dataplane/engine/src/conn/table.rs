@@ -195,7 +195,7 @@ impl Table {
     }
 
     /// The same, of a call if it is said.
-    #[inline]
+    #[inline(never)]
     pub(super) fn insert_of(
         &self,
         local: &mut Local,
@@ -207,6 +207,33 @@ impl Table {
         if !local.can_retire() {
             return Err(Refused::Full);
         }
+        self.make_of(local, (home, &new.key), (new, call), (state, timeout), now).map(|hit| hit.id)
+    }
+
+    /// As [`insert`](Self::insert), where workers make connections: `key` is that of `new` where it lies in memory already. Only
+    /// if the worker [can end](Local::can_retire) one.
+    #[inline(always)]
+    pub(crate) fn make(
+        &self,
+        local: &mut Local,
+        at: (Home, &FlowKey),
+        new: &NewConnection,
+        begin: (State, u32),
+        now: Ticks,
+    ) -> Result<Hit<'_>, Refused> {
+        self.make_of(local, at, (new, None), begin, now)
+    }
+
+    #[inline(always)]
+    fn make_of(
+        &self,
+        local: &mut Local,
+        (home, key): (Home, &FlowKey),
+        (new, call): (&NewConnection, Option<&CallId>),
+        (state, timeout): (State, u32),
+        now: Ticks,
+    ) -> Result<Hit<'_>, Refused> {
+        debug_assert!(local.can_retire(), "checked before");
         let id = self.pool.take(&mut local.free, &self.entries).ok_or(Refused::Full)?;
         let entry = &self.entries[id as usize];
         entry.describe(new, deltas(new));
@@ -220,31 +247,42 @@ impl Table {
         entry.control.store(control.0, Ordering::Release);
         // Until it is live nobody else changes the control word, so that storing is enough.
         let outcome = if new.role.is_template() {
-            self.put_template_into_index(id, home, (&new.key, call))
+            self.put_template_into_index(id, home, (key, call))
         } else {
-            self.put_into_index(id, home, new)
+            self.put_into_index(id, home, key, new)
         };
-        let life = if outcome.is_ok() { Life::Live } else { Life::Dead };
-        entry.control.store(control.with_life(life).0, Ordering::Release);
-        if outcome.is_err() {
+        if let Err(why) = outcome {
+            entry.control.store(control.with_life(Life::Dead).0, Ordering::Release);
             // It was in the index for a moment: another worker may have its number.
             local.retire(id, incarnation);
+            return Err(why);
         }
-        outcome.map(|()| id)
+        let control = control.with_life(Life::Live);
+        entry.control.store(control.0, Ordering::Release);
+        Ok(Hit { entry, id, direction: Direction::In, control })
     }
 
-    fn put_into_index(&self, id: ConnId, home: Home, new: &NewConnection) -> Result<(), Refused> {
-        let key = &new.key;
+    #[inline(always)]
+    fn put_into_index(&self, id: ConnId, home: Home, key: &FlowKey, new: &NewConnection) -> Result<(), Refused> {
         let same = |other: ConnId| matches!(self.entries[other as usize].matches(key), Some((Direction::In, _)));
         match self.index.insert(home, id, 0, same) {
-            Inserted::Yes => {}
-            Inserted::Exists(_) => return Err(Refused::Exists),
-            Inserted::Full => return Err(Refused::Full),
+            Inserted::Yes if new.method != ForwardMethod::Nat => Ok(()),
+            Inserted::Yes => self.put_reply_into_index(id, home, key, (new.address, new.port)),
+            Inserted::Exists(_) => Err(Refused::Exists),
+            Inserted::Full => Err(Refused::Full),
         }
-        if new.method != ForwardMethod::Nat {
-            return Ok(());
-        }
-        let reply = key.to(new.address, new.port).reversed();
+    }
+
+    /// Puts a NAT connection to `destination` into the index by its replies too, or takes it out again.
+    #[inline(never)]
+    fn put_reply_into_index(
+        &self,
+        id: ConnId,
+        home: Home,
+        key: &FlowKey,
+        destination: (Address, u16),
+    ) -> Result<(), Refused> {
+        let reply = key.to(destination.0, destination.1).reversed();
         let same = |other: ConnId| matches!(self.entries[other as usize].matches(&reply), Some((Direction::Out, _)));
         let reply_home = self.home(&reply);
         let refused = if self.index.can_confuse(home, reply_home) {
@@ -304,6 +342,7 @@ impl Table {
 }
 
 /// Flags a connection begins with, beside those of its method and state.
+#[inline(always)]
 fn flags(new: &NewConnection) -> u16 {
     match new.role {
         _ if new.helper == Helper::Announced => Control::NO_CPORT,
@@ -315,6 +354,7 @@ fn flags(new: &NewConnection) -> u16 {
 }
 
 /// What the rewrite of a request does to its IP and its TCP or UDP checksum. Replies have the inverse.
+#[inline(always)]
 pub(super) fn deltas(new: &NewConnection) -> (Delta, Delta) {
     if new.method != ForwardMethod::Nat || new.role.is_template() {
         return (Delta::NONE, Delta::NONE);

@@ -101,11 +101,13 @@ impl Own {
         // Of several workers with such a packet one gets it; its hold passes on.
         let was = cx.shared.table.kill(&mut self.local, hit.id)?;
         forget(cx.shared, self.worker, destination, was.flags());
-        let choice = Choice { destination, port: hit.entry.destination().1, role: Role::Controlled(controller) };
         let view = cx.snapshot.destinations.get(destination);
-        let state = first_state(cx, packet, view);
+        let port = hit.entry.destination().1;
+        let method = view.method;
+        let choice = Choice { destination, view, method, port, role: Role::Controlled(controller) };
+        let state = first_state(cx, packet, view.method);
         let begin = (state, cx.snapshot.timeouts.of(state));
-        Some(match self.insert(cx, packet.key, home, choice, begin) {
+        Some(match self.insert(cx, &packet.key, home, choice, begin) {
             Ok(hit) if view.is_resolved() => {
                 let way = self.send(cx, frame, packet, destination, view, hit);
                 self.verdict_of(way)

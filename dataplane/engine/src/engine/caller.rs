@@ -6,7 +6,7 @@ use ulvs_wire::{FlowKey, Packet, parse};
 use crate::conn::{Control, Direction, Entry, Helper, Hit, NewConnection, Refused, Role};
 use crate::frame::Frame;
 use crate::proto::State;
-use crate::snapshot::{DestinationId, Persistence, ServiceView};
+use crate::snapshot::{DestinationId, Persistence, Place, ServiceView};
 use crate::verdict::{DropReason, Verdict};
 
 use super::end::{forget, release};
@@ -20,8 +20,12 @@ impl Own {
     pub(super) fn call<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet) -> Option<Verdict> {
         let (destination, service) = cx.snapshot.callers.find(&packet.key)?;
         let address = service.address()?;
-        let service =
-            cx.snapshot.services.find(address.ip().into(), address.port(), parse::UDP, packet.key.family())?;
+        let (_, service) = cx.snapshot.services.find(Place::new(
+            address.ip().into(),
+            address.port(),
+            parse::UDP,
+            packet.key.family(),
+        ))?;
         let persistence = service.persistence.as_ref()?;
         let view = cx.snapshot.destinations.get(destination);
         // Replies of other methods pass the director as they are.

@@ -120,6 +120,7 @@ impl Own {
 
 impl Context<'_> {
     /// What a helper has to do with a new connection: FTP's control connections in NAT are known by their port.
+    #[inline(always)]
     pub(super) fn helper_of(&self, key: &FlowKey, method: ForwardMethod) -> Helper {
         let is_ftp = method == ForwardMethod::Nat
             && key.protocol() == parse::TCP

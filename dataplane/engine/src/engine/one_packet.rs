@@ -18,13 +18,13 @@ impl Own {
         cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
-        choice: Choice,
+        choice: Choice<'_>,
     ) -> Verdict {
         let id = choice.destination;
-        let destination = cx.snapshot.destinations.get(id);
+        let destination = choice.view;
         let verdict = if destination.is_resolved() {
             cx.counters.destination(id).connections.add(1);
-            let entry = Entry::of_one_packet(&new(packet.key, choice, destination));
+            let entry = Entry::of_one_packet(&new(packet.key, choice));
             let way = self.send(cx, frame, packet, id, destination, entry.as_hit());
             self.verdict_of(way)
         } else {

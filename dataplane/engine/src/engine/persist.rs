@@ -14,25 +14,25 @@ use super::{Context, Own};
 
 impl Own {
     /// The choice for a packet of a persistent service, with its template held; `None`: there is nobody to send it to.
-    pub(super) fn keep(
+    pub(super) fn keep<'a>(
         &mut self,
-        cx: &Context<'_>,
+        cx: &Context<'a>,
         packet: (&impl Frame, &Packet),
         service: &ServiceView,
         persistence: &Persistence,
-    ) -> Result<Option<Choice>, DropReason> {
+    ) -> Result<Option<Choice<'a>>, DropReason> {
         self.keep_to(cx, packet, service, persistence, None)
     }
 
     /// The same; if a destination is said, it is that one, and a template that leads to another is expelled.
-    pub(super) fn keep_to(
+    pub(super) fn keep_to<'a>(
         &mut self,
-        cx: &Context<'_>,
+        cx: &Context<'a>,
         (frame, packet): (&impl Frame, &Packet),
         service: &ServiceView,
         persistence: &Persistence,
         wanted: Option<DestinationId>,
-    ) -> Result<Option<Choice>, DropReason> {
+    ) -> Result<Option<Choice<'a>>, DropReason> {
         let key = template_key(packet, service, persistence);
         let call = call_of(frame, packet, persistence)?;
         let leads_there = |template: &Template<'_>| wanted.is_none_or(|to| template.entry.destination_id().0 == to);
@@ -51,11 +51,11 @@ impl Own {
         let is_own_port = packet.key.destination_port() == service.port();
         if cx.shared.templates.is_full() {
             let port = port(is_own_port, packet, view.destination_port);
-            return Ok(Some(Choice { destination, port, role: Role::Single }));
+            return Ok(Some(Choice { destination, view, method: view.method, port, role: Role::Single }));
         }
         let port = if is_own_port && service.port() != FTP { view.destination_port } else { 0 };
         let role = if call.is_some() { Role::Call } else { Role::Template };
-        let template = new(key, Choice { destination, port, role }, view);
+        let template = new(key, Choice { destination, view, method: view.method, port, role });
         // Counted before it can be found, as connections are.
         cx.shared.templates.made(destination);
         let table = &cx.shared.table;
@@ -134,13 +134,13 @@ fn valid_template<'a>(
 }
 
 /// The template's choice. Its timer starts again, and it is held for the connection.
-fn held(cx: &Context<'_>, packet: &Packet, service: &ServiceView, template: Template<'_>) -> Choice {
+fn held<'a>(cx: &Context<'a>, packet: &Packet, service: &ServiceView, template: Template<'_>) -> Choice<'a> {
     Table::hold(template);
     template.entry.restart(cx.now);
     let (destination, _) = template.entry.destination_id();
-    let own = cx.snapshot.destinations.get(destination).destination_port;
-    let port = port(packet.key.destination_port() == service.port(), packet, own);
-    Choice { destination, port, role: Role::Controlled(template.id) }
+    let view = cx.snapshot.destinations.get(destination);
+    let port = port(packet.key.destination_port() == service.port(), packet, view.destination_port);
+    Choice { destination, view, method: view.method, port, role: Role::Controlled(template.id) }
 }
 
 /// The packet's port, unless it is the service's, which the destination may serve by another one.

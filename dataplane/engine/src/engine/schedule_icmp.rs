@@ -43,7 +43,7 @@ impl Own {
             }
             Ok(Some(choice)) => {
                 let home = cx.shared.table.home(&request.key);
-                match self.connect(cx, request.key, home, choice, (State::None, BEFORE_FIRST)) {
+                match self.connect(cx, &request.key, home, choice, (State::None, BEFORE_FIRST)) {
                     Ok(hit) => self.related_in(cx, frame, packet, quoted, hit),
                     Err(why) => refused(why),
                 }
@@ -60,10 +60,9 @@ impl Own {
         frame: &mut F,
         packet: &Packet,
         quoted: &Quoted,
-        choice: Choice,
+        choice: Choice<'_>,
     ) -> Verdict {
-        let destination = cx.snapshot.destinations.get(choice.destination);
-        let entry = Entry::of_one_packet(&new(quoted.key.reversed(), choice, destination));
+        let entry = Entry::of_one_packet(&new(quoted.key.reversed(), choice));
         let verdict = self.related_in(cx, frame, packet, quoted, entry.as_hit());
         if verdict != Verdict::Wait {
             cx.counters.destination(choice.destination).connections.add(1);

@@ -33,7 +33,7 @@ impl Lblc {
         if let Some(place) = known.filter(is_good) {
             return Some(place);
         }
-        let place = self.least.pick(candidates, request)?;
+        let place = self.least.pick(request)?;
         locality.with(|table| table.set(address, self.members.of(place), request.now));
         Some(place)
     }

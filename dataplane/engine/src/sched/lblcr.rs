@@ -40,7 +40,7 @@ impl Lblcr {
         if let Some(place) = known.flatten().filter(|&place| !is_overloaded(place, candidates, request)) {
             return Some(place);
         }
-        let place = self.least.pick(candidates, request)?;
+        let place = self.least.pick(request)?;
         locality.with(|table| table.join(address, self.members.of(place), request.now));
         Some(place)
     }

@@ -81,12 +81,13 @@ impl Request<'_> {
 
 /// A service's rule over its destinations as a snapshot has them.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Scheduler {
     /// Newest first.
     candidates: Box<[Candidate]>,
+    memory: Arc<Memory>,
     rule: Rule,
     flags: SchedulerFlags,
-    memory: Arc<Memory>,
 }
 
 /// A rule with what it prepared for a list of destinations.
@@ -134,6 +135,11 @@ impl Rule {
 }
 
 impl Scheduler {
+    /// Where in it the rule begins.
+    pub(crate) const RULE: usize = std::mem::offset_of!(Self, rule);
+    /// So many of a list are asked for ahead: of longer ones most would be in vain.
+    const AHEAD: usize = 4;
+
     /// The rule over `listed` destinations, newest first, for a service of this family.
     pub(crate) fn new(
         (kind, flags): (SchedulerKind, SchedulerFlags),
@@ -143,7 +149,7 @@ impl Scheduler {
         workers: usize,
     ) -> Self {
         let candidates = listed.iter().map(|one| one.candidate).collect();
-        Self { candidates, rule: Rule::new(kind, family, listed, workers), flags, memory }
+        Self { candidates, memory, rule: Rule::new(kind, family, listed, workers), flags }
     }
 
     /// Whether picks depend on changes of loads being counted.
@@ -159,31 +165,63 @@ impl Scheduler {
         }
     }
 
-    /// Asks for the list's first line and for what is remembered.
+    /// Asks for what the scheduler itself is on, besides its first line.
+    #[inline]
     pub(crate) fn prefetch(&self) {
-        self.candidates.first().map(prefetch);
-        prefetch(&*self.memory);
-    }
-
-    /// Asks for the worker's word, and the load of the first of the list: most others' are beside it.
-    pub(crate) fn prefetch_memory(&self, worker: usize, live: &LiveConnections) {
-        self.memory.cell(worker).map(prefetch);
-        if let Some(candidate) = self.candidates.first() {
-            live.prefetch(candidate.id);
+        match &self.rule {
+            Rule::Lc(least) => prefetch(least),
+            Rule::Wlc(least) => prefetch(least),
+            Rule::Sed(least) => prefetch(least),
+            Rule::Nq(least) => prefetch(least),
+            _ => {}
         }
     }
 
-    /// The destination that gets the next connection, if any can.
+    /// Asks for the list, for what the rule prepared, and for what is remembered.
     #[inline]
+    pub(crate) fn prefetch_list(&self) {
+        self.candidates.first().map(prefetch);
+        match &self.rule {
+            Rule::Lc(least) => least.prefetch(),
+            Rule::Wlc(least) => least.prefetch(),
+            Rule::Sed(least) => least.prefetch(),
+            Rule::Nq(least) => least.prefetch(),
+            _ => prefetch(&*self.memory),
+        }
+    }
+
+    /// Asks for the worker's word, and for the loads; the destinations that may be chosen, if they are few.
+    #[inline]
+    pub(crate) fn prefetch_memory(&self, worker: usize, live: &LiveConnections) -> impl Iterator<Item = DestinationId> {
+        self.memory.cell(worker).map(prefetch);
+        if let ([first, ..], [.., last]) = (&*self.candidates, &*self.candidates) {
+            live.prefetch(first.id);
+            live.prefetch(last.id);
+        }
+        let few = if self.candidates.len() <= Self::AHEAD { &*self.candidates } else { &[] };
+        few.iter().map(|candidate| candidate.id)
+    }
+
+    /// The destination that gets the next connection, if any can.
+    #[inline(always)]
     pub(crate) fn pick(&self, request: &Request<'_>) -> Option<DestinationId> {
-        let list = &*self.candidates;
         let place = match &self.rule {
+            Rule::Lc(least) => least.pick(request),
+            Rule::Wlc(least) => least.pick(request),
+            Rule::Sed(least) => least.pick(request),
+            Rule::Nq(least) => least.pick(request),
+            _ => self.place(request),
+        };
+        place.map(|place| self.candidates[place].id)
+    }
+
+    /// Where in the list it is, by the other rules.
+    #[inline(never)]
+    fn place(&self, request: &Request<'_>) -> Option<usize> {
+        let list = &*self.candidates;
+        match &self.rule {
             Rule::Rr => rr::pick(list, self.memory.cell(request.worker)?, request),
             Rule::Wrr(rounds) => wrr::pick(list, rounds, self.memory.cell(request.worker)?, request),
-            Rule::Lc(least) => least.pick(list, request),
-            Rule::Wlc(least) => least.pick(list, request),
-            Rule::Sed(least) => least.pick(list, request),
-            Rule::Nq(least) => least.pick(list, request),
             Rule::Lblc(rule) => rule.pick(list, self.memory.locality()?, request),
             Rule::Lblcr(rule) => rule.pick(list, self.memory.locality()?, request),
             Rule::Fo(order) => fo::pick(list, order, request),
@@ -192,8 +230,7 @@ impl Scheduler {
             Rule::Dh(slots) => dh::pick(list, slots, request),
             Rule::Sh(slots) => sh::pick(list, slots, self.flags, request),
             Rule::Mh(places) => mh::pick(list, places, self.flags, request),
-            Rule::None => None,
-        };
-        place.map(|place| list[place].id)
+            Rule::Lc(_) | Rule::Wlc(_) | Rule::Sed(_) | Rule::Nq(_) | Rule::None => None,
+        }
     }
 }

@@ -69,14 +69,14 @@ impl Listener {
     pub(crate) fn new(service: &ServiceKey, address: SocketAddr) -> Self {
         let protocol = service.protocol().map_or(ANY, Protocol::number);
         let family = Family::of(address.ip());
-        Self(Place { address: address.ip().into(), family, port: address.port(), protocol })
+        Self(Place::new(address.ip().into(), address.port(), protocol, family))
     }
 }
 
 impl Listeners {
     /// Whether a packet comes from one.
     pub(crate) fn sent(&self, key: &FlowKey) -> bool {
-        let at = |protocol| Place { address: key.source(), family: key.family(), port: key.source_port(), protocol };
+        let at = |protocol| Place::new(key.source(), key.source_port(), protocol, key.family());
         [key.protocol(), ANY].into_iter().any(|protocol| self.0.0.contains_key(&at(protocol)))
     }
 

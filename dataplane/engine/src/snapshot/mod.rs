@@ -29,8 +29,8 @@ pub use marks::MarkRule;
 pub(crate) use marks::Marks;
 pub(crate) use network::{Hop, Lookup, NetworkView};
 pub use network::{HopId, Neighbour, Network, Port, Route};
-pub(crate) use place::{ANY, mark_as_address};
-pub(crate) use services::{FTP, FTP_DATA, Persistence, ServiceView, Services};
+pub(crate) use place::{ANY, Place, mark_as_address};
+pub(crate) use services::{FTP, FTP_DATA, Persistence, ServiceView, Services, Spot};
 pub use status::{DestinationStatus, Reach, ServiceStatus};
 
 use std::sync::Arc;

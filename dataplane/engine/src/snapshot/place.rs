@@ -1,34 +1,83 @@
 //! What services are found by.
 
 use ulvs_model::ServiceKey;
-use ulvs_wire::{Address, Family, FlowHasher};
+use ulvs_wire::{Address, Ends, Family, FlowHasher, FlowKey};
 
 /// A service's key as packets have it. Of a mark: protocol 0 and no port, as IPVS's templates have it (ipvs-facts B.6).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) struct Place {
-    pub(super) address: Address,
-    pub(super) family: Family,
-    pub(super) port: u16,
-    pub(super) protocol: u8,
+pub(crate) struct Place {
+    /// Those of a packet to it, without the source's port.
+    ends: u64,
+    /// In wire order; IPv4 in the first word.
+    address: [u64; 2],
 }
 
 impl Place {
+    const SOURCE_PORT: u64 = 0xffff << 32;
+
+    pub(crate) const fn new(address: Address, port: u16, protocol: u8, family: Family) -> Self {
+        Self::to(&FlowKey::new(protocol, family, (Address(0), 0), (address, port)))
+    }
+
+    /// Where packets with this key go.
+    #[inline(always)]
+    pub(crate) const fn to(key: &FlowKey) -> Self {
+        let address = match key.family() {
+            Family::V4 => [key.v4() >> 32, 0],
+            Family::V6 => key.v6()[1],
+        };
+        Self { ends: key.ends().0 & !Self::SOURCE_PORT, address }
+    }
+
     pub(super) fn of(key: &ServiceKey) -> Self {
         let family = key.family();
         match key {
             ServiceKey::Address { protocol, address } => {
-                Self { address: address.ip().into(), family, port: address.port(), protocol: protocol.number() }
+                Self::new(address.ip().into(), address.port(), protocol.number(), family)
             }
             ServiceKey::Mark { mark, .. } => Self::marked(mark.get(), family),
         }
     }
 
     pub(super) const fn marked(mark: u32, family: Family) -> Self {
-        Self { address: mark_as_address(mark, family), family, port: 0, protocol: ANY }
+        Self::new(mark_as_address(mark, family), 0, ANY, family)
     }
 
-    pub(super) const fn hash(self, hasher: FlowHasher) -> u64 {
-        hasher.service(self.address, self.port, self.protocol, self.family)
+    /// A number in which places differ that are alike.
+    #[inline(always)]
+    pub(crate) const fn mixed(&self) -> u64 {
+        (self.ends ^ self.address[0] ^ self.address[1]).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// The same address by another port.
+    pub(super) const fn with_port(self, port: u16) -> Self {
+        Self::new(self.address(), port, self.protocol(), self.family())
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "an IPv4 address")]
+    const fn address(&self) -> Address {
+        match self.family() {
+            Family::V4 => Address::from_v4_wire(self.address[0] as u32),
+            Family::V6 => Address::from_v6_wire(self.address),
+        }
+    }
+
+    #[inline]
+    pub(super) const fn port(&self) -> u16 {
+        Ends(self.ends).destination_port()
+    }
+
+    #[inline]
+    pub(super) const fn protocol(&self) -> u8 {
+        Ends(self.ends).protocol()
+    }
+
+    const fn family(&self) -> Family {
+        Ends(self.ends).family()
+    }
+
+    pub(super) const fn hash(&self, hasher: FlowHasher) -> u64 {
+        hasher.service(self.address(), self.port(), self.protocol(), self.family())
     }
 }
 

@@ -6,7 +6,6 @@ use hashbrown::HashTable;
 use ulvs_model::{PersistenceEngine, ServiceKey, ServiceSettings};
 use ulvs_wire::{Address, Family, FlowHasher, parse};
 
-use crate::live::LiveConnections;
 use crate::sched::{Request, Scheduler};
 use crate::time::ticks;
 
@@ -39,42 +38,56 @@ impl Persistence {
     }
 }
 
-/// A service as a worker sees it.
+/// A service as a worker sees it. What all new connections need is on its first line, up to what the scheduler's rule is.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(crate) struct ServiceView {
-    pub(crate) key: ServiceKey,
     /// What it is found by.
     place: Place,
-    scheduler: Scheduler,
-    pub(crate) persistence: Option<Persistence>,
+    /// The scheduler alone decides about its connections: it has no persistence, is by no mark and schedules no datagram by
+    /// itself.
+    plain: bool,
     /// Each datagram is scheduled by itself (ipvs-facts B.7).
     pub(crate) one_packet: bool,
+    scheduler: Scheduler,
+    pub(crate) key: ServiceKey,
+    pub(crate) persistence: Option<Persistence>,
 }
+
+const _: () = assert!(std::mem::offset_of!(ServiceView, scheduler) + Scheduler::RULE < 64);
 
 impl ServiceView {
     pub(crate) fn new(key: ServiceKey, scheduler: Scheduler, settings: &ServiceSettings) -> Self {
         let persistence = settings.persistence.map(Persistence::of);
-        Self { key, place: Place::of(&key), scheduler, persistence, one_packet: settings.one_packet }
+        let plain = persistence.is_none() && key.mark().is_none() && !settings.one_packet;
+        Self { place: Place::of(&key), plain, one_packet: settings.one_packet, scheduler, key, persistence }
     }
 
     /// The port it serves; 0: all.
     pub(crate) const fn port(&self) -> u16 {
-        self.place.port
+        self.place.port()
+    }
+
+    /// Whether it is the one of this very address and port.
+    #[inline(always)]
+    pub(crate) fn is_at(&self, to: &Place) -> bool {
+        self.place == *to
+    }
+
+    /// The scheduler alone decides about its connections.
+    #[inline]
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.plain
     }
 
     /// It is one by firewall mark.
     pub(crate) const fn is_marked(&self) -> bool {
-        self.place.protocol == ANY
+        self.place.protocol() == ANY
     }
 
-    /// Asks for what the next pick reads, as far as this line tells.
-    pub(crate) fn prefetch(&self) {
-        self.scheduler.prefetch();
-    }
-
-    /// Asks for what [`prefetch`](Self::prefetch) has brought the addresses of.
-    pub(crate) fn prefetch_memory(&self, worker: usize, live: &LiveConnections) {
-        self.scheduler.prefetch_memory(worker, live);
+    /// What the next pick reads can be asked for.
+    pub(crate) const fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
     }
 
     /// The destination that gets the next connection.
@@ -85,6 +98,13 @@ impl ServiceView {
 }
 
 type Shard = HashTable<Arc<ServiceView>>;
+
+/// Where a service is, until services change: whoever finds something there has to see what it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spot {
+    shard: u16,
+    bucket: u32,
+}
 
 /// All services of a snapshot. One lookup, however many ports an address has.
 #[derive(Clone, Debug)]
@@ -110,25 +130,34 @@ impl Services {
     /// The service a packet to this address and port is for (ipvs-facts B.5.2): one of this port, or one of FTP if the port
     /// may be of its data, or one of all ports.
     #[inline]
-    pub(crate) fn find(&self, to: Address, port: u16, protocol: u8, family: Family) -> Option<&ServiceView> {
-        let exact = self.exact(to, port, protocol, family);
-        if exact.is_none() && self.wide > 0 { self.find_wide(to, port, protocol, family) } else { exact }
+    pub(crate) fn find(&self, to: Place) -> Option<(Spot, &ServiceView)> {
+        let exact = self.at(to);
+        if exact.is_none() && self.wide > 0 { self.find_wide(to) } else { exact }
     }
 
     #[cold]
-    fn find_wide(&self, to: Address, port: u16, protocol: u8, family: Family) -> Option<&ServiceView> {
-        let may_be_ftp = protocol == parse::TCP && (port == FTP_DATA || port >= UNPRIVILEGED);
-        let ftp = if may_be_ftp { self.exact(to, FTP, protocol, family) } else { None };
-        ftp.or_else(|| self.exact(to, 0, protocol, family))
+    fn find_wide(&self, to: Place) -> Option<(Spot, &ServiceView)> {
+        let port = to.port();
+        let may_be_ftp = to.protocol() == parse::TCP && (port == FTP_DATA || port >= UNPRIVILEGED);
+        let ftp = if may_be_ftp { self.at(to.with_port(FTP)) } else { None };
+        ftp.or_else(|| self.at(to.with_port(0)))
     }
 
-    fn exact(&self, address: Address, port: u16, protocol: u8, family: Family) -> Option<&ServiceView> {
-        self.at(Place { address, family, port, protocol })
+    /// What is in a spot now, if there is anything.
+    #[inline(always)]
+    pub(crate) fn at_spot(&self, spot: Spot) -> Option<&ServiceView> {
+        let shard = &self.shards[usize::from(spot.shard) % SHARDS];
+        shard.get_bucket(spot.bucket as usize).map(|service| &**service)
     }
 
-    fn at(&self, place: Place) -> Option<&ServiceView> {
+    #[inline]
+    fn at(&self, place: Place) -> Option<(Spot, &ServiceView)> {
         let hash = place.hash(self.hasher);
-        self.shards[shard_index(hash)].find(hash, |service| service.place == place).map(|service| &**service)
+        let shard = shard_index(hash);
+        let bucket = self.shards[shard].find_bucket_index(hash, |service| service.place == place)?;
+        let service = self.shards[shard].get_bucket(bucket)?;
+        let spot = Spot { shard: u16::try_from(shard).ok()?, bucket: u32::try_from(bucket).ok()? };
+        Some((spot, &**service))
     }
 
     /// Whether there is any service by mark, and so a reason to ask for a packet's.
@@ -138,7 +167,7 @@ impl Services {
     }
 
     /// The service of packets with this mark; 0: they have none.
-    pub(crate) fn of_mark(&self, mark: u32, family: Family) -> Option<&ServiceView> {
+    pub(crate) fn of_mark(&self, mark: u32, family: Family) -> Option<(Spot, &ServiceView)> {
         if mark == 0 { None } else { self.at(Place::marked(mark, family)) }
     }
 
