@@ -110,9 +110,10 @@ fn tell(scenario: &Scenario, verdict: &Verdict, time: Duration) {
 fn explain(scenario: &mut Scenario, reason: &str, answers: &[Vec<String>]) -> Result<()> {
     for (part, got) in scenario.parts.iter_mut().zip(answers) {
         if *got == part.kernel {
-            part.differs = None;
-        } else if part.differs.as_ref().is_none_or(|(_, lines)| lines != got) {
-            part.differs = Some((reason.to_owned(), got.clone()));
+            part.differs.clear();
+        } else if part.expected().all(|lines| lines != got) {
+            part.differs.retain(|(other, _)| other != reason);
+            part.differs.push((reason.to_owned(), got.clone()));
         }
     }
     scenario.write()?;

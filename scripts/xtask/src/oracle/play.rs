@@ -33,7 +33,7 @@ pub(super) fn play(scenario: &Scenario, director: &mut Director, wires: &mut Wir
     let mut player = Player { director, wires, last: Vec::new() };
     let mut answers = Vec::new();
     for part in &scenario.parts {
-        let expected = part.differs.as_ref().map_or(&part.kernel, |(_, lines)| lines);
+        let expected = part.expected().next().unwrap_or(&part.kernel);
         let lines = player.step(&part.step, expected).with_context(|| format!("at \"{}\"", part.line))?;
         answers.push(lines);
     }
@@ -91,8 +91,7 @@ impl Player<'_> {
     /// What the director sends now.
     fn outcome(&mut self) -> Result<Vec<String>> {
         let sent = self.wires.settle()?;
-        // what follows the first fragment has no ports
-        for one in sent.iter().filter(|one| text::header(&one.packet, false).is_none_or(|ip| !ip.later)) {
+        for one in sent.iter().filter(|one| !is_later(&one.packet)) {
             self.last.retain(|last| last.wire != one.wire);
             self.last.push(one.clone());
         }
@@ -168,6 +167,13 @@ impl Player<'_> {
         let words: Vec<String> = flows.iter().map(|flow| went(&sent, *flow)).collect();
         Ok(words.chunks(PICKS).map(|some| some.join(" ")).collect())
     }
+}
+
+/// Whether it is a fragment that follows the first, or has one in its tunnel: no ports are in it.
+fn is_later(packet: &[u8]) -> bool {
+    let Some(ip) = text::header(packet, false) else { return false };
+    let inner = matches!(ip.protocol, 4 | 41) && !ip.later && text::header(ip.body, false).is_some_and(|ip| ip.later);
+    ip.later || inner
 }
 
 /// `lan>rs1 10.9.0.1:4000 > 10.0.2.11:80 tcp S ttl 63`

@@ -9,7 +9,7 @@
 //!
 //! The first comment is the title. `awaits WHAT` says that ulvs does not have it yet. Lines with four blanks are the kernel's
 //! answer to the step above. `  differs REASON` with two blanks begins what ulvs answers instead; the reasons are in
-//! docs/differences.md.
+//! docs/differences.md, and there may be two: for ports of `net_af_packet`, and for NICs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,8 +39,16 @@ pub(super) struct Part {
     pub(super) line: String,
     pub(super) step: Step,
     pub(super) kernel: Vec<String>,
-    /// The reason and what ulvs answers.
-    pub(super) differs: Option<(String, Vec<String>)>,
+    /// What ulvs answers instead, each for a reason: more than one where ports of `net_af_packet` differ from NICs.
+    pub(super) differs: Vec<(String, Vec<String>)>,
+}
+
+impl Part {
+    /// What ulvs is to answer where it is played.
+    pub(super) fn expected(&self) -> impl Iterator<Item = &Vec<String>> {
+        let own = self.differs.is_empty().then_some(&self.kernel);
+        self.differs.iter().map(|(_, lines)| lines).chain(own)
+    }
 }
 
 /// All scenarios below a folder, sorted, whose names contain the pattern.
@@ -86,11 +94,11 @@ impl Scenario {
     fn line(&mut self, line: &str, above: &mut Vec<String>) -> Result<()> {
         if let Some(answer) = line.strip_prefix(ANSWER) {
             let part = self.parts.last_mut().context("an answer without a step")?;
-            let list = part.differs.as_mut().map_or(&mut part.kernel, |(_, lines)| lines);
+            let list = part.differs.last_mut().map_or(&mut part.kernel, |(_, lines)| lines);
             list.push(answer.to_owned());
         } else if let Some(reason) = line.strip_prefix(DIFFERS) {
             let part = self.parts.last_mut().context("a difference without a step")?;
-            part.differs = Some((reason.trim().to_owned(), Vec::new()));
+            part.differs.push((reason.trim().to_owned(), Vec::new()));
         } else if let Some(what) = line.strip_prefix("awaits ") {
             self.awaits = Some(what.trim().to_owned());
             self.head.append(above);
@@ -100,7 +108,7 @@ impl Scenario {
         } else {
             let step = Step::parse(line)?;
             let above = std::mem::take(above);
-            self.parts.push(Part { above, line: line.to_owned(), step, kernel: Vec::new(), differs: None });
+            self.parts.push(Part { above, line: line.to_owned(), step, kernel: Vec::new(), differs: Vec::new() });
         }
         Ok(())
     }
@@ -123,7 +131,7 @@ impl Scenario {
             lines.extend(part.above.iter().cloned());
             lines.push(part.line.clone());
             lines.extend(part.kernel.iter().map(|line| format!("{ANSWER}{line}")));
-            if let Some((reason, answers)) = &part.differs {
+            for (reason, answers) in &part.differs {
                 lines.push(format!("{DIFFERS}{reason}"));
                 lines.extend(answers.iter().map(|line| format!("{ANSWER}{line}")));
             }
@@ -159,7 +167,7 @@ mod tests {
     fn every_reason_of_a_difference_is_explained() {
         let explained = fs::read_to_string(crate::root().join("docs/differences.md")).unwrap();
         for scenario in all(&crate::root().join("scripts/oracle"), &[]).unwrap() {
-            for (reason, _) in scenario.parts.iter().filter_map(|part| part.differs.as_ref()) {
+            for (reason, _) in scenario.parts.iter().flat_map(|part| &part.differs) {
                 assert!(explained.contains(&format!("| `{reason}` |")), "{} differs by {reason}", scenario.name);
             }
         }

@@ -18,18 +18,17 @@ pub(super) enum Verdict {
 pub(super) fn judge(scenario: &Scenario, answers: &[Vec<String>]) -> (Verdict, Option<String>) {
     let (mut explained, mut stale, mut lines) = (false, None, Vec::new());
     for (part, got) in scenario.parts.iter().zip(answers) {
-        match &part.differs {
-            Some((_, ulvs)) if got == ulvs => explained = true,
-            Some((reason, _)) if *got == part.kernel => stale = Some(reason.clone()),
-            _ if *got == part.kernel => {}
-            _ => {
-                lines.push(format!("at \"{}\"", part.line));
-                let wanted = part.differs.as_ref().map_or(&part.kernel, |(_, lines)| lines);
-                lines.extend(wanted.iter().filter(|line| !got.contains(line)).map(|line| format!("  wanted: {line}")));
-                lines.extend(got.iter().filter(|line| !wanted.contains(line)).map(|line| format!("  got:    {line}")));
-                if lines.last().is_some_and(|line| line.starts_with("at ")) {
-                    lines.push(format!("  in another order: {}", got.join(" / ")));
-                }
+        if part.differs.iter().any(|(_, ulvs)| got == ulvs) {
+            explained = true;
+        } else if *got == part.kernel {
+            stale = part.differs.first().map(|(reason, _)| reason.clone()).or(stale);
+        } else {
+            lines.push(format!("at \"{}\"", part.line));
+            let wanted: Vec<_> = part.expected().flatten().collect();
+            lines.extend(wanted.iter().filter(|line| !got.contains(line)).map(|line| format!("  wanted: {line}")));
+            lines.extend(got.iter().filter(|line| !wanted.contains(line)).map(|line| format!("  got:    {line}")));
+            if lines.last().is_some_and(|line| line.starts_with("at ")) {
+                lines.push(format!("  in another order: {}", got.join(" / ")));
             }
         }
     }
