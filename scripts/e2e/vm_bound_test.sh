@@ -51,22 +51,29 @@ said=$(guest "/ulvs/scripts/host/bind-nic unbind ${NICS[1]}" || true)
 matches "the refusal" "$said" 'in use by ulvsd'
 check_answers || fail "not every virtual address answers after the refusal"
 
-# a NIC that is taken by force under traffic: ulvsd says so, the other port goes on. (vfio-pci does not let it go.)
+# a NIC that is taken by force under traffic
+taken="echo ${NICS[1]} >/sys/bus/pci/drivers/$driver/unbind"
+client curl -s -o /dev/null --max-time 1 'http://10.77.0.102/1m?[1-40]' >/dev/null 2>&1 &
+traffic=$!
 if [ "$driver" = uio_pci_generic ]; then
-    client curl -s -o /dev/null --max-time 1 'http://10.77.0.102/1m?[1-40]' >/dev/null 2>&1 &
-    traffic=$!
-    guest "echo ${NICS[1]} >/sys/bus/pci/drivers/$driver/unbind"
+    # it is gone at once: ulvsd says so, the other port goes on
+    guest "$taken"
     eventually 60 grep -q "port lan: its NIC ${NICS[1]} was taken from ulvsd" "$RUN/vm/share/ulvsd.log"
     matches "the port that lost its NIC" "$(ctl status)" 'lan .*down'
     client ping -c 3 -i 0.2 -W 3 10.77.1.1 >/dev/null || fail "the other port does not go on when a NIC is taken"
     wait "$traffic" || true
+else
+    # vfio-pci lets it go once nobody has it open: whoever takes it waits, and both ports go on
+    guest "setsid sh -c '$taken; echo gone >/share/taken' >/dev/null 2>&1 </dev/null &"
+    wait "$traffic" || true
+    check_answers || fail "not every virtual address answers while somebody waits for a NIC"
+    [ ! -e "$RUN/vm/share/taken" ] || fail "a NIC was taken from ulvsd that had it open by vfio-pci"
 fi
 
 # a restart
 guest_stop || fail "ulvsd does not end"
-if [ "$driver" = uio_pci_generic ]; then
-    guest "/ulvs/scripts/host/bind-nic bind ${NICS[1]} --driver $driver" >/dev/null
-fi
+[ "$driver" = uio_pci_generic ] || eventually 60 [ -e "$RUN/vm/share/taken" ]
+guest "/ulvs/scripts/host/bind-nic bind ${NICS[1]} --driver $driver" >/dev/null
 guest_start
 check_answers || fail "not every virtual address answers after a restart"
 
