@@ -155,7 +155,8 @@ pub(super) fn run(name: &str, arguments: &Arguments, image: &Path) -> Result<Exi
 
 fn report(kernel: &str, outcomes: &[(Piece, Outcome)]) -> String {
     let mut text = format!(
-        "# The director in a guest\n\nWritten by `cargo xtask vm all`: QEMU without KVM, Debian's kernel {kernel}, NICs bound to DPDK.\n\n\
+        "# The director in a guest\n\nWritten by `cargo xtask vm all`: QEMU without KVM, Debian's kernel {kernel}, NICs bound to DPDK. \
+         Each piece was run by itself, all with one build of ulvsd.\n\n\
          ## On bound NICs\n\n| NIC | driver | queues | outcome |\n|---|---|---|---|\n",
     );
     for (piece, outcome) in outcomes {
@@ -164,7 +165,8 @@ fn report(kernel: &str, outcomes: &[(Piece, Outcome)]) -> String {
         }
     }
     text += "\nEach: ARP and ping through the twins, TCP with the director itself, NAT, DR and TUN over both families with curl and dig, \
-        the doctor, a link down and up, a NIC in use that is asked back, a restart, and the NICs given back to the kernel.\n";
+        the doctor, a link down and up, a NIC in use that is asked back and taken by force under traffic, a restart, and the NICs given \
+        back to the kernel.\n";
     for (piece, outcome) in outcomes {
         match piece {
             Piece::Bound(_) => {}

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::load::PORT;
 use crate::lab::directory;
 use crate::shell::Shell;
-use crate::vm::PCI;
+use crate::vm::{PCI, bind};
 
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -25,7 +25,14 @@ pub(super) enum Director {
     /// The kernel's IPVS, on the kernel's drivers.
     Kernel,
     /// ulvsd on bound NICs, with one worker.
-    Ulvs,
+    Ulvs(Poll),
+}
+
+/// What the worker does while nothing comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Poll {
+    Adaptive,
+    Busy,
 }
 
 /// Seconds of the guest's clock so far.
@@ -42,10 +49,10 @@ impl Director {
     pub(super) fn prepare(self, shell: &mut Shell, name: &str) -> Result<()> {
         let script = match self {
             Self::Kernel => kernel(),
-            Self::Ulvs => {
+            Self::Ulvs(poll) => {
                 let folder = directory(name);
                 let lab = fs::read_to_string(folder.join("ulvs.toml"))?;
-                fs::write(folder.join("vm/share/ulvs.toml"), file(&lab))?;
+                fs::write(folder.join("vm/share/ulvs.toml"), file(&lab, poll))?;
                 ulvsd(&folder.display().to_string())
             }
         };
@@ -60,7 +67,7 @@ impl Director {
                     sed -n 's/.*idle_sleeptime *: \\([0-9]*\\) .*/\\1/p' /tmp/t | head -n 1";
                 of_timers(&shell.here(script, LIMIT)?.words)
             }
-            Self::Ulvs => of_metrics(&shell.here("curl -s http://127.0.0.1:9477/metrics", LIMIT)?.words),
+            Self::Ulvs(_) => of_metrics(&shell.here("curl -s http://127.0.0.1:9477/metrics", LIMIT)?.words),
         }
     }
 }
@@ -83,12 +90,13 @@ fn kernel() -> String {
 }
 
 /// The lab's file for the guest's NICs and for these services.
-fn file(lab: &str) -> String {
+fn file(lab: &str, poll: Poll) -> String {
     let changed = |line: &str| match line.split_once(" = ") {
         Some(("device", value)) => format!("device = \"{}\"", PCI[usize::from(value.contains("af_packet1"))]),
         Some(("huge_pages", _)) => "huge_pages = true".to_owned(),
         Some(("memory", _)) => "memory = 128".to_owned(),
         Some(("cores", _)) => "cores = [0]".to_owned(),
+        Some(("poll", _)) => format!("poll = \"{}\"", if poll == Poll::Busy { "busy" } else { "adaptive" }),
         _ => line.to_owned(),
     };
     let mut text: String = lab.lines().map(|line| changed(line) + "\n").collect();
@@ -105,11 +113,10 @@ fn file(lab: &str) -> String {
 
 fn ulvsd(folder: &str) -> String {
     format!(
-        "mkdir -p {folder}; export ULVS_SOCKET={folder}/api.sock; /ulvs/scripts/host/hugepages set 110 || exit 1\n\
-         for nic in {}; do /ulvs/scripts/host/bind-nic bind $nic --driver uio_pci_generic || exit 1; done\n\
+        "mkdir -p {folder}; export ULVS_SOCKET={folder}/api.sock\n{}\
          setsid ulvsd --config /share/ulvs.toml >/share/ulvsd.log 2>&1 & pid=$!\n\
          until ulvsctl status >/dev/null 2>&1; do kill -0 $pid || {{ cat /share/ulvsd.log; exit 1; }}; sleep 0.2; done",
-        PCI.join(" ")
+        bind()
     )
 }
 
@@ -150,8 +157,8 @@ mod tests {
 
     #[test]
     fn the_labs_file_is_for_the_guests_nics() {
-        let text = file("device = \"net_af_packet1,iface=lan\"\nmemory = 64\n");
-        assert!(text.starts_with("device = \"0000:00:11.0\"\nmemory = 128\n"));
+        let text = file("device = \"net_af_packet1,iface=lan\"\nmemory = 64\npoll = \"adaptive\"\n", Poll::Busy);
+        assert!(text.starts_with("device = \"0000:00:11.0\"\nmemory = 128\npoll = \"busy\"\n"));
         assert_eq!(text.matches("[[service]]").count(), 3);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use self::director::{Clock, Director, METHODS};
+use self::director::{Clock, Director, METHODS, Poll};
 use self::load::{FLOWS, Load, PAYLOAD};
 use super::{Guest, Hardware, Nic, lab, up};
 use crate::shell::Shell;
@@ -23,6 +23,19 @@ const QUIET: Duration = Duration::from_secs(3);
 /// What ulvs may need for a packet by DR, and how much less it has to need than the kernel.
 const MOST: f64 = 1200.0;
 const LEAST_RATIO: f64 = 7.0;
+
+/// What the figures are, and what they are not.
+const LIMITS: &str = "\nAll by the same formula: the time the director was busy, less what it is busy without packets, by packets that \
+    reached the real servers' link. Of the kernel all of the guest's time but idling is busy: interrupts and drivers are in it. Of ulvs \
+    the passes of its poll loop that found packets are, from one reading of the clock to the next, DPDK's drivers in them, and what else \
+    the guest's only CPU did meanwhile; empty passes are what waiting is to the kernel, and so are an adaptive worker's sleeps, whose \
+    system calls are not in its figure. What a pass costs beside its packets is spread over those that it found.\n\n\
+    With `poll = \"busy\"` a pass that finds packets takes 3,000 to 6,000 instructions more than with `adaptive` for as many packets, \
+    though the code is the same. Likely it is the guest's interrupts: QEMU hands packets over in bunches, when it takes the CPU from \
+    the guest, and that is when the guest's clock interrupts it. The bunch is found by the pass that was interrupted, while an \
+    adaptive worker mostly sleeps then. It was not measured apart, so what of the figures for `busy` is the forwarder's is not known.\n\n\
+    Instructions are not time: caches, memory and wide instructions are not in them, and an emulated CPU runs other branches of \
+    libraries than a real one.\n";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -47,62 +60,73 @@ impl Default for Arguments {
     }
 }
 
-/// One method at one rate: instructions per packet.
+/// One method at one rate.
 pub(crate) struct Row {
     method: &'static str,
     rate: u32,
-    kernel: f64,
-    ulvs: f64,
-    /// How many packets ulvs found at a time.
-    at_a_time: f64,
+    kernel: Cost,
+    /// With `poll = "adaptive"`, for which the bars are.
+    adaptive: Cost,
+    busy: Cost,
 }
 
 impl Row {
-    fn ratio(&self) -> f64 {
-        self.kernel / self.ulvs
+    fn ratio(&self, ulvs: Cost) -> f64 {
+        self.kernel.instructions / ulvs.instructions
     }
+}
+
+impl Row {
+    fn is_good(&self) -> bool {
+        let Cost { instructions, .. } = self.adaptive;
+        self.ratio(self.adaptive) >= LEAST_RATIO && (self.method != "DR" || instructions <= MOST)
+    }
+}
+
+/// The rows at the first rate, for which the bars are.
+fn judged(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    let rate = rows.first().map(|row| row.rate);
+    rows.iter().filter(move |row| Some(row.rate) == rate)
 }
 
 /// Whether the figures at the first rate are within the bars.
 pub(crate) fn is_good(rows: &[Row]) -> bool {
-    let rate = rows.first().map(|row| row.rate);
-    let mut first = rows.iter().filter(|row| Some(row.rate) == rate);
-    first.all(|row| row.ratio() >= LEAST_RATIO && (row.method != "DR" || row.ulvs <= MOST))
+    judged(rows).all(Row::is_good)
 }
 
 /// The figures and their limits, as Markdown.
 pub(crate) fn measured(rows: &[Row]) -> String {
     let mut text = format!(
-        "\n## Cost\n\nGuest instructions for a packet to a real server, UDP of {} bytes, {FLOWS} flows with their connections made:\n\n\
-         | packets a second | method | kernel IPVS | ulvs | ratio | packets at a time (ulvs) |\n|---|---|---|---|---|---|\n",
+        "\n## Cost\n\nGuest instructions for a packet to a real server, UDP of {} bytes, {FLOWS} flows with their connections made; beside \
+         those of ulvs how many packets it found at a time, and the ratio of the kernel's to it:\n\n\
+         | packets a second | method | kernel IPVS | ulvs, `adaptive` | at a time | ratio | ulvs, `busy` | at a time | ratio |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
         PAYLOAD.len(),
     );
     for row in rows {
-        let Row { method, rate, kernel, ulvs, at_a_time } = row;
-        let _ = writeln!(text, "| {rate} | {method} | {kernel:.0} | {ulvs:.0} | {:.1} | {at_a_time:.1} |", row.ratio());
+        let _ = write!(text, "| {} | {} | {:.0} |", row.rate, row.method, row.kernel.instructions);
+        for ulvs in [row.adaptive, row.busy] {
+            let _ = write!(text, " {:.0} | {:.1} | {:.1} |", ulvs.instructions, ulvs.at_a_time, row.ratio(ulvs));
+        }
+        text += "\n";
     }
-    text + "\nBoth by the same formula: the time the director was busy, less what it is busy without packets, by packets that reached \
-        the real servers' link. Of the kernel all of the guest's time but idling is busy: interrupts and drivers are in it. Of ulvs \
-        the passes of its poll loop that found packets are, from one reading of the clock to the next, DPDK's drivers in them; \
-        empty passes are what waiting is to the kernel. It has `poll = \"adaptive\"`, as with one CPU for all of the guest; packets that \
-        come one at a time take half as much again. Instructions are not time: caches, memory and wide instructions are not in \
-        them, and an emulated CPU runs other branches of libraries than a real one.\n"
+    let missed: Vec<_> = judged(rows).filter(|row| !row.is_good()).map(|row| row.method).collect();
+    let bars = if missed.is_empty() { "met".to_owned() } else { format!("**missed** by {}", missed.join(", ")) };
+    text + &format!(
+        "\nThe bars, at most {MOST} for DR and a ratio of {LEAST_RATIO} for each, with `adaptive` at the first rate, are {bars}.\n"
+    ) + LIMITS
 }
 
-/// Measures both, one guest after the other.
+/// Measures the kernel and ulvs with both ways to poll, one guest after the other.
 pub(crate) fn measure(name: &str, arguments: &Arguments) -> Result<Vec<Row>> {
     let kernel = figures(name, Director::Kernel, arguments)?;
-    let ulvs = figures(name, Director::Ulvs, arguments)?;
+    let adaptive = figures(name, Director::Ulvs(Poll::Adaptive), arguments)?;
+    let busy = figures(name, Director::Ulvs(Poll::Busy), arguments)?;
     lab(name, &["down"])?;
+    let ulvs = adaptive.into_iter().zip(busy);
     let rows = kernel.into_iter().zip(ulvs);
     Ok(rows
-        .map(|((method, rate, kernel), (.., ulvs))| Row {
-            method,
-            rate,
-            kernel: kernel.instructions,
-            ulvs: ulvs.instructions,
-            at_a_time: ulvs.at_a_time,
-        })
+        .map(|((method, rate, kernel), ((.., adaptive), (.., busy)))| Row { method, rate, kernel, adaptive, busy })
         .collect())
 }
 
@@ -137,7 +161,7 @@ fn figures(name: &str, director: Director, arguments: &Arguments) -> Result<Vec<
 
 /// Of one packet.
 #[derive(Clone, Copy, Debug)]
-struct Cost {
+pub(crate) struct Cost {
     instructions: f64,
     /// How many packets were found at a time.
     at_a_time: f64,
@@ -175,10 +199,21 @@ mod tests {
 
     #[test]
     fn bars_are_for_the_first_rate() {
-        let row = |method, rate, kernel, ulvs| Row { method, rate, kernel, ulvs, at_a_time: 1.0 };
+        let cost = |instructions| Cost { instructions, at_a_time: 1.0 };
+        let row = |method, rate, kernel, ulvs| Row {
+            method,
+            rate,
+            kernel: cost(kernel),
+            adaptive: cost(ulvs),
+            busy: cost(1.0),
+        };
         assert!(is_good(&[row("DR", 5, 8400.0, 1200.0), row("NAT", 5, 9800.0, 1400.0), row("DR", 9, 1.0, 1.0)]));
         assert!(!is_good(&[row("DR", 5, 9900.0, 1201.0)]));
         assert!(!is_good(&[row("DR", 5, 8400.0, 1200.0), row("NAT", 5, 9700.0, 1400.0)]));
+        assert!(
+            measured(&[row("DR", 5, 8400.0, 1200.0)])
+                .contains("| 5 | DR | 8400 | 1200 | 1.0 | 7.0 | 1 | 1.0 | 8400.0 |\n")
+        );
     }
 
     #[test]
