@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # GUE and GRE, with and without checksums, over IPv4 and IPv6 and across: real servers unpack them, and what is on the wire is what
-# was said. Set by ulvsctl, by the file with diff, apply and rollback, and seen by ipvsadm; what ipvsadm saves comes back by an import.
+# was said. Set by ulvsctl and kept over a restart, by the file with diff, apply and rollback, and seen by ipvsadm; what ipvsadm saves comes back by an import.
 . "$(dirname "$0")/_init.sh"
 command -v tcpdump >/dev/null || { say "skipped: packets are looked at with tcpdump (package tcpdump)"; exit 0; }
 
@@ -60,7 +60,9 @@ over "GRE" 1476 1456 "$gre" 'GREv0, Flags \[none\]'
 wrap --tun-checksum csum
 over "GRE with a checksum" 1472 1452 "$gre" 'GREv0, Flags \[checksum present\]'
 
-# the file: what others edited stays till it says something new, and a rollback takes that back
+# a restart keeps them. The file: what others edited stays till it says something new, and a rollback takes that back
+stop_ulvsd
+start_ulvsd
 matches "whose they are" "$(director ulvsctl services | grep -- '-> *10\.77\.2\.11:80 ')" 'tun gre csum .*file\*'
 sed -i 's/^method = "tun"$/&\ntun_type = "gue"\ntun_port = 6080\ntun_checksum = "csum"/' "$RUN/ulvs.toml"
 director ulvsctl diff >"$RUN/changes"

@@ -81,22 +81,28 @@ impl Own {
         from: Address,
         reason: DropReason,
     ) -> Verdict {
-        let to = packet.key.source();
-        let Lookup::Hop(hop) = cx.snapshot.network.lookup(to, packet.key.family()) else {
-            return Verdict::Drop(reason);
-        };
-        let Some(&hop) = cx.snapshot.network.hop(hop) else {
-            return Verdict::Drop(reason);
-        };
-        let family = packet.key.family();
+        let (to, family) = (packet.key.source(), packet.key.family());
+        let way = cx.snapshot.network.lookup(to, family);
         // Path MTU discovery is not to wait: as in the kernel, only all errors together are limited.
         let is_limited = !matches!(error, Error::TooBig(_));
-        if is_nobody(to, family)
+        if matches!(way, Lookup::NoRoute | Lookup::Local)
+            || is_nobody(to, family)
             || is_limited && !self.icmp_to.take(cx.shared.hasher(), to, family, cx.now)
             || !self.icmp.take(cx.now)
         {
             return Verdict::Drop(reason);
         }
+        let hop = match way {
+            Lookup::Hop(hop) => cx.snapshot.network.hop(hop),
+            // Nobody hears of this packet, but the way is known when the sender tries again. Replies of DR and TUN do not
+            // pass the director: nothing else would ask for it.
+            Lookup::Unresolved { port, next } => {
+                cx.shared.ask_for(Unresolved { port, address: next });
+                None
+            }
+            Lookup::NoRoute | Lookup::Local => None,
+        };
+        let Some(&hop) = hop else { return Verdict::Drop(reason) };
         let id = self.ip_id();
         if icmp_error::write(frame, packet, error, from, id, &hop.ethernet) {
             Verdict::Reject(hop.port, reason)

@@ -94,3 +94,21 @@ fn a_local_real_server_is_punted() {
     director.set_network(&local);
     assert_eq!(director.play(Side::Client, &flow.packet(SYN, b"")).0, Verdict::Punt(PuntReason::LocalDestination));
 }
+
+/// Replies of TUN do not pass the director, so that it may not know the way to a client when it has to tell it of an error: the way is
+/// asked for, and the client's next packet is answered.
+#[test]
+fn an_error_asks_for_the_way_to_the_client() {
+    let (mut director, flow) = director("-i");
+    director.ipvsadm(&format!("ipvsadm -e -t 10.0.1.100:80 -r {SERVER}:80 -i -w 0"));
+    director.set_network(&without("10.0.1.254"));
+    let mut frames = [Director::frame(Side::Client, &flow.packet(SYN, b""))];
+    assert_eq!(director.burst(0, Side::Client, &mut frames), [Verdict::Drop(DropReason::NoDestination)]);
+    let asked = Unresolved { port: Side::Client.port(), address: "10.0.1.254".parse().unwrap() };
+    assert_eq!(director.shared.next_unresolved(), Some(asked));
+    assert_eq!(director.shared.next_unresolved(), None);
+    director.set_network(&network(1500));
+    let (verdict, sent) = director.play(Side::Client, &flow.packet(SYN, b""));
+    assert_eq!(verdict, Verdict::Reject(Side::Client.port(), DropReason::NoDestination));
+    assert!(crate::frames::verifies(&sent.unwrap().l3));
+}
