@@ -1,5 +1,9 @@
 //! Tunnels of ipvsadm and keepalived as the director's file has them (ipvs-facts C.5).
 
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
 use ulvs_config::Director;
 use ulvs_import::{Imported, drop_in, ipvsadm, keepalived};
 
@@ -98,5 +102,34 @@ fn a_method_that_is_not_understood_is_never_another_one() {
         let (lines, remarks) = read(&keepalived::parse(&of_real, &|_| Ok(Vec::new()), "main"));
         assert_eq!(lines, ["10.0.0.11:80 dr ipip"], "left out and told");
         assert!(remarks.len() == 1 && remarks[0].contains(why), "{said}: {remarks:?}");
+    }
+}
+
+proptest! {
+    /// A tunnel is what was said, or it is left out and told; the director takes what is written.
+    #[test]
+    fn any_words_are_a_tunnel_or_told(
+        method in select(&["TUN", "NAT", "DR"][..]),
+        kind in option::of(select(&["ipip", "gue", "gre", "vxlan", ""][..])),
+        port in option::of(select(&["0", "1", "6080", "65535", "65536", "-1", "x"][..])),
+        checksums in vec(select(&["nocsum", "csum", "remcsum"][..]), 0..3),
+    ) {
+        let option = match method { "TUN" => "-i", "NAT" => "-m", _ => "-g" };
+        let kinds = kind.map(|kind| format!(" --tun-type={kind}")).unwrap_or_default();
+        let ports = port.map(|port| format!(" --tun-port {port}")).unwrap_or_default();
+        let sums = checksums.iter().map(|checksum| format!(" --tun-{checksum}")).collect::<Vec<_>>().concat();
+        let rules = format!("-A -t 192.0.2.1:80\n-a -t 192.0.2.1:80 -r 10.0.0.11:80 {option}{kinds}{ports}{sums}\n");
+        let (by_rules, remarks) = read(&ipvsadm::parse(&rules, &Names));
+        prop_assert_eq!(by_rules.len() + remarks.len(), 1, "{} {:?}", rules, remarks);
+
+        let kinds = kind.filter(|kind| !kind.is_empty()).map(|kind| format!(" type {kind}")).unwrap_or_default();
+        let ports = port.map(|port| format!(" port {port}")).unwrap_or_default();
+        let said = format!("lvs_method {method}{kinds}{ports} {}", checksums.join(" "));
+        let text = format!("virtual_server 192.0.2.1 80 {{\n {said}\n real_server 10.0.0.11 80 {{ }}\n}}\n");
+        let (by_keepalived, remarks) = read(&keepalived::parse(&text, &|_| Ok(Vec::new()), "main"));
+        prop_assert_eq!(by_keepalived.len() + remarks.len(), 1, "{} {:?}", text, remarks);
+        if kind != Some("") {
+            prop_assert_eq!(by_rules, by_keepalived, "{} and {}", rules, text);
+        }
     }
 }
