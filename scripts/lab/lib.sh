@@ -40,6 +40,7 @@ install_missing() {
         [[ " ${missing[*]} " != *" keepalived "* ]] || units+=(keepalived)
         [[ " ${missing[*]} " != *" prometheus "* ]] || units+=(prometheus)
         [[ " ${missing[*]} " != *" vsftpd "* ]] || units+=(vsftpd)
+        [[ " ${missing[*]} " != *" nfdump "* ]] || units+=(nfdump)
         [ ! -e $policy ] || units=()
         if [ ${#units[@]} -gt 0 ]; then
             printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod +x $policy

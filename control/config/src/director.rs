@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use ulvs_model::{Protocol, ServiceSet, Sysctls};
 
 use crate::check::{Check, ServiceChecks};
-use crate::{Device, Mac, Metrics};
+use crate::{Device, Flows, Mac, Metrics};
 
 /// Everything the operator decides about a director. Only validation makes one, so a `Director` is always consistent:
 /// names are unique, references lead somewhere, numbers are in range.
@@ -23,6 +23,7 @@ pub struct Director {
     pub(crate) ftp: Ftp,
     pub(crate) metrics: Metrics,
     pub(crate) console: Console,
+    pub(crate) flows: Flows,
     pub(crate) neighbours: Neighbours,
     pub(crate) ports: Vec<Port>,
     pub(crate) static_routes: Vec<StaticRoute>,
@@ -82,6 +83,11 @@ impl Director {
     /// `[console]`
     pub const fn console(&self) -> &Console {
         &self.console
+    }
+
+    /// `[flows]`
+    pub const fn flows(&self) -> &Flows {
+        &self.flows
     }
 
     /// `[neighbours]`

@@ -8,7 +8,7 @@ use ulvs_model::{
 
 use crate::problems::{At, Span};
 use crate::{
-    Api, Check, Connections, Console, Destinations, Device, Dpdk, Ftp, Mac, Metrics, Neighbours, PollMode, State,
+    Api, Check, Connections, Console, Destinations, Device, Dpdk, Flows, Ftp, Mac, Metrics, Neighbours, PollMode, State,
 };
 
 /// What a source says, each value readable by itself; whether the values fit together is still open.
@@ -26,6 +26,7 @@ pub(crate) struct Draft {
     pub(crate) ftp: Ftp,
     pub(crate) metrics: Metrics,
     pub(crate) console: Console,
+    pub(crate) flows: Flows,
     pub(crate) neighbours: Neighbours,
     pub(crate) ports: Vec<DraftPort>,
     pub(crate) static_routes: Vec<DraftRoute>,

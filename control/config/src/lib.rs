@@ -16,6 +16,7 @@ mod digest;
 mod director;
 mod draft;
 mod files;
+mod flows;
 mod mac;
 mod metrics;
 mod problems;
@@ -35,6 +36,7 @@ pub use director::{
     StaticNeighbour, StaticRoute, Workers,
 };
 pub use files::{Files, Source};
+pub use flows::Flows;
 pub use mac::{Mac, MacError};
 pub use metrics::{Metrics, MetricsLevel, NoMetricsLevel};
 pub use restart::restart_needed;

@@ -25,6 +25,9 @@ pub fn restart_needed(old: &Director, new: &Director) -> Vec<String> {
     key("`listen` of [console]", old.console.listen == new.console.listen);
     key("`token_file` of [console]", old.console.token_file == new.console.token_file);
     key("`names` of [console]", old.console.names == new.console.names);
+    key("`json` of [flows]", old.flows.json == new.flows.json);
+    key("`ipfix` of [flows]", old.flows.ipfix == new.flows.ipfix);
+    key("`queue` of [flows]", old.flows.queue == new.flows.queue);
     key("`wait` of [neighbours]", old.neighbours.wait == new.neighbours.wait);
     key("`queue` of [neighbours]", old.neighbours.queue == new.neighbours.queue);
     let sentence = |what| format!("{what} changed: restart ulvsd for it to take effect");

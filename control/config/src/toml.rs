@@ -109,6 +109,7 @@ fn read(text: &str, problems: &mut Problems) -> (Draft, DraftFile) {
         ftp: root.section("ftp", problems, tables::ftp).unwrap_or_default(),
         metrics: root.section("metrics", problems, tables::metrics).unwrap_or_default(),
         console: root.section("console", problems, tables::console).unwrap_or_default(),
+        flows: root.section("flows", problems, tables::flows).unwrap_or_default(),
         neighbours: root.section("neighbours", problems, tables::neighbours).unwrap_or_default(),
         ports: root.required_sections("port", "`name` and `device`", problems, port::read),
         static_routes: root.sections("route", problems, route::read),

@@ -46,6 +46,7 @@ impl Draft {
             ftp: self.ftp,
             metrics: self.metrics,
             console: self.console,
+            flows: self.flows,
             neighbours: self.neighbours,
             ports,
             static_routes,

@@ -100,9 +100,10 @@ fn shared(director: &Director) -> Result<Shared> {
     };
     let secret = || getrandom::u64().map_err(|error| anyhow!("the system gives no random numbers: {error}"));
     let seed = [secret()?, secret()?, secret()?];
-    Shared::new(capacity, seed).with_context(|| {
+    let shared = Shared::new(capacity, seed).with_context(|| {
         format!("no memory for {} connections: lower `capacity` in [connections]", capacity.connections)
-    })
+    })?;
+    Ok(if director.flows().are_on() { shared.with_beginnings() } else { shared })
 }
 
 async fn serve(
@@ -128,13 +129,13 @@ async fn serve(
     let threads = Threads::start(datapath, director, (&control, &vip), clock)?;
     control.wakes(threads.workers());
     let parts = (&datapath.shared, &datapath.ports, &datapath.started);
-    let exception = Arc::clone(threads.exception());
+    let beside = (Arc::clone(threads.exception()), Arc::clone(threads.flows()));
     let (checks, steward) = Checks::start(director, Arc::clone(&services), Arc::clone(&vip))?;
     let sysctls = control.sysctls();
     let told = (Arc::clone(&services), checks.board(), sysctls.clone());
     let following = Following::begin(director, &files);
     let page = (Arc::clone(&board), following.told());
-    let sources = Arc::new(Sources::new(parts, exception, director, clock, requests.clone(), told, page));
+    let sources = Arc::new(Sources::new(parts, beside, director, clock, requests.clone(), told, page));
     let rights = ipvs::rights()?;
     let netlink = ipvs::bind(&ipvs::socket(&director.api().socket), Arc::clone(&services), rights)?;
     let configuration = Arc::new(Configuration {

@@ -24,6 +24,7 @@ mod edit;
 mod events;
 mod exception;
 mod explain;
+mod flows;
 mod followed;
 mod http;
 mod ipvs;

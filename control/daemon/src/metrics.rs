@@ -2,6 +2,7 @@
 
 mod checks;
 mod files;
+mod flows;
 mod histogram;
 mod node;
 mod ports;
@@ -108,6 +109,7 @@ fn write(
     director(&registry, &sources.shared)?;
     files::gather(&registry, followed)?;
     workers(&registry, &sources.shared)?;
+    flows::gather(&registry, &sources.shared, &sources.flows)?;
     let rows = sources.ports.iter().zip(sources.started_ports.iter()).map(|(port, started)| PortRow {
         name: port.settings.name.as_str(),
         stats: started.stats().unwrap_or_default(),
@@ -163,6 +165,8 @@ fn workers(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
     let errors = of_worker("ulvs_worker_icmp_errors_sent_total", "ICMP errors sent.")?;
     let made = of_worker("ulvs_worker_connections_made_total", "Connections made.")?;
     let ended = of_worker("ulvs_worker_connections_ended_total", "Connections ended.")?;
+    let help = "Connections and templates ended before their time, by the sysctl that had them ended.";
+    let early = counters(registry, "ulvs_worker_connections_evicted_total", help, &["worker", "reason"])?;
     let loops = of_worker("ulvs_worker_loops_total", "Passes of the poll loop.")?;
     let busy = of_worker("ulvs_worker_busy_loops_total", "Passes of the poll loop that found packets.")?;
     let drops =
@@ -184,6 +188,8 @@ fn workers(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
         errors.with_label_values(&[id]).inc_by(worker.icmp_errors.get());
         made.with_label_values(&[id]).inc_by(worker.connections_made.get());
         ended.with_label_values(&[id]).inc_by(worker.connections_ended.get());
+        early.with_label_values(&[id, "drop_entry"]).inc_by(worker.evicted.get());
+        early.with_label_values(&[id, "expire_nodest_conn"]).inc_by(worker.orphaned.get());
         loops.with_label_values(&[id]).inc_by(worker.loops.get());
         busy.with_label_values(&[id]).inc_by(worker.busy_loops.get());
         generations.with_label_values(&[id]).set(worker.generation.get().cast_signed());

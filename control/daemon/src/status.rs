@@ -27,7 +27,7 @@ use crate::control::Request;
 use crate::devices::DirectorPort;
 use crate::followed::Followed;
 use crate::live::Watch;
-use crate::{checks, drain, ipvs, sysctls};
+use crate::{checks, drain, flows, ipvs, sysctls};
 
 /// Where everything that is told comes from.
 pub(crate) struct Sources {
@@ -35,6 +35,7 @@ pub(crate) struct Sources {
     pub(crate) ports: Arc<[DirectorPort]>,
     pub(crate) started_ports: Arc<[StartedPort]>,
     pub(crate) exception: Arc<Exception<MbufFrame>>,
+    pub(crate) flows: Arc<flows::Counts>,
     cores: Vec<usize>,
     pub(crate) clock: Tsc,
     pub(crate) control: mpsc::Sender<Request>,
@@ -54,7 +55,7 @@ pub(crate) struct Stopping;
 impl Sources {
     pub(crate) fn new(
         datapath: (&Arc<Shared>, &Arc<[DirectorPort]>, &Arc<[StartedPort]>),
-        exception: Arc<Exception<MbufFrame>>,
+        (exception, flows): (Arc<Exception<MbufFrame>>, Arc<flows::Counts>),
         director: &Director,
         clock: Tsc,
         control: mpsc::Sender<Request>,
@@ -67,6 +68,7 @@ impl Sources {
             ports: Arc::clone(ports),
             started_ports: Arc::clone(started_ports),
             exception,
+            flows,
             cores: director.workers().cores.clone(),
             clock,
             control,

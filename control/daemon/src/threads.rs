@@ -15,7 +15,7 @@ use ulvs_worker::{Exception, Patience, PollMode, Tsc, Worker};
 use crate::control::Control;
 use crate::director::Datapath;
 use crate::vip::Vip;
-use crate::{clock, exception};
+use crate::{clock, exception, flows};
 
 /// How often it is looked whether the connection table grows: it has memory for the double of that at the highest rates.
 const LOOK: Duration = Duration::from_millis(5);
@@ -26,6 +26,7 @@ pub(crate) struct Threads {
     running: Vec<JoinHandle<()>>,
     workers: Vec<Thread>,
     queues: Arc<Exception<MbufFrame>>,
+    flows: Arc<flows::Counts>,
 }
 
 impl Threads {
@@ -41,8 +42,13 @@ impl Threads {
         let stop = Arc::new(AtomicBool::new(false));
         // What has started is stopped by dropping this if another thread doesn't start.
         let queues_of_it = Arc::clone(&queues);
-        let mut threads =
-            Self { stop: Arc::clone(&stop), running: Vec::new(), workers: Vec::new(), queues: queues_of_it };
+        let mut threads = Self {
+            stop: Arc::clone(&stop),
+            running: Vec::new(),
+            workers: Vec::new(),
+            queues: queues_of_it,
+            flows: Arc::default(),
+        };
         let mode = match director.workers().poll {
             Polling::Busy => PollMode::Busy,
             Polling::Adaptive => PollMode::Adaptive,
@@ -51,9 +57,12 @@ impl Threads {
         let patience = Patience { packets: neighbours.queue, ticks: clock::ticks_of(neighbours.wait) };
         threads.running.push(memory_ahead(Arc::clone(&datapath.shared), Arc::clone(&stop))?);
         let cores = &director.workers().cores;
+        let counts = Arc::clone(&threads.flows);
+        let (mut senders, exporter) = flows::start(director.flows(), cores.len(), clock, counts, Arc::clone(&stop))?;
+        threads.running.extend(exporter);
         for (number, &core) in cores.iter().enumerate() {
             let io = DpdkIo::new(&datapath.started, u16::try_from(number)?, datapath.pool.clone())?;
-            let engine = Engine::new(Arc::clone(&datapath.shared), number);
+            let engine = Engine::new(Arc::clone(&datapath.shared), number).with_flows(senders.next());
             let (place, ports) = ((number, cores.len()), datapath.ports.len());
             let reader = control.publisher().reader();
             let worker = Worker::new(io, engine, reader, place, ports, Arc::clone(&queues), patience)
@@ -71,6 +80,11 @@ impl Threads {
     /// The workers' threads.
     pub(crate) fn workers(&self) -> Vec<Thread> {
         self.workers.clone()
+    }
+
+    /// What became of records of ended connections.
+    pub(crate) const fn flows(&self) -> &Arc<flows::Counts> {
+        &self.flows
     }
 
     /// The queues between workers and kernel.

@@ -49,6 +49,12 @@ pub struct WorkerCounters {
     pub connections_made: Counter,
     /// Connections ended.
     pub connections_ended: Counter,
+    /// Connections and templates ended before their time to make room, by `drop_entry`.
+    pub evicted: Counter,
+    /// Connections and templates ended before their time because their real server was removed, by `expire_nodest_conn`.
+    pub orphaned: Counter,
+    /// Records of ended connections that there was no room for.
+    pub flow_records_lost: Counter,
     /// Passes of the poll loop.
     pub loops: Counter,
     /// Passes that found at least one packet.
@@ -134,6 +140,9 @@ impl WorkerCounters {
             icmp_errors: Counter::default(),
             connections_made: Counter::default(),
             connections_ended: Counter::default(),
+            evicted: Counter::default(),
+            orphaned: Counter::default(),
+            flow_records_lost: Counter::default(),
             loops: Counter::default(),
             busy_loops: Counter::default(),
             generation: Counter::default(),

@@ -40,6 +40,7 @@ use ulvs_wire::{Kind, Packet, parse_other, parse_plain};
 use crate::conn::{Direction, Entry, Guess, Hit, Home, Local};
 use crate::counters::WorkerCounters;
 use crate::datagrams::DatagramName;
+use crate::flows::FlowSender;
 use crate::frame::Frame;
 use crate::limit::{HostLimits, IcmpLimit};
 use crate::proto::TcpStates;
@@ -49,7 +50,7 @@ use crate::time::Ticks;
 use crate::verdict::Verdict;
 
 use defence::{DropRate, is_done};
-use end::ended;
+use end::End;
 use service::Recent;
 
 /// The most packets in a burst.
@@ -105,6 +106,7 @@ struct Own {
     instead: Verdict,
     /// Where services of new connections were found.
     recent: Recent,
+    flows: FlowSender,
 }
 
 /// What the packets of a burst are decided with.
@@ -137,8 +139,17 @@ impl Engine {
             expected: PortId(0),
             instead: Verdict::Wait,
             recent: Recent::new(),
+            flows: FlowSender::default(),
         };
         Self { shared, own, staged: Box::new([Staged::default(); BURST]), guesses: Box::new([Guess::NONE; BURST]) }
+    }
+
+    /// The same, which tells of connections that ended. When they began is known if `shared` was made
+    /// [with beginnings](Shared::with_beginnings).
+    #[must_use]
+    pub fn with_flows(mut self, flows: FlowSender) -> Self {
+        self.own.flows = flows;
+        self
     }
 
     /// Decides the fate of up to [`BURST`] frames that came in by port `ingress`, and rewrites those to be forwarded.
@@ -201,14 +212,15 @@ impl Engine {
     /// Between two bursts: frees what no worker holds any more and ends connections whose time ran out, a bounded part of
     /// the table at each call.
     pub fn housekeeping(&mut self, snapshot: &Snapshot, now: Ticks) {
-        let Self { shared, own, .. } = self;
-        own.local.quiesce(&shared.table);
-        let ended = &mut |id, was| ended(shared, own.worker, id, was);
+        let Self { shared, own: Own { local, worker, flows, .. }, .. } = self;
+        local.quiesce(&shared.table);
+        let at = End { shared, snapshot, worker: *worker, now };
+        let ended = &mut |id, was| at.ended(flows, id, was);
         if snapshot.ends_early() {
             let is_done = |id, entry: &Entry| is_done(snapshot, now, id, entry);
-            own.local.sweep_those(&shared.table, now, is_done, ended);
+            local.sweep_those(&shared.table, now, is_done, ended);
         } else {
-            own.local.sweep(&shared.table, now, ended);
+            local.sweep(&shared.table, now, ended);
         }
     }
 

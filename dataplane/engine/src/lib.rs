@@ -12,6 +12,7 @@ pub mod conn;
 pub mod counters;
 mod datagrams;
 mod engine;
+pub mod flows;
 mod forward;
 mod frame;
 mod ftp;

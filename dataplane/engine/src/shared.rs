@@ -92,6 +92,13 @@ impl Shared {
         })
     }
 
+    /// The same, whose entries know when connections began, for [records](crate::flows) of them.
+    #[must_use]
+    pub const fn with_beginnings(mut self) -> Self {
+        self.table.keep_beginnings();
+        self
+    }
+
     /// Another one for one worker, empty but for what is full in this one, in which the same flows have the same hashes.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use ulvs_model::{Family, ServiceKey};
 use super::table::Table;
 use super::value::{number, parsed, string, written};
 use crate::problems::Problems;
-use crate::{Api, Connections, Console, Destinations, Ftp, Metrics, Neighbours, State};
+use crate::{Api, Connections, Console, Destinations, Flows, Ftp, Metrics, Neighbours, State};
 
 /// The longest timeout ipvsadm takes: 31 days (ipvs-facts D.4).
 const TIMEOUT_MAX: u64 = 31 * 24 * 60 * 60;
@@ -82,6 +82,16 @@ pub(super) fn console(table: &mut Table<'_, '_>, problems: &mut Problems) -> Con
     }
 }
 
+/// `[flows]`
+pub(super) fn flows(table: &mut Table<'_, '_>, problems: &mut Problems) -> Flows {
+    let default = Flows::default();
+    Flows {
+        json: table.or("json", default.json, problems, flow_file),
+        ipfix: table.or("ipfix", default.ipfix, problems, collector),
+        queue: table.or("queue", default.queue, problems, number(64..=1 << 24)),
+    }
+}
+
 /// `[neighbours]`
 pub(super) fn neighbours(table: &mut Table<'_, '_>, problems: &mut Problems) -> Neighbours {
     let default = Neighbours::default();
@@ -113,6 +123,30 @@ fn file(value: &DeValue<'_>) -> Result<PathBuf, String> {
         return Err(format!("{expected}, found \"{}\"", path.escape_debug()));
     }
     Ok(PathBuf::from(path))
+}
+
+fn flow_file(value: &DeValue<'_>) -> Result<Option<PathBuf>, String> {
+    match string(value)? {
+        "off" => Ok(None),
+        path if path.starts_with('/') && !path.ends_with('/') && !path.contains('\0') => Ok(Some(PathBuf::from(path))),
+        path => Err(format!(
+            "expected \"off\" or a file's absolute path, as \"/var/log/ulvs/flows.json\", found \"{}\"",
+            path.escape_debug()
+        )),
+    }
+}
+
+/// Where datagrams are sent to.
+fn collector(value: &DeValue<'_>) -> Result<Option<SocketAddr>, String> {
+    if string(value)? == "off" {
+        return Ok(None);
+    }
+    let expected = "\"off\" or a collector's address with a port, as \"192.0.2.50:4739\"";
+    let address: SocketAddr = written(expected)(value)?;
+    if address.port() == 0 || address.ip().is_unspecified() {
+        return Err(format!("expected {expected}, found \"{address}\""));
+    }
+    Ok(Some(address))
 }
 
 /// A name as it stands in an address that a browser is given, without a port.

@@ -15,6 +15,7 @@ use crate::sync::atomic::{
     Ordering::{AcqRel, Acquire, Relaxed, Release},
     fence,
 };
+use crate::time::Ticks;
 
 use super::control::Control;
 use super::shift::Shift;
@@ -66,8 +67,9 @@ pub(crate) struct Entry {
     destination_v6: [AtomicU64; 2],
     /// How far a real server's bytes are [shifted](Shift); of connections with a helper only. Written by any worker.
     shift: AtomicU64,
-    /// The same of a client's bytes, which nothing changes yet.
-    _client_shift: AtomicU64,
+    /// When the connection began, if the table [keeps that](super::Table::keep_beginnings).
+    began: AtomicU32,
+    _unused: AtomicU32,
 }
 
 #[cfg(not(loom))]
@@ -162,6 +164,16 @@ impl Entry {
         if new.helper == Helper::Ftp {
             self.shift.store(0, Relaxed);
         }
+    }
+
+    /// Says when the connection begins. Only for an entry that is in no index.
+    pub(super) fn begin(&self, now: Ticks) {
+        self.began.store(now.0, Relaxed);
+    }
+
+    /// When it began, if the table keeps that.
+    pub(crate) fn began(&self) -> Ticks {
+        Ticks(self.began.load(Relaxed))
     }
 
     /// Numbers a free entry can hold, in the place of its IPv6 addresses: one line brings them all.
@@ -316,6 +328,11 @@ impl Entry {
             Family::V6 => Address::from_v6_wire(load(&self.destination_v6)),
         };
         (address, tuple.destination_port())
+    }
+
+    /// The family of the destination's address.
+    pub(crate) fn destination_family(&self) -> Family {
+        Tuple(self.tuple.load(Relaxed)).destination_family()
     }
 
     /// The virtual address and port.

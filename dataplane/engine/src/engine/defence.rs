@@ -61,7 +61,7 @@ pub(super) fn is_done(snapshot: &Snapshot, now: Ticks, id: ConnId, entry: &Entry
 /// What `drop_entry` ends: half-open connections, templates that no connection was established by, and connections of
 /// datagrams that came a minute ago or before. IPVS ends a share of the last, and of idle established connections, by how few packets they
 /// had; here packets of a connection are not counted, and established ones stay.
-fn is_of_little_use(now: Ticks, entry: &Entry) -> bool {
+pub(super) fn is_of_little_use(now: Ticks, entry: &Entry) -> bool {
     let control = entry.control();
     match control.state() {
         State::SynRecv | State::SynAck | State::Init1 | State::Init => true,

@@ -159,6 +159,23 @@ impl State {
         matches!(self, Self::Established | Self::SynSent | Self::SynRecv | Self::SynAck | Self::Associated)
     }
 
+    /// Whether one side has closed, or both.
+    pub const fn is_closing(self) -> bool {
+        matches!(
+            self,
+            Self::FinWait
+                | Self::TimeWait
+                | Self::Close
+                | Self::CloseWait
+                | Self::LastAck
+                | Self::ShutdownSent
+                | Self::ShutdownReceived
+                | Self::ShutdownAckSent
+                | Self::Rejected
+                | Self::Closed
+        )
+    }
+
     /// Whether both sides have opened.
     pub const fn is_established(self) -> bool {
         matches!(self, Self::Established | Self::Associated)

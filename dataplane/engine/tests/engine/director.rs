@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ulvs_engine::conn::Connection;
+use ulvs_engine::flows::{self, FlowReceiver};
 use ulvs_engine::snapshot::{Compiler, MarkRule, Neighbour, Network, Port, PortId, Route, ServiceStatus, Snapshot};
 use ulvs_engine::{
     Arrival, BURST, Capacity, DropReason, Engine, Frame, MemoryFrame, Rehearsal, Shared, TICKS_PER_SECOND, Ticks,
@@ -64,12 +65,25 @@ impl Director {
     }
 
     pub(crate) fn with(capacity: Capacity) -> Self {
-        let shared = Arc::new(Shared::new(capacity, [11, 22, 33]).unwrap());
+        Self::of(Shared::new(capacity, [11, 22, 33]).unwrap(), |engine| engine)
+    }
+
+    /// One worker, whose ended connections are recorded while the queue has room for them.
+    pub(crate) fn recording(room: usize) -> (Self, FlowReceiver) {
+        let capacity = Capacity { connections: 4096, destinations: 64, workers: 1 };
+        let (sender, receiver) = flows::queue(room);
+        let mut sender = Some(sender);
+        let shared = Shared::new(capacity, [11, 22, 33]).unwrap().with_beginnings();
+        (Self::of(shared, |engine| engine.with_flows(sender.take().unwrap())), receiver)
+    }
+
+    fn of(shared: Shared, mut made: impl FnMut(Engine) -> Engine) -> Self {
+        let (capacity, shared) = (shared.capacity(), Arc::new(shared));
         let mut compiler = Compiler::new(Arc::clone(&shared));
         compiler.set_network(&network(1500));
         let destination = Some("10.0.3.0/24".parse().unwrap());
         compiler.set_marks(&[MarkRule { mark: 7, destination, ..MarkRule::default() }]);
-        let engines = (0..capacity.workers).map(|worker| Engine::new(Arc::clone(&shared), worker)).collect();
+        let engines = (0..capacity.workers).map(|worker| made(Engine::new(Arc::clone(&shared), worker))).collect();
         Self { snapshot: None, shared, compiler, now: Ticks::from_seconds(1000), engines, held: Vec::new() }
     }
 

@@ -6,6 +6,7 @@ mod behaviour;
 mod counters;
 mod defence;
 mod director;
+mod flows;
 mod forwarding;
 mod fragments;
 mod frames;
