@@ -39,7 +39,7 @@ pub struct Sample {
 /// What a worker did in that second.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct WorkerSample {
-    /// The share of rounds that found packets, 0 to 1.
+    /// The share of it in rounds that found packets, 0 to 1.
     pub busy: f64,
     /// Packets received from ports.
     pub packets_in: f64,

@@ -46,7 +46,7 @@ pub struct WorkerStatus {
     pub connections: u64,
     /// Rounds of its poll loop.
     pub loops: u64,
-    /// The share of rounds that found packets, 0 to 1.
+    /// The share of its time in rounds that found packets, 0 to 1; sleep is no part of that time.
     pub busy_ratio: f64,
     /// How long the rounds took.
     #[serde(default)]

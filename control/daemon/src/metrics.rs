@@ -109,6 +109,7 @@ fn write(
     director(&registry, &sources.shared)?;
     files::gather(&registry, followed)?;
     workers(&registry, &sources.shared)?;
+    cycles(&registry, &sources.shared, |span| sources.clock.cycles_of(span))?;
     flows::gather(&registry, &sources.shared, &sources.flows)?;
     let rows = sources.ports.iter().zip(sources.started_ports.iter()).map(|(port, started)| PortRow {
         name: port.settings.name.as_str(),
@@ -199,6 +200,21 @@ fn workers(registry: &Registry, shared: &Shared) -> prometheus::Result<()> {
         for &reason in PuntReason::ALL {
             punts.with_label_values(&[id, reason.label()]).inc_by(worker.punts(reason));
         }
+    }
+    Ok(())
+}
+
+/// What workers did with their cores' time, in cycles of the time-stamp counter.
+fn cycles(registry: &Registry, shared: &Shared, of: impl Fn(u64) -> u64) -> prometheus::Result<()> {
+    let of_worker = |name: &str, help: &str| counters(registry, name, help, &["worker"]);
+    let help = "Cycles of the time-stamp counter in passes of the poll loop that found packets.";
+    let busy = of_worker("ulvs_worker_busy_cycles_total", help)?;
+    let help = "Cycles of the time-stamp counter in passes of the poll loop that found none; sleep is not among them.";
+    let idle = of_worker("ulvs_worker_idle_cycles_total", help)?;
+    for (id, worker) in shared.workers().iter().enumerate() {
+        let id = id.to_string();
+        busy.with_label_values(&[&id]).inc_by(of(worker.busy_time.get()));
+        idle.with_label_values(&[&id]).inc_by(of(worker.idle_time.get()));
     }
     Ok(())
 }

@@ -140,9 +140,8 @@ fn count(reason: &'static str, description: &'static str, count: u64) -> ReasonC
 
 fn worker(id: usize, core: usize, counters: &WorkerCounters) -> WorkerStatus {
     let before = |reason: &&DropReason| !reason.is_after_verdict();
-    let (loops, busy) = (counters.loops.get(), counters.busy_loops.get());
-    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
-    let busy_ratio = if loops == 0 { 0.0 } else { busy as f64 / loops as f64 };
+    let (busy, idle) = (Spans::seconds(counters.busy_time.get()), Spans::seconds(counters.idle_time.get()));
+    let busy_ratio = if busy > 0.0 { busy / (busy + idle) } else { 0.0 };
     WorkerStatus {
         id,
         core,
@@ -152,7 +151,7 @@ fn worker(id: usize, core: usize, counters: &WorkerCounters) -> WorkerStatus {
         punted: PuntReason::ALL.iter().map(|&reason| counters.punts(reason)).sum(),
         dropped: DropReason::ALL.iter().filter(before).map(|&reason| counters.drops(reason)).sum(),
         connections: counters.connections_made.get(),
-        loops,
+        loops: counters.loops.get(),
         busy_ratio,
         pass_times: pass_times(&counters.pass_times),
     }

@@ -65,6 +65,8 @@ pub struct WorkerCounters {
     pub pass_times: Spans,
     /// Those of passes that found packets, all together, in units of [`Spans`].
     pub busy_time: Counter,
+    /// Those of all other passes.
+    pub idle_time: Counter,
     /// How many packets a port had for the worker at a time, none not included.
     pub bursts: Sizes,
     drops: [Counter; DropReason::COUNT],
@@ -148,6 +150,7 @@ impl WorkerCounters {
             generation: Counter::default(),
             pass_times: Spans::new(),
             busy_time: Counter::default(),
+            idle_time: Counter::default(),
             bursts: Sizes::new(),
             drops: std::array::from_fn(|_| Counter::default()),
             punts: std::array::from_fn(|_| Counter::default()),

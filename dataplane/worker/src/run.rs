@@ -68,6 +68,11 @@ impl Tsc {
             span_scale: per_cycle(u128::from(Spans::UNITS_PER_SECOND) << 32),
         }
     }
+
+    /// What so many units of [`Spans`] are in cycles.
+    pub fn cycles_of(&self, span: u64) -> u64 {
+        u64::try_from((u128::from(span) << 32) / u128::from(self.span_scale.max(1))).unwrap_or(u64::MAX)
+    }
 }
 
 impl Wall for Tsc {
@@ -103,6 +108,8 @@ pub fn run<I: PacketIo>(worker: &mut Worker<I>, clock: &impl Wall, mode: PollMod
         counters.pass_times.count(span);
         if moved > 0 {
             counters.busy_time.add(span);
+        } else {
+            counters.idle_time.add(span);
         }
         began = ended;
         if moved > 0 || mode == PollMode::Busy {

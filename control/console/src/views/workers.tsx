@@ -34,7 +34,7 @@ export function Workers({ live }: { live: Watched }) {
             times={times}
             lines={busy}
             show={(value) => `${value.toFixed(0)}\u202f%`}
-            label="Share of rounds that found packets"
+            label="Share of time in rounds that found packets"
             height={180}
             most={100}
           />
@@ -49,7 +49,7 @@ export function Workers({ live }: { live: Watched }) {
           />
         </Card>
       </div>
-      <Card title="Workers" wide aside={<span class="dim">busy: the share of rounds that found packets</span>}>
+      <Card title="Workers" wide aside={<span class="dim">busy: the share of time in rounds that found packets</span>}>
         <div class="scroll" tabIndex={0} role="region" aria-label="Workers">
           <table>
             <thead>

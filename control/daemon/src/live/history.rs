@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use ulvs_api::{Name, Rates, Sample, WorkerSample};
+use ulvs_engine::counters::histogram::Spans;
 use ulvs_engine::counters::{Totals, WorkerCounters};
 use ulvs_engine::{DropReason, PuntReason, Shared};
 
@@ -29,8 +30,8 @@ struct Counted {
 
 #[derive(Clone, Copy, Default)]
 struct Worker {
-    loops: u64,
-    busy_loops: u64,
+    /// In units of [`Spans`].
+    busy_time: u64,
     received: u64,
     forwarded: u64,
     dropped: u64,
@@ -94,8 +95,7 @@ impl Worker {
     fn of(counters: &WorkerCounters) -> Self {
         let final_drops = DropReason::ALL.iter().filter(|reason| !reason.is_after_verdict());
         Self {
-            loops: counters.loops.get(),
-            busy_loops: counters.busy_loops.get(),
+            busy_time: counters.busy_time.get(),
             received: counters.received.get(),
             forwarded: counters.forwarded.get(),
             dropped: final_drops.map(|&reason| counters.drops(reason)).sum(),
@@ -103,9 +103,9 @@ impl Worker {
     }
 
     fn since(self, before: Self, seconds: f64) -> WorkerSample {
-        let (loops, busy) = (rate(self.loops, before.loops, 1.0), rate(self.busy_loops, before.busy_loops, 1.0));
+        let busy = Spans::seconds(self.busy_time.saturating_sub(before.busy_time));
         WorkerSample {
-            busy: if loops > 0.0 { (busy / loops).min(1.0) } else { 0.0 },
+            busy: (busy / seconds).min(1.0),
             packets_in: rate(self.received, before.received, seconds),
             forwarded: rate(self.forwarded, before.forwarded, seconds),
             dropped: rate(self.dropped, before.dropped, seconds),
@@ -134,8 +134,9 @@ mod tests {
     use super::*;
 
     fn counted(packets_in: u64, drops: u64) -> Counted {
-        let worker =
-            Worker { loops: packets_in * 2, busy_loops: packets_in, received: packets_in, ..Worker::default() };
+        // two milliseconds for each
+        let busy_time = packets_in * Spans::UNITS_PER_SECOND / 500;
+        let worker = Worker { busy_time, received: packets_in, ..Worker::default() };
         Counted {
             totals: Totals { packets_in, ..Totals::default() },
             workers: vec![worker],

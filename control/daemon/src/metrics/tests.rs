@@ -86,6 +86,7 @@ fn page() -> String {
     let (metrics, digest) = (Metrics::default(), Digest([0; 16]));
     files::gather(&registry, &Followed { metrics, digest, at: SystemTime::now(), is_current: true }).unwrap();
     workers(&registry, &shared).unwrap();
+    cycles(&registry, &shared, |span| span).unwrap();
     flows::gather(&registry, &shared, &crate::flows::Counts::default()).unwrap();
     let xstats = vec![("rx_good_packets".to_owned(), 0)];
     let port = PortRow { name: "wan", stats: PortStats::default(), has_link: true, xstats };
