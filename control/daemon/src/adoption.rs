@@ -26,11 +26,15 @@ pub(crate) async fn adopted(shared: Arc<Shared>, cores: Vec<usize>, generation: 
     while let Some(worker) = lags() {
         if told.elapsed() >= PATIENCE {
             told = Instant::now();
+            let core = cores.get(worker).copied().unwrap_or_default();
+            let seconds = began.elapsed().as_secs();
             tracing::error!(
-                "worker {worker} on core {} has not taken the change of {} s ago, which is not answered until it has: \
-                 does something else run on its core?",
-                cores.get(worker).copied().unwrap_or_default(),
-                began.elapsed().as_secs(),
+                worker,
+                core,
+                generation,
+                seconds,
+                "worker {worker} on core {core} has not taken the change of {seconds} s ago, which is not answered until it \
+                 has: does something else run on its core?",
             );
         }
         if eager.elapsed() < EAGER {
@@ -40,7 +44,8 @@ pub(crate) async fn adopted(shared: Arc<Shared>, cores: Vec<usize>, generation: 
         }
     }
     if began.elapsed() >= PATIENCE {
-        tracing::warn!("all workers forward with the change of {} s ago", began.elapsed().as_secs());
+        let seconds = began.elapsed().as_secs();
+        tracing::warn!(generation, seconds, "all workers forward with the change of {seconds} s ago");
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use ulvs_api::{Applied, Version};
 use ulvs_config::{Director, Files, check_changes, restart_needed};
 use ulvs_ipvs::Follow;
+use ulvs_ipvs::table::Owner;
 
 use crate::checks::Checks;
 use crate::control::Request;
@@ -19,7 +20,7 @@ use crate::{check, ipvs};
 
 pub(crate) use versions::Versions;
 
-/// Changes of a file that are logged: each is a line that the log's reader may take its time for.
+/// Changes of checks that are logged: each is a line that the log's reader may take its time for.
 const LOGGED: usize = 100;
 
 /// A file that is followed. Errors are sentences or reports for the operator, and nothing is changed then.
@@ -50,10 +51,11 @@ impl Configuration {
         match self.apply(Follow::Changes, "SIGHUP").await {
             Ok(_) => {}
             Err(report) if report.trim_end().contains('\n') => {
-                tracing::error!("{shown} is not followed, everything stays as it is:\n{}", report.trim_end());
+                tracing::error!(file = %shown, "{shown} is not followed, everything stays as it is:\n{}", report.trim_end());
             }
             Err(sentence) => {
-                tracing::error!("{shown} is not followed, everything stays as it is: {}", sentence.trim_end());
+                let sentence = sentence.trim_end();
+                tracing::error!(file = %shown, "{shown} is not followed, everything stays as it is: {sentence}");
             }
         }
     }
@@ -137,7 +139,9 @@ impl Configuration {
         self.vip.prepare(&director).await.map_err(|error| format!("{error:#}"))?;
         let entries = ipvs::entries(&director);
         let mut changes = ipvs::follow(&self.services, entries, follow).await.map_err(|refusal| refusal.to_string())?;
-        changes.extend(check_changes(followed, &director));
+        let of_checks = check_changes(followed, &director);
+        log(&of_checks);
+        changes.extend(of_checks);
         followed.clone_from(&director);
         self.following.follows(&director);
         self.checks.follow(&director).await;
@@ -149,13 +153,8 @@ impl Configuration {
         for sentence in &applied.restart {
             tracing::warn!("{sentence}");
         }
-        for line in applied.changes.iter().take(LOGGED) {
-            tracing::info!("{line}");
-        }
-        if let more @ 1.. = applied.changes.len().saturating_sub(LOGGED) {
-            tracing::info!("and {more} changes more");
-        }
-        tracing::info!("{} followed: {} ({who})", self.file.display(), counted(applied.changes.len(), "change"));
+        let (file, changes) = (self.file.display(), applied.changes.len());
+        tracing::info!(%file, changes, by = who, "{file} followed: {} ({who})", counted(changes, "change"));
         if applied.deviations > 0 {
             tracing::warn!(
                 "{} of the file stay as others made them, for the file says nothing new of them: `ulvsctl apply --reset` \
@@ -178,6 +177,16 @@ impl Configuration {
         let (versions, who) = (self.versions.clone()?, who.to_owned());
         let recorded = blocking(move || versions.record(&files, &who)).await;
         recorded.map_err(|sentence| tracing::error!("{sentence}")).ok()
+    }
+}
+
+/// Changes of checks; those of services are told where they are made.
+fn log(changes: &[String]) {
+    for line in changes.iter().take(LOGGED) {
+        tracing::info!(change = "check", by = Owner::File.name(), "{line}");
+    }
+    if let more @ 1.. = changes.len().saturating_sub(LOGGED) {
+        tracing::info!(changes = more, by = Owner::File.name(), "and {more} changes of checks more");
     }
 }
 

@@ -29,7 +29,7 @@ use crate::status::Sources;
 use crate::threads::Threads;
 use crate::vip::Vip;
 use crate::words::counted;
-use crate::{api, check, drain, ipvs, links, network, placement, proc_net, sysctls, systemd, underlay};
+use crate::{api, check, drain, ipvs, links, neighbours, network, placement, proc_net, sysctls, systemd, underlay};
 
 /// Runs a director until SIGTERM or SIGINT.
 pub(crate) fn run(file: &Path) -> Result<()> {
@@ -122,7 +122,7 @@ async fn serve(
         resolver.keep(control.wanted());
     }
     let absent: Vec<_> = control.absent_addresses().iter().map(ToString::to_string).collect();
-    let clock = Tsc::new(&datapath.eal);
+    let (clock, wanted) = (Tsc::new(&datapath.eal), control.wanted());
     let board = control.board();
     let vip = Arc::new(Vip::new(kernel.clone()));
     vip.prepare(director).await?;
@@ -157,6 +157,9 @@ async fn serve(
     tasks.push(tokio::spawn(drain::run(Arc::clone(&services))));
     tasks.push(tokio::spawn(links::watch(Arc::clone(&datapath.ports), Arc::clone(&datapath.started))));
     tasks.push(tokio::spawn(systemd::watch(Arc::clone(&datapath.shared))));
+    let followed = kernel.map(|(state, _)| (state, wanted));
+    let events = Arc::clone(services.datapath().events());
+    tasks.extend(followed.map(|told| tokio::spawn(neighbours::watch(Arc::clone(&datapath.ports), told, events))));
     let (proc_net, readers) = proc_files(director, datapath, (Arc::clone(&services), board, clock));
     tasks.extend(readers);
     let (sysctl_files, keeper_of_files) = sysctls::Files::serve(&director.api().socket, Arc::clone(&services), sysctls);

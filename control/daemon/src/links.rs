@@ -49,6 +49,8 @@ impl<'a> Watched<'a> {
         if driver(devices, device).as_ref() != Some(had) && !self.port.is_lost.swap(true, Relaxed) {
             let had = had.to_string_lossy();
             tracing::error!(
+                port = %name,
+                state = "lost",
                 "port {name}: its NIC {device} was taken from ulvsd (it is not bound to {had} any more), and no packet passes \
                  the port: bind it again with `bind-nic bind {device} --driver {had}`, then restart ulvsd"
             );
@@ -57,10 +59,15 @@ impl<'a> Watched<'a> {
 
     fn see(&mut self, is_up: bool) {
         let name = &self.port.settings.name;
+        let (port, state) = (name, if is_up { "up" } else { "down" });
         match (self.is_up.replace(is_up), is_up) {
-            (Some(true), false) => tracing::warn!("port {name}: the link is down: cable, transceiver, switch"),
-            (None, false) => tracing::warn!("port {name}: there is no link yet: cable, transceiver, switch"),
-            (Some(false), true) => tracing::info!("port {name}: the link is up"),
+            (Some(true), false) => {
+                tracing::warn!(port, state, "port {name}: the link is down: cable, transceiver, switch");
+            }
+            (None, false) => {
+                tracing::warn!(port, state, "port {name}: there is no link yet: cable, transceiver, switch");
+            }
+            (Some(false), true) => tracing::info!(port, state, "port {name}: the link is up"),
             _ => {}
         }
     }

@@ -32,6 +32,7 @@ mod links;
 mod live;
 mod logging;
 mod metrics;
+mod neighbours;
 mod network;
 #[cfg(test)]
 mod nowhere;

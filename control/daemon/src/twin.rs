@@ -39,7 +39,8 @@ impl<'a> Twin<'a> {
             Ok(()) => {
                 if self.state == State::Refusing {
                     self.state = State::Good;
-                    tracing::info!("the kernel takes frames on {} again", self.tap.name());
+                    let tap = self.tap.name();
+                    tracing::info!(tap, state = "good", "the kernel takes frames on {tap} again");
                 }
                 true
             }
@@ -68,11 +69,18 @@ impl<'a> Twin<'a> {
         if error.raw_os_error() == Some(nix::errno::Errno::EBADFD as i32) {
             self.state = State::Gone;
             tracing::error!(
+                tap = name,
+                state = "gone",
                 "the TAP {name} was removed, and its addresses, routes and neighbours with it: restart ulvsd to have it back"
             );
         } else if self.state == State::Good {
             self.state = State::Refusing;
-            tracing::warn!("the kernel takes no frames on {name} ({error}): is it down? `ip link set {name} up`");
+            let state = "refusing";
+            tracing::warn!(
+                tap = name,
+                state,
+                "the kernel takes no frames on {name} ({error}): is it down? `ip link set {name} up`"
+            );
         }
     }
 }

@@ -30,9 +30,9 @@ pub trait Datapath: Counters + Host + Send + Sync + 'static {
     /// Why they are not forwarded with; the table stays as it is then.
     fn install(&self, prepared: Self::Prepared) -> impl Future<Output = Result<(), Refusal>> + Send;
 
-    /// Told of changes that are forwarded with, `table` being the one before them.
-    fn changed(&self, table: &Table, changes: &[Change]) {
-        let _ = (table, changes);
+    /// Told of changes that are forwarded with, `table` being the one before them, and who made them.
+    fn changed(&self, table: &Table, changes: &[Change], by: Owner) {
+        let _ = (table, changes, by);
     }
 }
 
@@ -94,7 +94,8 @@ impl<D: Datapath> Director<D> {
     /// # Errors
     /// Why not, and nothing is changed.
     pub async fn change(self: &Arc<Self>, command: Command, owner: Owner) -> Result<Vec<Change>, Refusal> {
-        self.make(move |table, host| Ok((table.plan(&command, owner, host)?, ()))).await.map(|(changes, ())| changes)
+        let plan = move |table: &Table, host: &D| Ok((table.plan(&command, owner, host)?, ()));
+        self.make(plan, owner).await.map(|(changes, ())| changes)
     }
 
     /// Makes several commands' changes in one step, all or none.
@@ -103,7 +104,7 @@ impl<D: Datapath> Director<D> {
     /// Why not, and nothing is changed.
     pub async fn change_all(self: &Arc<Self>, commands: Vec<Command>, owner: Owner) -> Result<Vec<Change>, Refusal> {
         let plan = move |table: &Table, host: &D| Ok((planned(table, &commands, owner, host)?, ()));
-        self.make(plan).await.map(|(changes, ())| changes)
+        self.make(plan, owner).await.map(|(changes, ())| changes)
     }
 
     /// Makes the changes that commands say for the table as it is when it is their turn, in one step, all or none;
@@ -121,7 +122,7 @@ impl<D: Datapath> Director<D> {
             let lines = table.describe(&changes);
             Ok((changes, lines))
         };
-        self.make(plan).await.map(|(_, lines)| lines)
+        self.make(plan, owner).await.map(|(_, lines)| lines)
     }
 
     /// What [`change_by`](Self::change_by) would do now.
@@ -147,8 +148,9 @@ impl<D: Datapath> Director<D> {
     pub async fn change_with<T: Send + 'static, E: From<Refusal> + Send + 'static>(
         self: &Arc<Self>,
         plan: impl FnOnce(&Table, &D) -> Result<(Vec<Change>, T), E> + Send + 'static,
+        owner: Owner,
     ) -> Result<T, E> {
-        self.make(plan).await.map(|(_, told)| told)
+        self.make(plan, owner).await.map(|(_, told)| told)
     }
 
     /// What [`change_with`](Self::change_with) would do now.
@@ -169,6 +171,7 @@ impl<D: Datapath> Director<D> {
     async fn make<T: Send + 'static, E: From<Refusal> + Send + 'static>(
         self: &Arc<Self>,
         plan: impl FnOnce(&Table, &D) -> Result<(Vec<Change>, T), E> + Send + 'static,
+        by: Owner,
     ) -> Result<(Vec<Change>, T), E> {
         let director = Arc::clone(self);
         let work = async move {
@@ -180,7 +183,7 @@ impl<D: Datapath> Director<D> {
                 (changes, told, prepared)
             };
             director.datapath.install(prepared).await?;
-            director.datapath.changed(&director.read(), &changes);
+            director.datapath.changed(&director.read(), &changes, by);
             director.table.write().unwrap_or_else(PoisonError::into_inner).commit(&changes);
             director.committed.send_modify(|count| *count += 1);
             Ok((changes, told))

@@ -29,9 +29,6 @@ pub(crate) async fn apply(director: &Arc<Director>, request: &DrainRequest) -> R
         return Ok(Changed { changes: lines.into_iter().map(told).collect() });
     }
     let changes = director.change_by(move |_| vec![command], Owner::Api).await?;
-    for line in &changes {
-        tracing::info!("{line}{}", limit(*remove_within));
-    }
     Ok(Changed { changes })
 }
 

@@ -39,10 +39,8 @@ pub(crate) async fn apply(director: &Arc<Director>, request: EditRequest) -> Res
         let changes = director.preview_with(|table, host: &Workers| plan(table, host, &edits))?;
         return Ok(Changed { changes });
     }
-    let changes = director.change_with(move |table, host: &Workers| plan(table, host, &edits)).await?;
-    for line in &changes {
-        tracing::info!("by the API: {line}");
-    }
+    let plan = move |table: &Table, host: &Workers| plan(table, host, &edits);
+    let changes = director.change_with(plan, Owner::Api).await?;
     Ok(Changed { changes })
 }
 

@@ -3,6 +3,7 @@
 mod board;
 mod file;
 mod operation;
+mod told;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,12 +16,13 @@ use ulvs_engine::counters::Totals;
 use ulvs_engine::snapshot::CompileError;
 use ulvs_ipvs::codec::Info;
 use ulvs_ipvs::server::{Limits, Rights, Server};
-use ulvs_ipvs::table::{Change, DestinationId, ServiceId, Table};
+use ulvs_ipvs::table::{Change, DestinationId, Owner, ServiceId, Table};
 use ulvs_ipvs::{Counters, Datapath, DestinationCounters, Errno, Host, Refusal, Stats};
 use ulvs_kernel::KernelState;
 
 use crate::control::Request;
 use crate::events::{self, Events};
+use crate::words::counted;
 
 pub(crate) use board::{Board, PERIOD};
 pub(crate) use file::{adopt, entries, follow, preview};
@@ -138,10 +140,14 @@ impl Datapath for Workers {
         done.map_err(|error| no_room(&error))
     }
 
-    fn changed(&self, table: &Table, changes: &[Change]) {
+    fn changed(&self, table: &Table, changes: &[Change], by: Owner) {
         let first = &changes[..changes.len().min(events::LINES)];
-        let lines = table.describe(first);
-        let all = lines.len() + (changes.len() - first.len());
+        let lines: Vec<_> = first.iter().filter_map(|change| told::log(table, change, by)).collect();
+        let more = changes.len() - first.len();
+        if more > 0 {
+            tracing::info!(by = by.name(), changes = more, "and {} more at the same time", counted(more, "change"));
+        }
+        let all = lines.len() + more;
         self.events.changed(lines, all);
     }
 }

@@ -38,8 +38,5 @@ pub(crate) async fn set(director: &Arc<Director>, request: &SysctlRequest) -> Re
         return Ok(Changed::default());
     };
     let changes = director.change_by(move |_| vec![Command::SetSysctl(which, number)], Owner::Api).await?;
-    for line in &changes {
-        tracing::info!("{line}");
-    }
     Ok(Changed { changes })
 }
