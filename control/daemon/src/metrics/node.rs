@@ -1,11 +1,13 @@
 //! The names that Prometheus's `node_exporter` has for IPVS, so that dashboards made for a kernel's show a director.
 
+use std::fmt::Write;
+
 use ulvs_engine::snapshot::{DestinationStatus, ServiceStatus};
 use ulvs_ipvs::Stats;
 use ulvs_model::ServiceKey;
 
 use super::scope::Scope;
-use super::text::{Kind, Text};
+use super::text::{Kind, Labels, Text};
 
 /// Writes them: the numbers of all services, as they are in `/proc/net/ip_vs_stats`, and each real server.
 pub(super) fn write(text: &mut Text<'_>, scope: &Scope, all: &Stats, services: &[ServiceStatus]) {
@@ -18,14 +20,16 @@ pub(super) fn write(text: &mut Text<'_>, scope: &Scope, all: &Stats, services: &
     of_all("outgoing_packets", "The total number of outgoing packets.", all.packets_out);
     of_all("incoming_bytes", "The total amount of incoming data.", all.bytes_in);
     of_all("outgoing_bytes", "The total amount of outgoing data.", all.bytes_out);
-    let told = services.iter().filter(|service| scope.tells_real_servers(service.key));
-    let rows = told.flat_map(|service| {
+    let (mut names, mut told) = (Labels::default(), Vec::new());
+    for service in services.iter().filter(|service| scope.tells_real_servers(service.key)) {
         let local = local(service.key);
-        service.destinations.iter().map(move |one| (backend(&local, one), one))
-    });
-    let rows: Vec<_> = rows.collect();
+        for one in &service.destinations {
+            names.add(|text| backend(text, &local, one));
+            told.push(one);
+        }
+    }
     let mut of_backend = |name: &str, help: &str, value: fn(&DestinationStatus) -> i64| {
-        let samples = rows.iter().map(|(labels, one)| (labels, value(one)));
+        let samples = names.iter().zip(told.iter().map(|one| value(one)));
         text.metric(Kind::Gauge, &format!("node_ipvs_backend_{name}"), help, samples);
     };
     let help = "The current active connections by local and remote address.";
@@ -36,14 +40,16 @@ pub(super) fn write(text: &mut Text<'_>, scope: &Scope, all: &Stats, services: &
     of_backend("weight", help, |one| one.destination.weight.get().into());
 }
 
-fn backend([local, port, protocol, mark]: &[String; 4], one: &DestinationStatus) -> String {
+fn backend(text: &mut String, [local, port, protocol, mark]: &[String; 4], one: &DestinationStatus) {
     let remote = one.destination.address;
-    format!(
+    // into memory, which has room
+    let _ = write!(
+        text,
         "local_address=\"{local}\",local_mark=\"{mark}\",local_port=\"{port}\",proto=\"{protocol}\",\
          remote_address=\"{}\",remote_port=\"{}\"",
         remote.ip(),
         remote.port()
-    )
+    );
 }
 
 /// Address, port, protocol and mark as `node_exporter` reads them from `/proc/net/ip_vs`.

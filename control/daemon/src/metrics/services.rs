@@ -1,6 +1,7 @@
 //! Services and their real servers.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::net::SocketAddr;
 
 use ulvs_engine::counters::Totals;
@@ -8,29 +9,42 @@ use ulvs_engine::snapshot::{DestinationStatus, ServiceStatus};
 use ulvs_model::ServiceKey;
 
 use super::scope::Scope;
-use super::text::{Kind, Text};
+use super::text::{Kind, Labels, Text};
 use crate::checks::Row;
 use crate::status::address_of;
 
-/// A service, and what it is called.
-struct Labelled<'a, T> {
-    labels: String,
-    status: &'a T,
+/// Services or real servers, and what they are called.
+struct Rows<'a, T> {
+    labels: Labels,
+    statuses: Vec<&'a T>,
+}
+
+impl<'a, T> Rows<'a, T> {
+    const fn new(labels: Labels, statuses: Vec<&'a T>) -> Self {
+        Self { labels, statuses }
+    }
+
+    /// Something of each.
+    fn samples<V>(&self, value: impl Fn(&T) -> V) -> impl Iterator<Item = (&str, V)> {
+        self.labels.iter().zip(self.statuses.iter().map(move |status| value(status)))
+    }
 }
 
 /// Writes what is known of services and real servers, as far as the scope goes.
 pub(super) fn write(text: &mut Text<'_>, scope: &Scope, services: &[ServiceStatus]) {
     let told = services.iter().filter(|service| scope.tells(service.key));
-    let rows: Vec<_> = told.map(|status| Labelled { labels: labels(status.key), status }).collect();
-    self::services(text, &rows);
-    drop(rows);
-    let told = services.iter().filter(|service| scope.tells_real_servers(service.key));
-    let rows = told.flat_map(|service| {
+    let mut names = Labels::default();
+    let told = told.inspect(|service| names.add(|text| text.push_str(&labels(service.key)))).collect();
+    self::services(text, &Rows::new(names, told));
+    let (mut names, mut told) = (Labels::default(), Vec::new());
+    for service in services.iter().filter(|service| scope.tells_real_servers(service.key)) {
         let local = labels(service.key);
-        let all = service.destinations.iter();
-        all.map(move |status| Labelled { labels: with_remote(&local, status.destination.address), status })
-    });
-    real_servers(text, &rows.collect::<Vec<_>>());
+        for one in &service.destinations {
+            names.add(|text| with_remote(text, &local, one.destination.address));
+            told.push(one);
+        }
+    }
+    real_servers(text, &Rows::new(names, told));
 }
 
 /// Writes what checks come to.
@@ -38,7 +52,7 @@ pub(super) fn write_health(text: &mut Text<'_>, scope: &Scope, services: impl It
     let rows: Vec<_> =
         services.filter(|(key, _)| scope.tells(*key)).map(|(key, row)| (key, labels(key), row)).collect();
     let mut of_service = |kind, name: &str, help: &str, value: fn(&Row) -> u64| {
-        let samples = rows.iter().map(|(_, labels, row)| (labels, value(row)));
+        let samples = rows.iter().map(|(_, labels, row)| (labels.as_str(), value(row)));
         text.metric(kind, &format!("ulvs_service_{name}"), help, samples);
     };
     let help = "1 while enough of the service's real servers are up.";
@@ -51,17 +65,19 @@ pub(super) fn write_health(text: &mut Text<'_>, scope: &Scope, services: impl It
     of_service(Kind::Counter, "health_changes_total", help, |row| {
         row.real_servers.values().map(|(_, changes)| changes).sum()
     });
-    let told = rows.iter().filter(|(key, ..)| scope.tells_real_servers(*key));
-    let members = told.flat_map(|(_, local, row)| {
-        row.real_servers.iter().map(move |(address, health)| (with_remote(local, *address), *health))
-    });
-    let members: Vec<_> = members.collect();
+    let (mut names, mut members) = (Labels::default(), Vec::new());
+    for (_, local, row) in rows.iter().filter(|(key, ..)| scope.tells_real_servers(*key)) {
+        for (address, health) in &row.real_servers {
+            names.add(|text| with_remote(text, local, *address));
+            members.push(health);
+        }
+    }
+    let members = Rows::new(names, members);
     let help = "1 while the checks of the real server pass.";
-    let samples = members.iter().map(|(labels, (is_up, _))| (labels, u8::from(*is_up)));
-    text.metric(Kind::Gauge, "ulvs_real_server_up", help, samples);
+    text.metric(Kind::Gauge, "ulvs_real_server_up", help, members.samples(|(is_up, _)| u8::from(*is_up)));
     let help = "How often the real server went up or down.";
-    let samples = members.iter().map(|(labels, (_, changes))| (labels, changes));
-    text.metric(Kind::Counter, "ulvs_real_server_health_changes_total", help, samples);
+    let changes = members.samples(|(_, changes)| *changes);
+    text.metric(Kind::Counter, "ulvs_real_server_health_changes_total", help, changes);
 }
 
 fn down(real_servers: &HashMap<SocketAddr, (bool, u64)>) -> u64 {
@@ -77,14 +93,16 @@ fn labels(key: ServiceKey) -> String {
     format!("local_address=\"{ip}\",local_mark=\"{mark}\",local_port=\"{port}\",proto=\"{protocol}\"")
 }
 
-fn with_remote(local: &str, address: SocketAddr) -> String {
-    format!("{local},remote_address=\"{}\",remote_port=\"{}\"", address.ip(), address.port())
+fn with_remote(text: &mut String, local: &str, address: SocketAddr) {
+    text.push_str(local);
+    // into memory, which has room
+    let _ = write!(text, ",remote_address=\"{}\",remote_port=\"{}\"", address.ip(), address.port());
 }
 
 /// IPVS's five counters.
-fn traffic<T>(text: &mut Text<'_>, of: &str, whose: &str, rows: &[Labelled<'_, T>], totals: fn(&T) -> Totals) {
+fn traffic<T>(text: &mut Text<'_>, of: &str, whose: &str, rows: &Rows<'_, T>, totals: fn(&T) -> Totals) {
     let mut metric = |name: &str, help: &str, value: fn(Totals) -> u64| {
-        let samples = rows.iter().map(|row| (&row.labels, value(totals(row.status))));
+        let samples = rows.samples(|one| value(totals(one)));
         text.metric(Kind::Counter, &format!("ulvs_{of}_{name}_total"), &format!("{help} {whose}."), samples);
     };
     metric("connections", "Connections scheduled to", |totals| totals.connections);
@@ -94,11 +112,10 @@ fn traffic<T>(text: &mut Text<'_>, of: &str, whose: &str, rows: &[Labelled<'_, T
     metric("outgoing_bytes", "Bytes of IP packets to clients from", |totals| totals.bytes_out);
 }
 
-fn services(text: &mut Text<'_>, rows: &[Labelled<'_, ServiceStatus>]) {
+fn services(text: &mut Text<'_>, rows: &Rows<'_, ServiceStatus>) {
     traffic(text, "service", "the service", rows, |service| service.totals);
     let mut gauge = |name: &str, help: &str, value: fn(&ServiceStatus) -> u64| {
-        let samples = rows.iter().map(|row| (&row.labels, value(row.status)));
-        text.metric(Kind::Gauge, &format!("ulvs_service_{name}"), help, samples);
+        text.metric(Kind::Gauge, &format!("ulvs_service_{name}"), help, rows.samples(value));
     };
     gauge("real_servers", "Real servers of the service.", |service| service.destinations.len() as u64);
     gauge("weight", "Sum of its real servers' weights; 0: it takes no connections.", |service| {
@@ -112,11 +129,10 @@ fn services(text: &mut Text<'_>, rows: &[Labelled<'_, ServiceStatus>]) {
     });
 }
 
-fn real_servers(text: &mut Text<'_>, rows: &[Labelled<'_, DestinationStatus>]) {
+fn real_servers(text: &mut Text<'_>, rows: &Rows<'_, DestinationStatus>) {
     traffic(text, "real_server", "the real server", rows, |one| one.totals);
     let mut gauge = |name: &str, help: &str, value: fn(&DestinationStatus) -> i64| {
-        let samples = rows.iter().map(|row| (&row.labels, value(row.status)));
-        text.metric(Kind::Gauge, &format!("ulvs_real_server_{name}"), help, samples);
+        text.metric(Kind::Gauge, &format!("ulvs_real_server_{name}"), help, rows.samples(value));
     };
     gauge("active_connections", "Connections in an active state.", |one| one.load.active.into());
     gauge("inactive_connections", "Connections in other states.", |one| one.load.inactive().into());

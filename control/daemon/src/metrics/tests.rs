@@ -1,9 +1,9 @@
 //! docs/metrics.md is written from the code, and the same.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 use std::{env, fs};
 
 use dpdk::port::PortStats;
@@ -68,16 +68,8 @@ fn page() -> String {
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
     let key = ServiceKey::new(Protocol::Tcp, address("192.0.2.100:80"));
     let mut service = Service::new(key, SchedulerKind::Rr).unwrap();
-    let (address, method) = (address("10.0.0.11:80"), ForwardMethod::Nat);
-    service
-        .add(Destination {
-            address,
-            method,
-            encapsulation: Encapsulation::default(),
-            weight: Weight::default(),
-            thresholds: Thresholds::default(),
-        })
-        .unwrap();
+    let address = address("10.0.0.11:80");
+    service.add(destination(address)).unwrap();
     let mut compiler = Compiler::new(Arc::clone(&shared));
     compiler.add_service(&service).unwrap();
     let registry = Registry::new();
@@ -196,4 +188,44 @@ fn the_documentation_tells_every_metric() {
         written == document,
         "docs/metrics.md is not what the code says: UPDATE_EXPECTED=1 cargo test -p ulvs-daemon metrics"
     );
+}
+
+/// How long it takes: `cargo test --release -p ulvs-daemon metrics -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn many_real_servers() {
+    const SERVICES: u32 = 10_000;
+    const EACH: u32 = 10;
+    let capacity = Capacity { connections: 1024, destinations: SERVICES * EACH, workers: 2 };
+    let mut compiler = Compiler::new(Arc::new(Shared::new(capacity, [1, 2, 3]).unwrap()));
+    for number in 0..SERVICES {
+        let address = SocketAddr::new(Ipv4Addr::from_bits(0xc612_0000 + number).into(), 80);
+        let mut service = Service::new(ServiceKey::new(Protocol::Tcp, address), SchedulerKind::Rr).unwrap();
+        for at in 0..EACH {
+            let address = SocketAddr::new(Ipv4Addr::from_bits(0x0a00_0000 + number * EACH + at).into(), 8080);
+            service.add(destination(address)).unwrap();
+        }
+        compiler.add_service(&service).unwrap();
+    }
+    let scope = Scope::of(&Asked::default(), &Metrics { level: MetricsLevel::Real, ..Metrics::default() }).unwrap();
+    for _ in 0..3 {
+        let began = Instant::now();
+        let services = compiler.services();
+        let listed = began.elapsed();
+        let mut bytes = 0;
+        let mut take = |piece: String| {
+            bytes += piece.len();
+            true
+        };
+        let mut text = Text::new(&mut take);
+        services::write(&mut text, &scope, &services);
+        node::write(&mut text, &scope, &Stats::default(), &services);
+        text.end();
+        println!("listed in {listed:?}, written in {:?}: {bytes} bytes", began.elapsed().saturating_sub(listed));
+    }
+}
+
+fn destination(address: SocketAddr) -> Destination {
+    let (encapsulation, weight) = (Encapsulation::default(), Weight::default());
+    Destination { address, method: ForwardMethod::Nat, encapsulation, weight, thresholds: Thresholds::default() }
 }
