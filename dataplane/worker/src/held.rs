@@ -47,15 +47,16 @@ impl<P> Held<P> {
 
     /// Keeps a fragment that came at `now`. Gives back what there is no room for: it, if its source has too many here, else
     /// the oldest, which most likely waits in vain.
-    pub(crate) fn push(&mut self, now: Ticks, port: PortId, name: DatagramName, packet: P) -> Option<P> {
+    pub(crate) fn push(&mut self, now: Ticks, port: PortId, name: DatagramName, packet: P) -> Option<HeldPacket<P>> {
         let source = name.source(SOURCES);
+        let held = HeldPacket { since: now, port, name, packet };
         if self.of_source[source] >= OF_ONE_SOURCE {
-            return Some(packet);
+            return Some(held);
         }
         let oldest = if self.packets.len() >= MOST { self.pop() } else { None };
         self.of_source[source] += 1;
-        self.packets.push_back(HeldPacket { since: now, port, name, packet });
-        oldest.map(|oldest| oldest.packet)
+        self.packets.push_back(held);
+        oldest
     }
 
     /// The oldest fragment.
@@ -72,11 +73,11 @@ impl<P> Held<P> {
     }
 
     /// The oldest fragment if it has waited too long.
-    pub(crate) fn pop_late(&mut self, now: Ticks) -> Option<P> {
+    pub(crate) fn pop_late(&mut self, now: Ticks) -> Option<HeldPacket<P>> {
         let since = self.packets.front()?.since;
         if now.since(since) < PATIENCE {
             return None;
         }
-        self.pop().map(|late| late.packet)
+        self.pop()
     }
 }

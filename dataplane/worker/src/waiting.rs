@@ -44,12 +44,12 @@ impl<P> Waiting<P> {
         self.packets.pop_front()
     }
 
-    /// The oldest packet if it has waited too long.
-    pub(crate) fn pop_late(&mut self, now: Ticks) -> Option<P> {
+    /// The oldest packet if it has waited too long, with its port.
+    pub(crate) fn pop_late(&mut self, now: Ticks) -> Option<(PortId, P)> {
         let &(since, ..) = self.packets.front()?;
         if now.since(since) < self.patience.ticks {
             return None;
         }
-        self.packets.pop_front().map(|(.., packet)| packet)
+        self.packets.pop_front().map(|(_, port, packet)| (port, packet))
     }
 }

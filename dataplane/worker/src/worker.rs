@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use ulvs_engine::counters::WorkerCounters;
 use ulvs_engine::publish::Reader;
 use ulvs_engine::snapshot::{PortId, Snapshot};
 use ulvs_engine::{BURST, DropReason, Engine, Frame, Ticks, Verdict};
@@ -145,8 +144,8 @@ impl<I: PacketIo> Forwarder<I> {
                         self.outlet.fragment(to, *pieces, &packet, counters);
                         cuts.next();
                     }
-                    (Verdict::Hold, _) => hold(&mut self.held, engine, now, port, packet),
-                    _ => wait(&mut self.waiting, now, port, packet, counters),
+                    (Verdict::Hold, _) => hold(&mut self.held, (engine, &mut self.recorders), now, port, packet),
+                    _ => wait(&mut self.waiting, (engine, &mut self.recorders), (now, now), port, packet),
                 }
             }
         }
@@ -170,9 +169,9 @@ impl<I: PacketIo> Forwarder<I> {
         if std::mem::replace(&mut self.held.seen, begun) != begun {
             self.retry_held(snapshot, now);
         }
-        while let Some(packet) = self.held.pop_late(now) {
-            self.engine.counters().count_drop(DropReason::FragmentTimeout);
-            drop(packet);
+        while let Some(held) = self.held.pop_late(now) {
+            let Self { engine, recorders, .. } = self;
+            give_up((engine, recorders), now, held.port, held.packet, DropReason::FragmentTimeout);
         }
     }
 
@@ -209,8 +208,8 @@ impl<I: PacketIo> Forwarder<I> {
         let Some(packet) = self.outlet.dispatch(verdict, port, packet, counters) else { return };
         match (verdict, self.engine.cuts()) {
             (Verdict::Fragment(to), [pieces]) => self.outlet.fragment(to, *pieces, &packet, counters),
-            (Verdict::Hold, _) => hold(&mut self.held, &self.engine, now, port, packet),
-            _ => wait(&mut self.waiting, since, port, packet, counters),
+            (Verdict::Hold, _) => hold(&mut self.held, (&self.engine, &mut self.recorders), now, port, packet),
+            _ => wait(&mut self.waiting, (&self.engine, &mut self.recorders), (since, now), port, packet),
         }
     }
 
@@ -220,9 +219,9 @@ impl<I: PacketIo> Forwarder<I> {
 
     /// Ends a pass: nothing waits too long, everything is sent, the connection table is swept a bit.
     fn finish(&mut self, snapshot: &Snapshot, now: Ticks) {
-        while let Some(packet) = self.waiting.pop_late(now) {
-            self.engine.counters().count_drop(DropReason::NeighbourUnresolved);
-            drop(packet);
+        while let Some((port, packet)) = self.waiting.pop_late(now) {
+            let Self { engine, recorders, .. } = self;
+            give_up((engine, recorders), now, port, packet, DropReason::NeighbourUnresolved);
         }
         self.outlet.flush(&self.engine);
         self.engine.housekeeping(snapshot, now);
@@ -247,18 +246,44 @@ fn process_recorded<F: Frame>(
 
 /// Keeps a packet that came at `since`, if there is room.
 #[cold]
-fn wait<P>(waiting: &mut Waiting<P>, since: Ticks, ingress: PortId, packet: P, counters: &WorkerCounters) {
-    if waiting.push(since, ingress, packet).is_err() {
-        counters.count_drop(DropReason::NeighbourQueueFull);
+fn wait<P: Frame>(
+    waiting: &mut Waiting<P>,
+    looking: (&Engine, &mut Recorders),
+    (since, now): (Ticks, Ticks),
+    ingress: PortId,
+    packet: P,
+) {
+    if let Err(packet) = waiting.push(since, ingress, packet) {
+        give_up(looking, now, ingress, packet, DropReason::NeighbourQueueFull);
     }
 }
 
 /// Keeps a fragment that came at `now` until the first of its packet comes.
 #[cold]
-fn hold<P: Frame>(held: &mut Held<P>, engine: &Engine, now: Ticks, ingress: PortId, packet: P) {
-    let name = engine.datagram(&packet);
-    let refused = name.is_none_or(|name| held.push(now, ingress, name, packet).is_some());
-    if refused {
-        engine.counters().count_drop(DropReason::FragmentQueueFull);
+fn hold<P: Frame>(held: &mut Held<P>, looking: (&Engine, &mut Recorders), now: Ticks, ingress: PortId, packet: P) {
+    let refused = match looking.0.datagram(&packet) {
+        Some(name) => held.push(now, ingress, name, packet).map(|refused| (refused.port, refused.packet)),
+        None => Some((ingress, packet)),
+    };
+    if let Some((port, packet)) = refused {
+        give_up(looking, now, port, packet, DropReason::FragmentQueueFull);
     }
+}
+
+/// Drops a packet that has waited, or would have to; who looks on sees that.
+#[cold]
+fn give_up<P: Frame>(
+    (engine, recorders): (&Engine, &mut Recorders),
+    now: Ticks,
+    ingress: PortId,
+    packet: P,
+    reason: DropReason,
+) {
+    engine.counters().count_drop(reason);
+    if recorders.are_on() {
+        let frames = std::slice::from_ref(&packet);
+        recorders.before(engine, now, ingress, frames);
+        recorders.after(engine, (now, ingress), true, frames, &[Verdict::Drop(reason)]);
+    }
+    drop(packet);
 }

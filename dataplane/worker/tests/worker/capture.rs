@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use ulvs_bpf::{Instruction, Program};
 use ulvs_engine::snapshot::PortId;
-use ulvs_engine::{DropReason, Frame, PuntReason, Verdict};
+use ulvs_engine::{DropReason, Frame, PuntReason, Ticks, Verdict};
 use ulvs_worker::capture::{Captures, NoMore, Recorded, Wanted};
 
 use crate::frames::{arp, at, datagram, ends, syn, syn_ack};
-use crate::lab::{Lab, VIP};
+use crate::lab::{Lab, PATIENCE, VIP};
 
 const CLIENT: &str = "198.51.100.1:1000";
 const SERVER: &str = "10.0.0.1:8080";
@@ -117,6 +117,26 @@ fn packets_that_waited_are_recorded_when_they_go() {
     let (taken, first) = (recording.take(1 << 20), of_server.take(1 << 20));
     assert_eq!((taken[0].record.verdict, taken[0].record.again), (Some(Verdict::Forward(PortId(1))), true));
     assert!(!first[0].record.again, "its other side was not recorded yet");
+}
+
+#[test]
+fn packets_that_waited_in_vain_are_recorded_when_they_are_dropped() {
+    let (mut lab, captures) = lab(1);
+    lab.forget_server();
+    let mut recording = captures.begin(&Wanted::everything()).unwrap();
+    let mut dropped = captures.begin(&Wanted { dropped: true, ..Wanted::everything() }).unwrap();
+    lab.arrive(0, 0, datagram(at(CLIENT), at(VIP), 1));
+    lab.settle();
+    lab.now = Ticks(lab.now.0 + PATIENCE.ticks + 1);
+    lab.settle();
+    let verdicts =
+        |taken: &[Recorded]| taken.iter().map(|one| (one.record.verdict, one.record.again)).collect::<Vec<_>>();
+    let gone = (Some(Verdict::Drop(DropReason::NeighbourUnresolved)), true);
+    let taken = recording.take(1 << 20);
+    assert_eq!(verdicts(&taken), [(Some(Verdict::Wait), false), gone]);
+    assert_eq!(taken[0].before(), taken[1].before());
+    assert_eq!(verdicts(&dropped.take(1 << 20)), [gone]);
+    lab.check_sum();
 }
 
 /// Nobody takes what is recorded: the worker forwards all, and what is lost is known.
