@@ -123,6 +123,33 @@ fn changes_among_many_services() {
     times("the listing of all services", 5, |_| assert_eq!(compiler.services().len(), SERVICES as usize));
 }
 
+#[test]
+#[ignore = "a measurement"]
+fn real_servers_come_and_go_among_as_many_addresses() {
+    let mut compiler = compiler_of_all_services();
+    // Each a host of its own.
+    let own = |number: u32| {
+        let address = SocketAddr::new(Ipv4Addr::from_bits(0x0b00_0000 + number).into(), 8080);
+        Destination { address, ..destination(0, 0, 1) }
+    };
+    for number in 0..SERVICES * EACH / 2 {
+        compiler.add_destination(key(number % SERVICES), own(number)).unwrap();
+    }
+    let mut publisher = Publisher::new(compiler.snapshot());
+    let mut reader = publisher.reader();
+    let mut publish = |compiler: &Compiler| {
+        publisher.publish(compiler.snapshot());
+        reader.refresh();
+        publisher.reclaim();
+    };
+    times("a real server more and less, to the worker each", 1000, |number| {
+        compiler.add_destination(key(number), own(1_000_000 + number)).unwrap();
+        publish(&compiler);
+        compiler.remove_destination(key(number), own(1_000_000 + number).address).unwrap();
+        publish(&compiler);
+    });
+}
+
 /// As many as all of the Internet's prefixes.
 const ROUTES: u32 = 1_000_000;
 
