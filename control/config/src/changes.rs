@@ -1,18 +1,18 @@
-//! What of checks differs between two files, for people.
+//! What of checks and limits of sources differs between two files, for people.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ulvs_model::{Destination, Encapsulation};
 
-use crate::Director;
 use crate::check::{Check, Feedback, Probe, ServiceChecks};
+use crate::{Director, SourceLimit};
 
 /// By what is described (`check web`, `tcp 192.0.2.100:80`) its keys, with their values in words.
 type Words = BTreeMap<String, BTreeMap<String, String>>;
 
-/// A line for each difference of what the two check, and of what follows from that: `+ check web type http, interval 5000`,
-/// `~ tcp 192.0.2.100:80 quorum 1 -> 2`.
+/// A line for each difference of what the two check, of what follows from that, and of how many connections sources may begin:
+/// `+ check web type http, interval 5000`, `~ tcp 192.0.2.100:80 quorum 1 -> 2`.
 pub fn check_changes(old: &Director, new: &Director) -> Vec<String> {
     let (old, new) = (words(old), words(new));
     let mut lines = Vec::new();
@@ -52,7 +52,23 @@ fn words(director: &Director) -> Words {
     for checked in director.checked() {
         words.insert(checked.service.to_string(), service(checked, director.checks()).into_iter().collect());
     }
+    let limits = director.source_limits();
+    if limits.all != SourceLimit::Unlimited {
+        words.insert("defence".to_owned(), source_limit(limits.all).into_iter().collect());
+    }
+    for (service, own) in &limits.own {
+        words.entry(service.to_string()).or_default().extend(source_limit(*own));
+    }
     words
+}
+
+/// How many connections sources may begin, as the file has it.
+fn source_limit(limit: SourceLimit) -> Vec<(String, String)> {
+    let named = |name: &str, number: u32| (name.to_owned(), number.to_string());
+    match limit {
+        SourceLimit::Unlimited => vec![named("source_rate", 0)],
+        SourceLimit::Limited { rate, burst } => vec![named("source_rate", rate), named("source_burst", burst)],
+    }
 }
 
 /// A template's keys, as the file has them; of those that are seldom said only what is not the default.
@@ -157,6 +173,25 @@ fn service(checked: &ServiceChecks, checks: &[Check]) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_of_sources_are_told() {
+        let service = "[[service]]\naddress = \"192.0.2.1:80\"\nprotocol = \"tcp\"\n";
+        let limited =
+            director("[defence]\nsource_rate = 100\nsource_burst = 300\n", &format!("{service}source_rate = 5\n"));
+        assert_eq!(
+            check_changes(&director("", service), &limited),
+            ["+ defence source_burst 300, source_rate 100", "+ tcp 192.0.2.1:80 source_burst 5, source_rate 5"]
+        );
+        let less =
+            director("[defence]\nsource_rate = 50\nsource_burst = 300\n", &format!("{service}source_rate = 0\n"));
+        let expected = [
+            "~ defence source_rate 100 -> 50",
+            "- tcp 192.0.2.1:80 source_burst 5",
+            "~ tcp 192.0.2.1:80 source_rate 5 -> 0",
+        ];
+        assert_eq!(check_changes(&limited, &less), expected);
+    }
 
     const MAIN: &str = "[workers]\ncores = [1]\n[[port]]\nname = \"wan\"\ndevice = \"net_null0\"\n";
     const SERVICE: &str = "[[service]]\naddress = \"192.0.2.1:80\"\nprotocol = \"tcp\"\nchecks = [\"web\"]\n\

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use ulvs_model::{Protocol, ServiceSet, Sysctls};
 
 use crate::check::{Check, ServiceChecks};
-use crate::{Device, Flows, Mac, Metrics};
+use crate::{Device, Flows, Mac, Metrics, SourceLimits};
 
 /// Everything the operator decides about a director. Only validation makes one, so a `Director` is always consistent:
 /// names are unique, references lead somewhere, numbers are in range.
@@ -21,6 +21,7 @@ pub struct Director {
     pub(crate) state: State,
     pub(crate) sysctls: Sysctls,
     pub(crate) ftp: Ftp,
+    pub(crate) source_limits: SourceLimits,
     pub(crate) metrics: Metrics,
     pub(crate) console: Console,
     pub(crate) flows: Flows,
@@ -73,6 +74,11 @@ impl Director {
     /// `[ftp]`
     pub const fn ftp(&self) -> &Ftp {
         &self.ftp
+    }
+
+    /// `[defence]`, and what services say instead.
+    pub const fn source_limits(&self) -> &SourceLimits {
+        &self.source_limits
     }
 
     /// `[metrics]`

@@ -8,7 +8,8 @@ use ulvs_model::{
 
 use crate::problems::{At, Span};
 use crate::{
-    Api, Check, Connections, Console, Destinations, Device, Dpdk, Flows, Ftp, Mac, Metrics, Neighbours, PollMode, State,
+    Api, Check, Connections, Console, Destinations, Device, Dpdk, Flows, Ftp, Mac, Metrics, Neighbours, PollMode,
+    SourceLimit, State,
 };
 
 /// What a source says, each value readable by itself; whether the values fit together is still open.
@@ -24,6 +25,8 @@ pub(crate) struct Draft {
     pub(crate) state: State,
     pub(crate) sysctls: Sysctls,
     pub(crate) ftp: Ftp,
+    /// `[defence]`
+    pub(crate) source_limit: SourceLimit,
     pub(crate) metrics: Metrics,
     pub(crate) console: Console,
     pub(crate) flows: Flows,
@@ -112,6 +115,8 @@ pub(crate) struct DraftService {
     pub(crate) netmask: Option<At<DraftNetmask>>,
     pub(crate) persistence_engine: Option<At<PersistenceEngine>>,
     pub(crate) one_packet: Option<At<bool>>,
+    /// Absent: that of `[defence]`.
+    pub(crate) source_limit: Option<SourceLimit>,
     pub(crate) real_servers: Vec<DraftRealServer>,
     pub(crate) checked: DraftChecked,
 }

@@ -21,6 +21,7 @@ mod mac;
 mod metrics;
 mod problems;
 mod restart;
+mod source_limit;
 mod toml;
 mod validate;
 
@@ -40,3 +41,4 @@ pub use flows::Flows;
 pub use mac::{Mac, MacError};
 pub use metrics::{Metrics, MetricsLevel, NoMetricsLevel};
 pub use restart::restart_needed;
+pub use source_limit::{SourceLimit, SourceLimits};

@@ -3,7 +3,7 @@ use crate::{Director, Port};
 /// What of `new` a director that runs with `old` can't take on before it is restarted, a sentence each.
 ///
 /// Everything else takes effect by a reload: services and real servers, timeouts, static routes and neighbours, firewall
-/// marks, FTP's ports.
+/// marks, FTP's ports, limits of sources.
 pub fn restart_needed(old: &Director, new: &Director) -> Vec<String> {
     let mut changed = Vec::new();
     let mut key = |name: &'static str, same: bool| {

@@ -8,6 +8,7 @@ mod neighbour;
 mod port;
 mod route;
 mod service;
+mod source_limit;
 mod table;
 mod tables;
 mod tunnel;
@@ -107,6 +108,7 @@ fn read(text: &str, problems: &mut Problems) -> (Draft, DraftFile) {
         state: root.section("state", problems, tables::state).unwrap_or_default(),
         sysctls: root.section("ipvs", problems, ipvs::read).unwrap_or_default(),
         ftp: root.section("ftp", problems, tables::ftp).unwrap_or_default(),
+        source_limit: root.section("defence", problems, source_limit::read).flatten().unwrap_or_default(),
         metrics: root.section("metrics", problems, tables::metrics).unwrap_or_default(),
         console: root.section("console", problems, tables::console).unwrap_or_default(),
         flows: root.section("flows", problems, tables::flows).unwrap_or_default(),

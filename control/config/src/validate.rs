@@ -12,7 +12,7 @@ use std::collections::HashSet;
 
 use crate::draft::{Draft, DraftFile, DraftWorkers};
 use crate::problems::Problems;
-use crate::{Director, Workers};
+use crate::{Director, SourceLimits, Workers};
 
 impl Draft {
     /// The director that the draft describes. Absent only if something is wrong, and that was reported.
@@ -27,7 +27,7 @@ impl Draft {
         let (checks, services): (Vec<_>, Vec<_>) = files.into_iter().map(|file| (file.checks, file.services)).unzip();
         let (checks, broken) = checks::of_all(checks, texts, problems);
         let names = checks::Names::new(&checks, &broken);
-        let (services, checked) = services::validate(services, texts, &self.destinations, &names, problems);
+        let (services, checked, limited) = services::validate(services, texts, &self.destinations, &names, problems);
         let problems = problems.first_mut()?;
         let workers = workers(self.workers, problems);
         let names = ports::Names::of(&self.ports);
@@ -44,6 +44,7 @@ impl Draft {
             state: self.state,
             sysctls: self.sysctls,
             ftp: self.ftp,
+            source_limits: SourceLimits { all: self.source_limit, own: limited },
             metrics: self.metrics,
             console: self.console,
             flows: self.flows,

@@ -63,6 +63,11 @@ fn tunnels_are_what_ipvsadm_takes() {
 }
 
 #[test]
+fn limits_of_sources_are_looked_at() {
+    check("limits");
+}
+
+#[test]
 fn checks_and_what_names_them_are_looked_at() {
     check("checks");
 }

@@ -107,6 +107,7 @@ impl Control {
         };
         control.compiler.set_marks(&network::marks(&control.ports, &control.director));
         control.compiler.set_ftp_ports(network::ftp_ports(&control.director));
+        control.compiler.set_source_limits(network::source_limits(&control.director));
         control.refresh_network();
         control.tell_wanted();
         control
@@ -271,7 +272,9 @@ impl Control {
     }
 
     fn reload(&mut self, director: Director) {
-        let is_read_so = self.director.mark_rules() == director.mark_rules() && self.director.ftp() == director.ftp();
+        let is_read_so = self.director.mark_rules() == director.mark_rules()
+            && self.director.ftp() == director.ftp()
+            && self.director.source_limits() == director.source_limits();
         self.director = director;
         let is_new = self.follow_network();
         if !is_new && is_read_so {
@@ -279,6 +282,7 @@ impl Control {
         }
         self.compiler.set_marks(&network::marks(&self.ports, &self.director));
         self.compiler.set_ftp_ports(network::ftp_ports(&self.director));
+        self.compiler.set_source_limits(network::source_limits(&self.director));
         self.publish();
     }
 

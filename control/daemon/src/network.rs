@@ -5,7 +5,8 @@ mod mirrored;
 
 use ipnet::IpNet;
 use ulvs_config::Director;
-use ulvs_engine::snapshot::{FtpPorts, MarkRule, Neighbour, Network, Port, PortId, Route};
+use ulvs_engine::SourceLimit;
+use ulvs_engine::snapshot::{FtpPorts, MarkRule, Neighbour, Network, Port, PortId, Route, SourceLimits};
 use ulvs_kernel::{KernelState, state};
 
 use crate::devices::DirectorPort;
@@ -33,6 +34,17 @@ fn mtu(port: &DirectorPort, kernel: &KernelState) -> u16 {
 /// The ports of FTP's control connections. The file has as many as the engine takes.
 pub(crate) fn ftp_ports(director: &Director) -> FtpPorts {
     FtpPorts::new(&director.ftp().ports).unwrap_or_default()
+}
+
+/// How many connections sources may begin. The file has what the engine takes.
+pub(crate) fn source_limits(director: &Director) -> SourceLimits {
+    let limit = |limit| match limit {
+        ulvs_config::SourceLimit::Unlimited => None,
+        ulvs_config::SourceLimit::Limited { rate, burst } => SourceLimit::new(rate, burst),
+    };
+    let limits = director.source_limits();
+    let own = limits.own.iter().map(|(service, own)| (*service, limit(*own)));
+    SourceLimits { all: limit(limits.all), own: own.collect() }
 }
 
 /// The file's rules for firewall marks. One of a port that does not run marks nothing.

@@ -12,6 +12,7 @@ use crate::counters::{Totals, WorkerCounters};
 use crate::datagrams::Datagrams;
 use crate::live::{LiveConnections, Load};
 use crate::snapshot::{DestinationId, PortId};
+use crate::sources::Sources;
 use crate::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::templates::Templates;
 use crate::verdict::{DropReason, PuntReason};
@@ -58,6 +59,8 @@ pub struct Shared {
     pub templates: Templates,
     /// What came in fragments.
     pub datagrams: Datagrams,
+    /// Who begins how many connections.
+    pub sources: Sources,
     workers: Box<[WorkerCounters]>,
     /// Connections in the table whose client's port is not known yet. Changed by any worker.
     announced: CachePadded<AtomicU32>,
@@ -83,6 +86,7 @@ impl Shared {
             live: LiveConnections::new(destinations)?,
             templates: Templates::new(destinations, capacity.connections)?,
             datagrams: Datagrams::new()?,
+            sources: Sources::new()?,
             workers: (0..capacity.workers).map(|_| WorkerCounters::new(destinations)).collect::<io::Result<_>>()?,
             announced: CachePadded::default(),
             requests: ArrayQueue::new(1024),

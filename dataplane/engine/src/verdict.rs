@@ -85,6 +85,8 @@ reasons! {
         StrayReply => "stray_reply",
         /// IPVS's sysctl `drop_packet` has one of so many packets dropped that would open a connection.
         DropPacket => "drop_packet",
+        /// The source begins more connections than `source_rate` lets it.
+        SourceLimit => "source_limit",
         /// A datagram for a service of the persistence engine sip has no Call-ID.
         NoCallId => "no_call_id",
         /// The connection table is full.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use ::toml::de::DeValue;
 use ulvs_model::{Family, Persistence, PersistenceEngine, Protocol, SchedulerKind, ServiceKey, Weight};
 
+use super::source_limit;
 use super::table::Table;
 use super::tunnel;
 use super::value::{boolean, number, parsed, string, text, written};
@@ -24,6 +25,7 @@ pub(super) fn read(table: &mut Table<'_, '_>, problems: &mut Problems) -> DraftS
         netmask: table.optional("netmask", problems, netmask),
         persistence_engine: table.optional("persistence_engine", problems, engine),
         one_packet: table.optional("one_packet", problems, boolean),
+        source_limit: source_limit::read(table, problems),
         real_servers: table.sections("real_server", problems, real_server),
         checked: checked(table, problems),
     }

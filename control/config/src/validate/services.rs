@@ -11,22 +11,24 @@ use super::place::Place;
 use super::tunnel;
 use crate::draft::{DraftNetmask, DraftRealServer, DraftService};
 use crate::problems::{At, Problems};
-use crate::{Destinations, ServiceChecks};
+use crate::{Destinations, ServiceChecks, SourceLimit};
 
-/// The services of several files, and what of them is checked. One that lacks something is left out; that was reported.
+/// The services of several files, what of them is checked, and how many connections sources may begin where a service says
+/// that. One that lacks something is left out; that was reported.
 pub(super) fn validate(
     drafts: Vec<Vec<DraftService>>,
     texts: &[(String, String)],
     limit: &Destinations,
     names: &Names<'_>,
     problems: &mut [Problems],
-) -> (ServiceSet, Vec<ServiceChecks>) {
+) -> (ServiceSet, Vec<ServiceChecks>, Vec<(ServiceKey, SourceLimit)>) {
     let mut services = Services {
         limit,
         room: limit.capacity as usize,
         set: ServiceSet::new(),
         names,
         checked: Vec::new(),
+        limited: Vec::new(),
         texts,
         places: HashMap::new(),
     };
@@ -35,7 +37,7 @@ pub(super) fn validate(
             services.add(draft, file, problems);
         }
     }
-    (services.set, services.checked)
+    (services.set, services.checked, services.limited)
 }
 
 /// The services so far.
@@ -45,6 +47,7 @@ struct Services<'a> {
     set: ServiceSet,
     names: &'a Names<'a>,
     checked: Vec<ServiceChecks>,
+    limited: Vec<(ServiceKey, SourceLimit)>,
     texts: &'a [(String, String)],
     places: HashMap<ServiceKey, Place>,
 }
@@ -66,6 +69,7 @@ impl Services<'_> {
             }
             return;
         }
+        self.limited.extend(draft.source_limit.map(|limit| (key, limit)));
         let one_packet = one_packet(draft.one_packet, key, problems);
         let settings = ServiceSettings { scheduler: draft.scheduler, scheduler_flags, persistence, one_packet };
         let mut service = match Service::new(key, settings) {

@@ -37,6 +37,9 @@ const fn of_drop(reason: DropReason) -> Option<&'static str> {
         }
         DropReason::TooBig => "The sender is told the MTU; let ICMP pass, or raise the MTU towards the real server.",
         DropReason::TunnelTooNarrow => "Raise the MTU of the way to the real server.",
+        DropReason::SourceLimit => {
+            "The source begins too many connections: raise `source_rate` and `source_burst` of [defence] or of the service."
+        }
         DropReason::DropPacket => "sysctl drop_packet does this while room is scarce: see `ulvsctl get drop_packet`.",
         DropReason::TtlExceeded => "The packet has passed too many routers, perhaps in a loop.",
         DropReason::OtherHost => "Have the sender's ARP or route lead to the port's hardware address.",

@@ -1,10 +1,14 @@
 //! What makes room in the connection table before its time: IPVS's `drop_packet`, `drop_entry` and `expire_nodest_conn`
-//! (ipvs-facts B.8, B.10).
+//! (ipvs-facts B.8, B.10); and who may begin a connection at all.
+
+use ulvs_wire::FlowKey;
 
 use crate::conn::{ConnId, Control, Entry};
 use crate::proto::State;
-use crate::snapshot::{Defence, Snapshot};
+use crate::snapshot::{Defence, ServiceView, Snapshot, SourceLimits};
 use crate::time::{TICKS_PER_SECOND, Ticks, ticks};
+
+use super::Context;
 
 /// The part of the table that `drop_entry` looks at in a second.
 const PART: u32 = 32;
@@ -34,6 +38,16 @@ impl DropRate {
             self.left = rate;
         }
         drops
+    }
+}
+
+impl Context<'_> {
+    /// Whether the source of this key may begin one more connection of this service, which is then counted.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn may_begin(&self, limits: &SourceLimits, service: &ServiceView, key: &FlowKey) -> bool {
+        let limited = limits.of(self.shared.hasher(), service, key);
+        limited.is_none_or(|(limit, source)| self.shared.sources.take(source, limit, self.now))
     }
 }
 

@@ -105,6 +105,11 @@ impl Rehearsal {
             candidates: Vec::new(),
             is_full: live.is_full(),
         };
+        if let (Some(limits), Some((packet, service))) = (&snapshot.source_limits, found)
+            && let Some((_, source)) = limits.of(live.hasher(), service, &packet.key)
+        {
+            shared.sources.copy(&live.sources, source);
+        }
         if let (Some(key), Some((packet, _))) = (service, found) {
             let listed = compiler.rehearse(&mut snapshot, key, (worker, packet.key.destination(), now));
             for (id, destination) in listed {

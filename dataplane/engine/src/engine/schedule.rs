@@ -73,7 +73,8 @@ impl Own {
             return self.bypass(cx, frame, packet, service).unwrap_or(Verdict::Punt(PuntReason::NoConnection));
         }
         let is_plain = service.is_plain() && key.destination_port() == service.port();
-        if !is_plain || cx.snapshot.defence.drop_rate > 0 || key.source_port() == FTP_DATA {
+        let is_defended = cx.snapshot.defence.drop_rate > 0 || cx.snapshot.source_limits.is_some();
+        if !is_plain || is_defended || key.source_port() == FTP_DATA {
             return self.schedule_with_care(cx, frame, packet, home, service);
         }
         match self.pick(cx, packet, service) {
@@ -119,6 +120,12 @@ impl Own {
         if packet.key.source_port() == FTP_DATA {
             return Err(Verdict::Punt(PuntReason::NoConnection));
         }
+        if let Some(limits) = &cx.snapshot.source_limits
+            && serves(service, &packet.key)
+            && !cx.may_begin(limits, service, &packet.key)
+        {
+            return Err(Verdict::Drop(DropReason::SourceLimit));
+        }
         match &service.persistence {
             Some(persistence) => self.keep(cx, (frame, packet), service, persistence).map_err(Verdict::Drop),
             None => Ok(self.choose(cx, packet, service)),
@@ -133,9 +140,7 @@ impl Own {
 
     /// The scheduler's choice for a packet of a service without persistence.
     fn choose<'a>(&self, cx: &Context<'a>, packet: &Packet, service: &ServiceView) -> Option<Choice<'a>> {
-        // Found as a service of FTP or of all ports: without persistence such a packet goes nowhere.
-        let is_for_it = packet.key.destination_port() == service.port() || service.is_marked();
-        if is_for_it { self.pick(cx, packet, service) } else { None }
+        if serves(service, &packet.key) { self.pick(cx, packet, service) } else { None }
     }
 
     /// The scheduler's choice.
@@ -175,6 +180,12 @@ fn opens(packet: &Packet, sysctls: &Sysctls) -> bool {
         parse::UDP => true,
         _ => false,
     }
+}
+
+/// Whether a service that was found serves this port: without persistence one that was found as one of FTP or of all ports
+/// does not.
+fn serves(service: &ServiceView, key: &FlowKey) -> bool {
+    key.destination_port() == service.port() || service.is_marked() || service.persistence.is_some()
 }
 
 /// Whether the connection of a packet lives no longer than it (ipvs-facts B.7).

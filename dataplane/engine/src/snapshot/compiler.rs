@@ -30,7 +30,7 @@ use services::remember;
 
 use super::{
     Addresses, Callers, Defence, DestinationId, Destinations, FtpPorts, Listener, Listeners, MarkRule, Marks, Network,
-    NetworkView, Services, Snapshot, defence,
+    NetworkView, Services, Snapshot, SourceLimits, defence,
 };
 
 /// A service as the compiler keeps it.
@@ -96,6 +96,7 @@ pub struct Compiler {
     timeouts: Timeouts,
     sysctls: Sysctls,
     ftp_ports: FtpPorts,
+    source_limits: Option<Arc<SourceLimits>>,
     /// Room for more connections when it was looked at last.
     room: u64,
 }
@@ -124,6 +125,7 @@ impl Compiler {
             timeouts: Timeouts::default(),
             sysctls: Sysctls::default(),
             ftp_ports: FtpPorts::default(),
+            source_limits: None,
             room: u64::MAX,
         }
     }
@@ -142,6 +144,7 @@ impl Compiler {
             sysctls: self.sysctls,
             ftp_ports: self.ftp_ports,
             defence: Defence::new(&self.sysctls, self.room),
+            source_limits: self.source_limits.clone(),
         }
     }
 
@@ -182,6 +185,14 @@ impl Compiler {
     /// Changes which ports are of FTP's control connections; existing connections stay what they are.
     pub const fn set_ftp_ports(&mut self, ports: FtpPorts) {
         self.ftp_ports = ports;
+    }
+
+    /// Changes how many connections sources may begin. What they have begun counts on.
+    pub fn set_source_limits(&mut self, limits: SourceLimits) {
+        self.source_limits = limits.limit_any().then(|| {
+            self.shared.sources.prepare();
+            Arc::new(limits)
+        });
     }
 
     /// Changes which packets have a firewall mark.

@@ -15,6 +15,7 @@ mod network;
 mod network_tests;
 mod place;
 mod services;
+mod source_limits;
 mod status;
 mod ways;
 
@@ -31,6 +32,7 @@ pub(crate) use network::{Hop, Lookup, NetworkView};
 pub use network::{HopId, Neighbour, Network, Port, Route};
 pub(crate) use place::{ANY, Place, mark_as_address};
 pub(crate) use services::{FTP, FTP_DATA, Persistence, ServiceView, Services, Spot};
+pub use source_limits::SourceLimits;
 pub use status::{DestinationStatus, Reach, ServiceStatus};
 
 use std::sync::Arc;
@@ -64,6 +66,8 @@ pub struct Snapshot {
     pub(crate) sysctls: Sysctls,
     pub(crate) ftp_ports: FtpPorts,
     pub(crate) defence: Defence,
+    /// Absent: no source is limited anywhere.
+    pub(crate) source_limits: Option<Arc<SourceLimits>>,
 }
 
 impl Snapshot {

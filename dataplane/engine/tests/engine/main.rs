@@ -24,6 +24,7 @@ mod seeds;
 mod several_workers;
 mod simulation;
 mod sip;
+mod source_limits;
 mod sysctls;
 mod thresholds;
 mod trash;
