@@ -268,7 +268,7 @@ fn real_server(
         edited,
         persistent_clients: status.templates,
         neighbour: match status.reach {
-            Reach::Resolved => Neighbour::Resolved,
+            Reach::Resolved | Reach::Local => Neighbour::Resolved,
             Reach::Unresolved => Neighbour::Unresolved,
             Reach::NoRoute => Neighbour::NoRoute,
         },

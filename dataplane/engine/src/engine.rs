@@ -10,6 +10,7 @@ mod fragment;
 mod helped;
 mod inbound;
 mod ipsec;
+mod local;
 mod look;
 mod one_packet;
 mod open;

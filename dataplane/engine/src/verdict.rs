@@ -7,7 +7,8 @@ use crate::snapshot::PortId;
 pub enum Verdict {
     /// Send the frame out of this port; its headers are ready.
     Forward(PortId),
-    /// Hand the frame, unchanged, to the kernel on the TAP twin of the port it came in by.
+    /// Hand the frame to the kernel on the TAP twin of the port it came in by: unchanged, but for NAT to a real server that is the
+    /// director itself.
     Punt(PuntReason),
     /// Free the frame.
     Drop(DropReason),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use ulvs_engine::counters::WorkerCounters;
-use ulvs_engine::snapshot::PortId;
-use ulvs_engine::{DropReason, Engine, Frame, Pieces, PuntReason, Verdict};
+use ulvs_engine::snapshot::{PortId, Snapshot};
+use ulvs_engine::{DropReason, Engine, Frame, Pieces, PuntReason, Ticks, Verdict};
 use ulvs_wire::fragment::Cut;
 
 use crate::capture::Recorders;
@@ -113,16 +113,22 @@ impl<I: PacketIo> Outlet<I> {
     }
 
     /// Queues what the kernel sends, a bounded number; how many there were.
-    pub(crate) fn inject(&mut self, counters: &WorkerCounters, recorders: &mut Recorders) -> usize {
+    pub(crate) fn inject(
+        &mut self,
+        engine: &Engine,
+        (snapshot, now): (&Snapshot, Ticks),
+        recorders: &mut Recorders,
+    ) -> usize {
         let mut moved = 0;
         for at in 0..self.kernel_ports.len() {
             let port = self.kernel_ports[at];
             for _ in 0..INJECTED_AT_ONCE {
-                let Some(packet) = self.exception.next_from_kernel(port) else { break };
+                let Some(mut packet) = self.exception.next_from_kernel(port) else { break };
+                engine.translate_reply(snapshot, now, port, &mut packet);
                 if recorders.are_on() {
                     recorders.sent_by_kernel(port, packet.bytes());
                 }
-                self.queue(port, packet, counters);
+                self.queue(port, packet, engine.counters());
                 moved += 1;
             }
         }

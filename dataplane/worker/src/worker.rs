@@ -76,7 +76,7 @@ impl<I: PacketIo> Worker<I> {
             // Before anything is received: packets of one flow stay in their order.
             forwarder.retry_waiting(snapshot, now);
         }
-        let moved = forwarder.receive(snapshot, now) + forwarder.inject();
+        let moved = forwarder.receive(snapshot, now) + forwarder.inject(snapshot, now);
         if !forwarder.held.is_empty() {
             forwarder.look_through_held(snapshot, now);
         }
@@ -213,8 +213,8 @@ impl<I: PacketIo> Forwarder<I> {
         }
     }
 
-    fn inject(&mut self) -> usize {
-        self.outlet.inject(self.engine.counters(), &mut self.recorders)
+    fn inject(&mut self, snapshot: &Snapshot, now: Ticks) -> usize {
+        self.outlet.inject(&self.engine, (snapshot, now), &mut self.recorders)
     }
 
     /// Ends a pass: nothing waits too long, everything is sent, the connection table is swept a bit.

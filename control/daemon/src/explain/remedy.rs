@@ -55,7 +55,6 @@ const fn of_punt(reason: PuntReason) -> Option<&'static str> {
         PuntReason::NoConnection => {
             "Its connection has ended, or was another director's; set sloppy_tcp to have such packets begin one."
         }
-        PuntReason::LocalDestination => "The real server is the director itself: give it an address of another host.",
         _ => return None,
     })
 }

@@ -103,7 +103,7 @@ impl Row {
 /// Whether new connections go there and arrive, as [`state::of_real_server`] has it.
 fn is_usable(one: &DestinationStatus) -> bool {
     let is_reached = match one.reach {
-        Reach::Resolved => true,
+        Reach::Resolved | Reach::Local => true,
         Reach::Unresolved => one.totals.packets_in == 0,
         Reach::NoRoute => false,
     };

@@ -18,7 +18,7 @@ use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::ipsec::is_ipsec;
 use super::pieces::{longest, may_be_cut};
-use super::{Context, Own};
+use super::{Context, Own, local};
 
 impl Own {
     /// Decides about a fragment for the director.
@@ -109,10 +109,14 @@ impl Own {
         if !destination.serves(generation) {
             return Verdict::Drop(DropReason::DestinationRemoved);
         }
-        if !destination.is_resolved() {
+        let is_here = !destination.is_resolved() && cx.is_here(destination);
+        if !destination.is_resolved() && !is_here {
             return cx.unresolved(destination.address, destination.family(), PuntReason::LocalDestination);
         }
         cx.counters.destination(id).bytes_in.add(data_len(packet));
+        if is_here {
+            return local::send_later_here(frame, packet, hit);
+        }
         // Nobody is told of what happens to later fragments (RFC 1122 section 3.2.2).
         if packet.ttl <= 1 {
             return Verdict::Drop(DropReason::TtlExceeded);

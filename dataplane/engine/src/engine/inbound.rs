@@ -13,6 +13,7 @@ use crate::proto::State;
 use crate::snapshot::{DestinationId, DestinationView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
+use super::ipsec::followed;
 use super::state::advance;
 use super::{Context, Own, Staged, Way};
 
@@ -31,11 +32,27 @@ impl Own {
             return self.no_way(verdict);
         }
         if !destination.is_resolved() {
-            let verdict = self.unreachable(cx, frame, packet, destination);
+            let verdict = self.unresolved(cx, frame, staged);
             return self.no_way(verdict);
         }
         advance(cx, packet, hit);
         self.send(cx, frame, packet, id, destination, hit)
+    }
+
+    /// A packet for a destination that can't be forwarded to. Its connection is looked up again: to hand it over would cost
+    /// those that can be.
+    #[cold]
+    #[inline(never)]
+    fn unresolved<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged) -> Verdict {
+        let Staged { packet, home, .. } = staged;
+        let Some(hit) = cx.shared.table.search(*home, &followed(&packet.key)) else {
+            return Verdict::Drop(DropReason::Contended);
+        };
+        let destination = cx.snapshot.destinations.get(hit.entry.destination_id().0);
+        if cx.is_here(destination) {
+            advance(cx, packet, hit);
+        }
+        self.send_elsewhere(cx, frame, packet, destination, hit)
     }
 
     /// A packet for a destination that was removed (ipvs-facts B.5, step 6).

@@ -22,11 +22,15 @@ impl Own {
     ) -> Verdict {
         let id = choice.destination;
         let destination = choice.view;
-        let verdict = if destination.is_resolved() {
+        let verdict = if destination.is_resolved() || cx.is_here(destination) {
             cx.counters.destination(id).connections.add(1);
             let entry = Entry::of_one_packet(&new(packet.key, choice));
-            let way = self.send(cx, frame, packet, id, destination, entry.as_hit());
-            self.verdict_of(way)
+            if destination.is_resolved() {
+                let way = self.send(cx, frame, packet, id, destination, entry.as_hit());
+                self.verdict_of(way)
+            } else {
+                cx.send_here(frame, packet, entry.as_hit())
+            }
         } else {
             // It is scheduled again when it no longer has to wait.
             self.unreachable(cx, frame, packet, destination)

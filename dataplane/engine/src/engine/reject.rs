@@ -12,7 +12,7 @@ use crate::verdict::{DropReason, PuntReason, Verdict};
 use super::{Context, Own};
 
 impl Own {
-    /// The destination can't be sent to now: for want of its neighbour's address, of a route, or because it is here.
+    /// The destination can't be sent to now: for want of its neighbour's address, or of a route.
     #[cold]
     pub(super) fn unreachable<F: Frame>(
         &mut self,

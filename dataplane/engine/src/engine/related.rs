@@ -14,7 +14,7 @@ use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::ipsec::followed;
 use super::pieces::{longest, may_be_cut};
-use super::{Context, Own};
+use super::{Context, Own, local};
 
 impl Own {
     /// Decides about an ICMP message: the kernel's, unless it is an error about a connection.
@@ -57,13 +57,17 @@ impl Own {
         if destination.generation != generation {
             return Verdict::Drop(DropReason::DestinationRemoved);
         }
-        if !destination.is_resolved() {
+        let is_here = !destination.is_resolved() && cx.is_here(destination);
+        if !destination.is_resolved() && !is_here {
             return cx.unresolved(destination.address, destination.family(), PuntReason::Icmp);
         }
         if destination.serves(generation) {
             let counters = cx.counters.destination(id);
             counters.packets_in.add(1);
             counters.bytes_in.add(u64::from(packet.ip_len));
+        }
+        if is_here {
+            return local::send_error_here(frame, packet, quoted, hit);
         }
         if packet.ttl <= 1 {
             return Verdict::Drop(DropReason::TtlExceeded);

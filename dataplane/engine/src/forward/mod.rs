@@ -12,8 +12,10 @@ pub(crate) mod tun;
 
 use ulvs_wire::ipv4::Ipv4Header;
 use ulvs_wire::ipv6::Ipv6Header;
-use ulvs_wire::{Family, Packet, ethernet};
+use ulvs_wire::{Delta, Family, Packet, ethernet};
 use zerocopy::FromBytes;
+
+use crate::frame::Frame;
 
 /// Writes destination and source hardware address into a frame.
 #[inline(always)]
@@ -37,6 +39,31 @@ pub(crate) fn decrement_ttl(frame: &mut [u8], packet: &Packet) {
                 header.hop_limit -= 1;
             }
         }
+    }
+}
+
+/// Rewrites a packet that is not routed: what a rewrite makes of TTL and hardware addresses is undone. The rewrite is given the
+/// frame's own.
+#[cold]
+pub(crate) fn unrouted<F: Frame>(frame: &mut F, packet: &Packet, rewrite: impl FnOnce(&mut F, &[u8; 12])) {
+    let Some(&ethernet) = frame.bytes().first_chunk::<12>() else { return };
+    let Some(ttl) = set_ttl(frame.bytes_mut(), packet, u8::MAX) else { return };
+    rewrite(frame, &ethernet);
+    set_ttl(frame.bytes_mut(), packet, ttl);
+}
+
+/// Sets TTL or hop limit; what it was.
+fn set_ttl(frame: &mut [u8], packet: &Packet, ttl: u8) -> Option<u8> {
+    match packet.key.family() {
+        Family::V4 => {
+            let header = ipv4(frame, packet)?;
+            let was = std::mem::replace(&mut header.ttl, ttl);
+            // With the byte beside it, as it is summed.
+            let delta = Delta::between(&[was, header.protocol], &[ttl, header.protocol]);
+            header.checksum = delta.apply(header.checksum);
+            Some(was)
+        }
+        Family::V6 => Some(std::mem::replace(&mut ipv6(frame, packet)?.hop_limit, ttl)),
     }
 }
 

@@ -42,6 +42,8 @@ pub struct DestinationStatus {
 pub enum Reach {
     /// Yes.
     Resolved,
+    /// Yes: it is the director itself.
+    Local,
     /// Not before its next hop's hardware address is known.
     Unresolved,
     /// No: there is no route, or no source address for a tunnel.

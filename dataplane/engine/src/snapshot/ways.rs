@@ -108,7 +108,7 @@ impl Ways {
     }
 
     pub(super) fn is_local(&self, address: IpAddr) -> bool {
-        self.own.local.contains(&address)
+        self.own.local.contains(&address) || address.is_loopback()
     }
 
     pub(super) fn addresses(&self) -> &[(PortId, IpNet)] {

@@ -185,6 +185,28 @@ impl Director {
         (verdict, sent)
     }
 
+    /// A frame with this IP packet as the kernel sends it, to a router with this hardware address, and what leaves.
+    pub(crate) fn send_by_kernel(&mut self, side: Side, l3: &[u8]) -> Vec<u8> {
+        let mut bytes = Self::frame(side, l3).bytes().to_vec();
+        bytes[..6].copy_from_slice(&ROUTER);
+        bytes[6..12].copy_from_slice(&side.mac());
+        let addresses = bytes[..12].to_vec();
+        let mut frame = MemoryFrame::new(&bytes);
+        let snapshot = self.snapshot.get_or_insert_with(|| self.compiler.snapshot());
+        self.engines[0].translate_reply(snapshot, self.now, side.port(), &mut frame);
+        assert_eq!(frame.bytes()[..12], addresses, "the kernel has routed it");
+        frame.bytes()[14..].to_vec()
+    }
+
+    /// What the kernel gets of an IP packet.
+    pub(crate) fn punted(&mut self, side: Side, l3: &[u8]) -> (Verdict, Vec<u8>) {
+        let mut frames = [Self::frame(side, l3)];
+        let before = frames[0].bytes()[..14].to_vec();
+        let [verdict] = self.burst(0, side, &mut frames)[..] else { panic!("one frame, one verdict") };
+        assert_eq!(frames[0].bytes()[..14], before, "it is not routed");
+        (verdict, frames[0].bytes()[14..].to_vec())
+    }
+
     /// Plays a burst.
     pub(crate) fn burst(&mut self, worker: usize, side: Side, frames: &mut [MemoryFrame]) -> Vec<Verdict> {
         assert!(frames.len() <= BURST);

@@ -14,6 +14,7 @@ mod ftp;
 mod icmp;
 mod ipsec;
 mod ipvsadm;
+mod local;
 mod next_hops;
 mod persistence;
 mod properties;

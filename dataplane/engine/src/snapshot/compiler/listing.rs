@@ -44,7 +44,8 @@ impl Compiler {
         }
         match self.network.lookup(ip.into(), Family::of(ip)) {
             Lookup::Unresolved { .. } => Reach::Unresolved,
-            Lookup::Local | Lookup::NoRoute | Lookup::Hop(_) => Reach::NoRoute,
+            Lookup::Local => Reach::Local,
+            Lookup::NoRoute | Lookup::Hop(_) => Reach::NoRoute,
         }
     }
 
