@@ -29,7 +29,7 @@ fn with_defaults_written() -> String {
         }
         written.push('\n');
     }
-    assert_eq!(keys, 64, "the example has other defaults than this test knows");
+    assert_eq!(keys, 65, "the example has other defaults than this test knows");
     written
 }
 

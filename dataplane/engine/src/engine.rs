@@ -2,6 +2,7 @@
 
 mod ahead;
 mod announced;
+mod backup;
 mod bypass;
 mod caller;
 mod defence;
@@ -186,7 +187,7 @@ impl Engine {
         if snapshot.services.are_many() {
             own.look_ahead(&cx, others, staged, guesses);
         }
-        let as_expected = if others == 0 {
+        let as_expected = if others == 0 && !snapshot.stands_aside {
             own.decide_all(&cx, frames, verdicts, staged, guesses)
         } else {
             own.decide_mixed(&cx, others, frames, verdicts, (staged, guesses));
@@ -368,7 +369,7 @@ impl Own {
         }
     }
 
-    /// Decides about a burst that has not only flows in it.
+    /// Decides about a burst that has not only flows in it, or of which not all flows are the director's.
     #[cold]
     #[inline(never)]
     fn decide_mixed<F: Frame>(
@@ -380,11 +381,13 @@ impl Own {
         (staged, guesses): (&[Staged], &[Guess]),
     ) {
         for (at, (frame, verdict)) in frames.iter_mut().zip(verdicts).enumerate() {
-            *verdict = if others >> at & 1 == 0 {
+            *verdict = if others >> at & 1 != 0 {
+                self.other(cx, frame)
+            } else if cx.snapshot.stands_aside {
+                self.stand_aside(cx, frame, &staged[at])
+            } else {
                 let way = self.decide(cx, frame, &staged[at], guesses[at]);
                 self.verdict_of(way)
-            } else {
-                self.other(cx, frame)
             };
         }
     }

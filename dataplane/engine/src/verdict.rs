@@ -142,6 +142,8 @@ reasons! {
         NoConnection => "no_connection",
         /// A fragment of a packet that no service is concerned with.
         Fragment => "fragment",
+        /// For a service, but the director is a sync backup, and IPVS's sysctl `backup_only` is set.
+        Backup => "backup",
         /// The real server is the director itself.
         LocalDestination => "local_destination",
     }

@@ -90,6 +90,8 @@ sysctls! {
         Amemthresh amemthresh = 1024 in COUNT;
         /// With `drop_packet` 3 one of so many packets that would open a connection is dropped.
         AmDroprate am_droprate = 10 in COUNT;
+        /// A director whose sync daemon is a backup leaves clients' packets to the kernel (B.5, F.5).
+        BackupOnly backup_only = 0 in ANY;
         /// Packets of a mark without a real server go where they were going (B.5.3).
         CacheBypass cache_bypass = 0 in ANY;
         /// When a client's SYN begins a connection anew that is all but over (B.5): 0 never, else in `TIME_WAIT` and `CLOSE`, and
@@ -129,8 +131,6 @@ sysctls! {
         SnatReroute snat_reroute = 1 in ANY;
     }
     fixed {
-        /// No director while it is a sync backup.
-        BackupOnly = "backup_only" "0", SYNC;
         /// Of persistent services templates alone are synchronised.
         SyncPersistMode = "sync_persist_mode" "0", SYNC;
         /// UDP ports of the sync daemons.

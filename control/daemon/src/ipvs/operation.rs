@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use ulvs_engine::proto::Timeouts;
 use ulvs_engine::snapshot::{CompileError, Compiler};
 use ulvs_ipvs::forward::{self, Obstacle};
-use ulvs_ipvs::table::{Change, ServiceId, Table};
+use ulvs_ipvs::table::{Change, Role, ServiceId, Table};
 use ulvs_ipvs::{Errno, Refusal};
 use ulvs_model::{Destination, ServiceKey, ServiceSettings, Sysctl};
 
@@ -21,6 +21,8 @@ pub(crate) enum Operation {
     RemoveDestination(ServiceKey, SocketAddr),
     SetTimeouts(Timeouts),
     SetSysctl(Sysctl, i32),
+    /// Whether a sync daemon is a backup.
+    SetBackup(bool),
     /// Counters begin at zero again; of all services without a key.
     Zero(Option<ServiceKey>),
 }
@@ -36,7 +38,7 @@ impl Operation {
             | Self::EditDestination(key, _)
             | Self::RemoveDestination(key, _) => Some(*key),
             Self::Zero(key) => *key,
-            Self::SetTimeouts(_) | Self::SetSysctl(..) => None,
+            Self::SetTimeouts(_) | Self::SetSysctl(..) | Self::SetBackup(_) => None,
         }
     }
 
@@ -77,6 +79,10 @@ impl Operation {
                 sysctls.put(which, number);
                 compiler.set_sysctls(sysctls);
                 compiler.look_at_room();
+                Ok(())
+            }
+            Self::SetBackup(is_backup) => {
+                compiler.set_backup(is_backup);
                 Ok(())
             }
             Self::Zero(_) => Ok(()),
@@ -122,14 +128,20 @@ fn operation(change: &Change) -> Result<Option<Operation>, Refusal> {
         Change::Zeroed(Some(id)) => Operation::Zero(Some(forward::key(id)?)),
         Change::Zeroed(None) => Operation::Zero(None),
         Change::DaemonStarted(daemon) => {
-            // Kept and listed, for keepalived starts one at each change of its state; forwarding is right without it.
+            // Kept and listed, for keepalived starts one at each change of its state; of its state `backup_only` makes use.
             tracing::warn!(
                 "connections are not synchronised yet: the {:?} daemon is listed but does nothing",
                 daemon.role
             );
+            match daemon.role {
+                Role::Backup => Operation::SetBackup(true),
+                Role::Master => return Ok(None),
+            }
+        }
+        Change::DaemonStopped(Role::Backup) => Operation::SetBackup(false),
+        Change::DaemonStopped(Role::Master) | Change::FileFollowed(_) | Change::DestinationForgotten(..) => {
             return Ok(None);
         }
-        Change::DaemonStopped(_) | Change::FileFollowed(_) | Change::DestinationForgotten(..) => return Ok(None),
     }))
 }
 

@@ -181,6 +181,7 @@ pub(super) fn name(shared: &Shared, frame: &impl Frame) -> Option<DatagramName> 
 fn concerns(snapshot: &Snapshot, key: &FlowKey) -> bool {
     let services = &snapshot.services;
     let is_to_one = services.are_marked() || services.has_vip(key.destination(), key.family());
+    let is_to_one = is_to_one && !snapshot.stands_aside;
     parse::has_ports(key.protocol()) && (is_to_one || is_reply(snapshot, key))
 }
 

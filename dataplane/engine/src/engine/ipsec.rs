@@ -4,7 +4,7 @@
 use ulvs_wire::fragment;
 use ulvs_wire::{FlowKey, Packet, parse};
 
-use crate::conn::{Hit, Home};
+use crate::conn::{Direction, Hit, Home};
 use crate::frame::Frame;
 use crate::verdict::{PuntReason, Verdict};
 
@@ -42,7 +42,8 @@ impl Own {
         let key = followed(&packet.key);
         let home = cx.shared.table.home(&key);
         let hit = cx.shared.table.search(home, &key)?;
-        (!self.has_expired(cx, hit)).then_some((home, hit))
+        let is_ours = hit.direction == Direction::Out || !cx.snapshot.stands_aside;
+        (is_ours && !self.has_expired(cx, hit)).then_some((home, hit))
     }
 }
 

@@ -30,8 +30,9 @@ impl Own {
         };
         // What is quoted went the other way.
         match cx.shared.table.peek(&followed(&quoted.key).reversed(), cx.now) {
-            Some(hit) if hit.direction == Direction::In => self.related_in(cx, frame, packet, &quoted, hit),
-            Some(hit) => self.related_out(cx, frame, packet, &quoted, hit),
+            Some(hit) if hit.direction == Direction::Out => self.related_out(cx, frame, packet, &quoted, hit),
+            _ if cx.snapshot.stands_aside => Verdict::Punt(PuntReason::Icmp),
+            Some(hit) => self.related_in(cx, frame, packet, &quoted, hit),
             None => match self.tunnel_error(cx, frame, packet, &quoted) {
                 Some(verdict) => verdict,
                 None => self.schedule_icmp(cx, frame, packet, &quoted),

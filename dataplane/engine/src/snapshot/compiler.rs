@@ -95,6 +95,8 @@ pub struct Compiler {
     path_mtus: HashMap<IpAddr, PathMtu>,
     timeouts: Timeouts,
     sysctls: Sysctls,
+    /// Its sync daemon receives connections of another director.
+    is_backup: bool,
     ftp_ports: FtpPorts,
     source_limits: Option<Arc<SourceLimits>>,
     /// Room for more connections when it was looked at last.
@@ -124,6 +126,7 @@ impl Compiler {
             path_mtus: HashMap::new(),
             timeouts: Timeouts::default(),
             sysctls: Sysctls::default(),
+            is_backup: false,
             ftp_ports: FtpPorts::default(),
             source_limits: None,
             room: u64::MAX,
@@ -142,6 +145,7 @@ impl Compiler {
             network: Arc::clone(&self.network),
             timeouts: self.timeouts,
             sysctls: self.sysctls,
+            stands_aside: self.is_backup && self.sysctls.backup_only != 0,
             ftp_ports: self.ftp_ports,
             defence: Defence::new(&self.sysctls, self.room),
             source_limits: self.source_limits.clone(),
@@ -180,6 +184,11 @@ impl Compiler {
         if changes_tunnels {
             self.refresh_all();
         }
+    }
+
+    /// Says whether its sync daemon is a backup.
+    pub const fn set_backup(&mut self, is_backup: bool) {
+        self.is_backup = is_backup;
     }
 
     /// Changes which ports are of FTP's control connections; existing connections stay what they are.

@@ -64,6 +64,8 @@ pub struct Snapshot {
     pub(crate) network: Arc<NetworkView>,
     pub(crate) timeouts: Timeouts,
     pub(crate) sysctls: Sysctls,
+    /// Clients' packets are the kernel's, by the sysctl `backup_only` (ipvs-facts B.5, step 1).
+    pub(crate) stands_aside: bool,
     pub(crate) ftp_ports: FtpPorts,
     pub(crate) defence: Defence,
     /// Absent: no source is limited anywhere.
