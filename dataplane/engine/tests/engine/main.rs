@@ -19,6 +19,7 @@ mod local;
 mod next_hops;
 mod persistence;
 mod properties;
+mod random;
 mod rehearsal;
 mod replies;
 mod schedulers;
