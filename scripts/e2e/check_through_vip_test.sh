@@ -62,19 +62,28 @@ lab exec rs1 ip addr add 10.77.0.102/32 dev "$device"
 lab exec rs1 sysctl -qw net.ipv4.ip_forward=0
 eventually 20 health_is 10.77.0.102 "$both"
 
-# Probes travel in the tunnel that the real server has now, whoever gave it: rs1 has no GRE and nothing at GUE's port, and says so.
-if [ -x /usr/sbin/ipvsadm ]; then
+# Probes travel in the tunnel that the real server has now, whoever gave it. What it doesn't take, it says so.
+if [ -x /usr/sbin/ipvsadm ] && command -v nft >/dev/null; then
     tunnel() { director ulvs-run /usr/sbin/ipvsadm "$1" -t 10.77.0.103:8080 -r 10.77.2.11:8080 -i --tun-type "${@:2}"; }
     tunnel -e gre
+    eventually 20 health_is 10.77.0.103 "$both"
+    equal "who answers through GRE" "$(answers 10.77.0.103)" 'rs1 rs2 '
+    lab exec rs1 nft add table ip refuse
+    lab exec rs1 nft add chain ip refuse input '{ type filter hook input priority 0; }'
+    lab exec rs1 nft add rule ip refuse input ip protocol gre reject with icmp type prot-unreachable
+    lab exec rs1 nft add rule ip refuse input udp dport 6080 reject with icmp type port-unreachable
     eventually 20 reason_is 10.77.0.103 'protocol not available'
     # it is taken out by now
     eventually 20 health_is 10.77.0.103 'down false, up true'
     tunnel -a gue --tun-port 6080
     eventually 20 reason_is 10.77.0.103 'connection refused'
-    tunnel -a ipip
+    lab exec rs1 nft delete table ip refuse
+    eventually 20 health_is 10.77.0.103 "$both"
+    equal "who answers through GUE" "$(answers 10.77.0.103)" 'rs1 rs2 '
+    tunnel -e ipip
     eventually 20 health_is 10.77.0.103 "$both"
 else
-    say "skipped: GRE and GUE need ipvsadm"
+    say "skipped: GRE and GUE need ipvsadm and nft"
 fi
 
 # what is not a probe's goes on to the kernel
