@@ -9,6 +9,7 @@
 use ulvs_wire::{FlowHasher, FlowKey};
 
 use crate::memory::{Region, Zeroed};
+use crate::snapshot::DestinationId;
 use crate::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use crate::time::{Ticks, ticks};
 
@@ -63,6 +64,9 @@ struct Datagram {
     name: AtomicU64,
     /// `ports:32 | when its first fragment came:32`.
     first: AtomicU64,
+    /// `number + 1:32 | generation:32` of the destination that the first fragment was sent to, if there is no connection that
+    /// says it; else 0.
+    sent: AtomicU64,
     /// `dead:1 | units there are:31 | units that have come:32`; how many there are is 0 until the last fragment has come.
     progress: AtomicU64,
     /// Units of eight bytes that have come.
@@ -72,7 +76,7 @@ struct Datagram {
 impl Default for Datagram {
     fn default() -> Self {
         let zero = || AtomicU64::new(0);
-        Self { name: zero(), first: zero(), progress: zero(), units: std::array::from_fn(|_| zero()) }
+        Self { name: zero(), first: zero(), sent: zero(), progress: zero(), units: std::array::from_fn(|_| zero()) }
     }
 }
 
@@ -98,6 +102,8 @@ pub(crate) struct Known<'a> {
     name: u64,
     /// The ports, as they are next to each other on the wire.
     pub(crate) ports: [u8; 4],
+    /// Where the first fragment was sent without a connection that says it: the destination, and which use of its number.
+    pub(crate) sent: Option<(DestinationId, u32)>,
 }
 
 /// All datagrams in fragments.
@@ -130,6 +136,17 @@ impl Datagrams {
     /// Remembers a first fragment, in the place of an earlier datagram of the same name if there is one: the source uses the
     /// number again, and the rest of that one was lost.
     pub(crate) fn begin(&self, name: DatagramName, ports: [u8; 4], now: Ticks) -> Option<Known<'_>> {
+        self.begin_sent(name, ports, None, now)
+    }
+
+    /// The same of one that was sent to this destination without a connection.
+    pub(crate) fn begin_sent(
+        &self,
+        name: DatagramName,
+        ports: [u8; 4],
+        sent: Option<(DestinationId, u32)>,
+        now: Ticks,
+    ) -> Option<Known<'_>> {
         let places = &self.places[name.places()];
         let same = places.iter().find(|datagram| datagram.name.load(Acquire) == name.name);
         let age = |datagram: &&Datagram| match datagram.name.load(Relaxed) {
@@ -144,11 +161,13 @@ impl Datagrams {
             return None;
         }
         datagram.first.store(u64::from(u32::from_be_bytes(ports)) << 32 | u64::from(now.0), Relaxed);
+        let word = sent.map_or(0, |(id, generation)| (u64::from(id.0) + 1) << 32 | u64::from(generation));
+        datagram.sent.store(word, Relaxed);
         datagram.progress.store(0, Relaxed);
         datagram.units.iter().for_each(|word| word.store(0, Relaxed));
         datagram.name.store(name.name, Release);
         self.begun.fetch_add(1, Release);
-        Some(Known { datagram, name: name.name, ports })
+        Some(Known { datagram, name: name.name, ports, sent })
     }
 }
 
@@ -163,10 +182,11 @@ impl Datagram {
         if self.name.load(Acquire) != name {
             return None;
         }
-        let first = self.first.load(Acquire);
+        let (first, sent) = (self.first.load(Acquire), self.sent.load(Acquire));
         // Still the same: another worker may have taken the place meanwhile.
         let is_it = self.name.load(Acquire) == name && now.since(Ticks(first as u32)) < LIFETIME;
-        is_it.then_some(Known { datagram: self, name, ports: ((first >> 32) as u32).to_be_bytes() })
+        let sent = ((sent >> 32) as u32).checked_sub(1).map(|id| (DestinationId(id), sent as u32));
+        is_it.then_some(Known { datagram: self, name, ports: ((first >> 32) as u32).to_be_bytes(), sent })
     }
 }
 

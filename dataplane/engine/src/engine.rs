@@ -47,7 +47,7 @@ use crate::frame::Frame;
 use crate::limit::{HostLimits, IcmpLimit};
 use crate::proto::TcpStates;
 use crate::shared::Shared;
-use crate::snapshot::{PortId, Snapshot};
+use crate::snapshot::{DestinationId, PortId, Snapshot};
 use crate::time::Ticks;
 use crate::verdict::Verdict;
 
@@ -106,6 +106,8 @@ struct Own {
     expected: PortId,
     /// What becomes of a packet that has no [`Way`].
     instead: Verdict,
+    /// Where the last packet of one-packet scheduling went, for fragments that follow; and which use of the number it is.
+    sent_once: Option<(DestinationId, u32)>,
     /// Where services of new connections were found.
     recent: Recent,
     flows: FlowSender,
@@ -140,6 +142,7 @@ impl Engine {
             droprate: DropRate::default(),
             expected: PortId(0),
             instead: Verdict::Wait,
+            sent_once: None,
             recent: Recent::new(),
             flows: FlowSender::default(),
         };

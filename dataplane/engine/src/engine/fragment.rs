@@ -58,11 +58,13 @@ impl Own {
         fragment: &Fragment,
         name: DatagramName,
     ) -> Verdict {
+        self.sent_once = None;
         let verdict = self.decide_by_search(cx, frame, packet, cx.shared.table.home(&packet.key));
+        let sent = self.sent_once.take();
         let verdict = if leaves_unsummed(cx, packet) { Verdict::Drop(DropReason::SctpFragment) } else { verdict };
         // Those that follow go on only when this one has: they would wait for the same neighbour, and overtake it.
         if verdict != Verdict::Wait
-            && let Some(known) = cx.shared.datagrams.begin(name, packet.key.wire_ports(), cx.now)
+            && let Some(known) = cx.shared.datagrams.begin_sent(name, packet.key.wire_ports(), sent, cx.now)
         {
             known.come(fragment.units(), !fragment.more);
         }
@@ -83,6 +85,7 @@ impl Own {
         let key = &packet.key;
         match cx.shared.table.search(cx.shared.table.home(key), key) {
             Some(hit) => self.later(cx, frame, packet, hit),
+            None if let Some(sent) = known.sent => self.later_once(cx, frame, packet, sent),
             // Where the first went: to the kernel, or nowhere.
             None if cx.service_of(packet).is_some() => Verdict::Drop(DropReason::Fragment),
             None => Verdict::Punt(PuntReason::Fragment),

@@ -4,7 +4,8 @@ use ulvs_wire::Packet;
 
 use crate::conn::{Entry, Role};
 use crate::frame::Frame;
-use crate::verdict::Verdict;
+use crate::snapshot::DestinationId;
+use crate::verdict::{DropReason, Verdict};
 
 use super::end::release;
 use super::schedule::{Choice, new};
@@ -24,6 +25,7 @@ impl Own {
         let destination = choice.view;
         let verdict = if destination.is_resolved() || cx.is_here(destination) {
             cx.counters.destination(id).connections.add(1);
+            self.sent_once = Some((id, destination.generation));
             let entry = Entry::of_one_packet(&new(packet.key, choice));
             if destination.is_resolved() {
                 let way = self.send(cx, frame, packet, id, destination, entry.as_hit());
@@ -39,5 +41,23 @@ impl Own {
             release(cx.shared, template);
         }
         verdict
+    }
+
+    /// Sends a later fragment of a datagram where its first was sent.
+    pub(super) fn later_once<F: Frame>(
+        &mut self,
+        cx: &Context<'_>,
+        frame: &mut F,
+        packet: &Packet,
+        (destination, generation): (DestinationId, u32),
+    ) -> Verdict {
+        let view = cx.snapshot.destinations.get(destination);
+        if view.generation != generation {
+            return Verdict::Drop(DropReason::DestinationRemoved);
+        }
+        let port = if view.destination_port == 0 { packet.key.destination_port() } else { view.destination_port };
+        let choice = Choice { destination, view, method: view.method, port, role: Role::Single };
+        let entry = Entry::of_one_packet(&new(packet.key, choice));
+        self.later(cx, frame, packet, entry.as_hit())
     }
 }

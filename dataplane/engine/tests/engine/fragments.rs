@@ -305,3 +305,34 @@ fn a_first_is_forgotten_in_time() {
     director.now = Ticks(director.now.0 + 5 * TICKS_PER_SECOND);
     assert_eq!(director.play(Side::Client, &parts[1]).0, Verdict::Hold);
 }
+
+/// A datagram of one-packet scheduling has no connection: what follows its first fragment goes where that went, each datagram to
+/// another real server (ipvs-facts B.7, C.7).
+#[test]
+fn datagrams_of_one_packet_scheduling_arrive_whole() {
+    for method in ["-m", "-g", "-i"] {
+        for (vip, (server, client)) in VIPS.iter().zip(SERVERS.iter().zip(CLIENTS)) {
+            let mut director = Director::with(Capacity { connections: 4096, destinations: 64, workers: 2 });
+            director.ipvsadm(&format!("ipvsadm -A -u {vip}:53 -s rr -o"));
+            for server in [(*server).to_owned(), server.replace("11", "12")] {
+                director.ipvsadm(&format!("ipvsadm -a -u {vip}:53 -r {server}:5353 {method}"));
+            }
+            let mut servers = Vec::new();
+            for id in 1..=4 {
+                let mut sent = Vec::new();
+                // The last comes first, and all but the first by the other worker.
+                for (at, fragment) in fragments(client, &format!("{vip}:53"), 3000, 1280, id).iter().enumerate().rev() {
+                    let (verdict, left) = director.play_whole(usize::from(at > 0), Side::Client, fragment);
+                    assert!(matches!(verdict, Verdict::Hold | Verdict::Forward(_)), "{verdict:?}");
+                    sent.extend(left);
+                }
+                assert_eq!(sent.len(), 3, "{method} {vip}");
+                assert!(sent.iter().all(|one| one.to == sent[0].to), "{method} {vip}: all go to one real server");
+                servers.push(sent[0].to);
+            }
+            assert_eq!((servers[0], servers[1]), (servers[2], servers[3]));
+            assert_ne!(servers[0], servers[1]);
+            assert_eq!(director.shared.connections(), 0);
+        }
+    }
+}
