@@ -11,80 +11,27 @@
 //! the home bucket and finds there, by the same operation, no slot like its own and none gone on, is the first: whoever comes
 //! later has to look at that word, too.
 
-use crate::memory::{Region, Zeroed};
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{in_total_order, spin};
+mod bucket;
+mod home;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use crate::memory::Region;
+use crate::sync::atomic::Ordering;
+use crate::sync::in_total_order;
 
 use super::entry::ConnId;
 
-/// Models are small.
-pub(super) const SLOTS: usize = if cfg!(loom) { 2 } else { 7 };
-/// One in the count of overflowing slots.
-const OVERFLOW: u64 = 1 << 56;
-/// A one in each fingerprint.
-const ONES: u64 = ((1 << (8 * SLOTS)) - 1) / 0xff;
-/// The half of a word that is a tag.
-const TAG: u64 = !0xffff_ffff;
+use bucket::{Bucket, OVERFLOW, SLOTS, alike, is_first, places};
+pub(crate) use home::{Guess, Home};
+use home::{TAG, number};
+
 /// Buckets of a shard that a flow may be away from its home.
 ///
 /// So few that the count of overflowing slots fits a byte: `(MAX_PROBES - 1) * SLOTS`, and one for each worker at work.
 const MAX_PROBES: usize = 24;
 /// How often an insert starts over because another worker was at the same flow.
 const MAX_RACES: usize = 16;
-/// How often a published slot is looked at again that has no word yet, or no more.
-const LOOKS: usize = if cfg!(loom) { 1 } else { 16 };
-
-/// One cache line.
-#[derive(Debug, Default)]
-#[repr(C, align(64))]
-pub(crate) struct Bucket {
-    slots: [AtomicU64; SLOTS],
-    /// In the highest byte, how many slots in later buckets belong to flows whose search began here or passed through. In
-    /// the others, a fingerprint of each slot in use, 0 of the others. Written by inserters and removers.
-    meta: AtomicU64,
-}
-
-#[cfg(not(loom))]
-const _: () = assert!(size_of::<Bucket>() == 64);
-
-#[expect(unsafe_code, reason = "a struct of atomic integers")]
-// SAFETY: every field is an atomic integer.
-unsafe impl Zeroed for Bucket {}
-
-impl Bucket {
-    /// Claims and publishes the first free slot; the slot, and the fingerprints as they were before.
-    #[inline]
-    fn claim(&self, home: Home, id: ConnId) -> Option<(usize, u64)> {
-        let mut before = self.meta.load(Ordering::Relaxed);
-        loop {
-            let slot = places(zeros(before)).next()?;
-            // Only whoever holds the slot changes its fingerprint, so the bytes never run into each other.
-            let after = before + (home.fingerprint() << (8 * slot));
-            match self.meta.compare_exchange_weak(before, after, Ordering::SeqCst, Ordering::Relaxed) {
-                Ok(_) => {
-                    in_total_order();
-                    // It is 0: whoever had it stored that before taking the fingerprint away.
-                    self.slots[slot].store(home.tag() | (u64::from(id) + 1), Ordering::Release);
-                    return Some((slot, before));
-                }
-                Err(now) => before = now,
-            }
-        }
-    }
-
-    /// The word of a slot that had a flow's fingerprint, unless it has it no more. `Some(0)`: another worker has it and is about to
-    /// store the word, or has cleared it, and does not get on.
-    fn word(&self, home: Home, slot: usize) -> Option<u64> {
-        for _ in 0..LOOKS {
-            match self.slots[slot].load(Ordering::Acquire) {
-                0 if self.meta.load(Ordering::SeqCst) >> (8 * slot) & 0xff != home.fingerprint() => return None,
-                0 => spin(),
-                word => return Some(word),
-            }
-        }
-        Some(0)
-    }
-}
 
 /// How an insert ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -115,58 +62,6 @@ pub(crate) struct Index {
     shard_mask: usize,
     /// Buckets a chain has: `MAX_PROBES`, or all of a smaller shard.
     probes: usize,
-}
-
-/// A place in the index, in one word: what the flow's slots look like, and the home bucket. `tag:32 | bucket:32`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Home(u64);
-
-/// The number of the entry that a flow most likely has, and one more; 0 if it has none.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Guess(u32);
-
-impl Guess {
-    /// There is none, surely or most likely.
-    pub(crate) const NONE: Self = Self(0);
-
-    /// What a slot says.
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is the number")]
-    const fn of(value: u64) -> Self {
-        Self(value as u32)
-    }
-
-    /// The number: of no entry, if there is none. No table has 2^32.
-    #[inline(always)]
-    pub(crate) const fn id(self) -> ConnId {
-        self.0.wrapping_sub(1)
-    }
-}
-
-impl Home {
-    /// Eight bits of the tag; 0 is no slot's.
-    #[inline]
-    const fn fingerprint(self) -> u64 {
-        let bits = self.0 >> 56;
-        if bits == 0 { 1 } else { bits }
-    }
-
-    /// Whether a slot's value has the tag.
-    #[inline(always)]
-    const fn is_tag_of(self, value: u64) -> bool {
-        (value ^ self.0) >> 32 == 0
-    }
-
-    /// In the half where a slot has it.
-    #[inline]
-    const fn tag(self) -> u64 {
-        self.0 & TAG
-    }
-
-    #[inline]
-    const fn bucket(self) -> usize {
-        (self.0 & !TAG) as usize
-    }
 }
 
 impl Index {
@@ -395,98 +290,5 @@ struct Claim {
 impl Claim {
     const fn at_home(slot: usize, before: u64, home: Home) -> Self {
         Self { probe: 0, slot, is_first: is_first(before, home) }
-    }
-}
-
-/// Whether no other number can be of the same flow, as the home bucket was before.
-#[inline]
-const fn is_first(before: u64, home: Home) -> bool {
-    before < OVERFLOW && alike(before, home) == 0
-}
-
-/// A bit for each slot whose fingerprint is that of the flow, and perhaps for some others: the tag decides.
-#[inline]
-const fn alike(meta: u64, home: Home) -> u64 {
-    zeros(meta ^ (home.fingerprint() * ONES))
-}
-
-/// A bit for each slot's byte that is 0. Behind the first one, bytes that are 1 may be among them.
-#[inline]
-const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & (ONES << 7)
-}
-
-/// The places of bytes that have a bit, lowest first.
-#[inline]
-fn places(mut bits: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        if bits == 0 {
-            return None;
-        }
-        let at = bits.trailing_zeros() as usize / 8;
-        bits &= bits - 1;
-        Some(at)
-    })
-}
-
-#[inline(always)]
-fn number(value: u64, home: Home) -> Option<ConnId> {
-    // Of an empty slot it is 0.
-    if home.is_tag_of(value) { Guess::of(value).0.checked_sub(1) } else { None }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::HashMap;
-
-    proptest! {
-        /// Against a map: what was inserted is found, what was removed is not, in any order, at any crowding.
-        #[test]
-        fn is_a_map(
-            operations in prop::collection::vec((any::<bool>(), 0u64..40), 1..400), slots in 1usize..60,
-        ) {
-            let index = Index::new(slots).unwrap();
-            let mut model = HashMap::<u64, ConnId>::new();
-            // Few distinct hashes: chains overflow and tags collide.
-            let home = |key: u64| index.home(((key % 3) << 33) | ((key % 5) * 0x1999_9999));
-            for (insert, key) in operations {
-                let id = u32::try_from(key).unwrap() + 100;
-                if insert {
-                    let existed = model.contains_key(&key);
-                    // Another number of the same flow, as a second worker would have.
-                    let number = if existed { id + 100 } else { id };
-                    match index.insert(home(key), number, 0, |other| other == id) {
-                        Inserted::Yes => { prop_assert!(!existed); model.insert(key, id); }
-                        Inserted::Exists(other) => prop_assert!(existed && other == id),
-                        Inserted::Full => prop_assert!(!existed),
-                    }
-                } else {
-                    prop_assert_eq!(index.remove(home(key), id), model.remove(&key).is_some());
-                }
-                for (&key, &id) in &model {
-                    prop_assert_eq!(index.find(home(key), |other| other == id), Some(id));
-                }
-            }
-            for (key, id) in model {
-                prop_assert!(index.remove(home(key), id));
-            }
-            prop_assert!(index.is_empty());
-        }
-    }
-
-    /// The contract: no insert fails below 90 % of the connections a table is made for, with two slots each.
-    #[test]
-    fn nine_tenths_of_a_table_always_fit() {
-        let connections = 100_000;
-        let index = Index::new(super::super::table::index_slots(connections)).unwrap();
-        let mut hash = 1u64;
-        for id in 0..connections * 9 / 10 * 2 {
-            hash = hash.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let spread = hash ^ hash >> 29;
-            let id = u32::try_from(id).unwrap();
-            assert_eq!(index.insert(index.home(spread), id, 0, |_| false), Inserted::Yes, "{id}");
-        }
     }
 }

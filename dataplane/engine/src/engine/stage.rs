@@ -1,0 +1,85 @@
+//! The first two stages of a burst: parse, and look up. What they find stands in [`Staged`] packets and their guesses.
+
+use ulvs_wire::{Kind, Packet, parse_other, parse_plain};
+
+use crate::conn::{Guess, Home};
+use crate::frame::Frame;
+
+use super::{BURST, Context};
+
+/// A packet between stages, on one cache line: its home bucket is on its way into the cache.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
+pub(super) struct Staged {
+    pub(super) packet: Packet,
+    pub(super) home: Home,
+}
+
+const _: () = assert!(size_of::<Staged>() == 64);
+
+/// Frames of a burst, a bit for each.
+pub(super) type Frames = u64;
+const _: () = assert!(BURST <= Frames::BITS as usize);
+
+impl Context<'_> {
+    /// Stages the frames that are flows for the director, and asks for their home buckets; says which frames are not.
+    #[inline(never)]
+    pub(super) fn parse<F: Frame>(&self, frames: &[F], staged: &mut [Staged]) -> Frames {
+        let mac = self.snapshot.network.port(self.ingress).map_or(0, |port| address_word(&port.mac));
+        let table = &self.shared.table;
+        let mut others = 0;
+        for at in 0..frames.len().min(staged.len()) {
+            let bytes = frames[at].bytes();
+            let staged = &mut staged[at];
+            if bytes.first_chunk().is_none_or(|start| destination_word(start) != mac) {
+                mark(&mut others, at);
+                continue;
+            }
+            if parse_plain(bytes, &mut staged.packet) {
+                staged.home = table.home_v4(&staged.packet.key);
+            } else if !self.parse_other(bytes, staged) {
+                mark(&mut others, at);
+                continue;
+            }
+            table.prefetch_bucket(staged.home);
+        }
+        others
+    }
+
+    /// Whether a frame that is not plain is a flow, which is staged. A function of its own: a frame that is plain has the registers.
+    #[inline(never)]
+    fn parse_other(&self, bytes: &[u8], staged: &mut Staged) -> bool {
+        let is_flow = parse_other(bytes, &mut staged.packet) == Kind::Flow;
+        if is_flow {
+            staged.home = self.shared.table.home(&staged.packet.key);
+        }
+        is_flow
+    }
+
+    /// Finds the likely entry of each flow, and asks for it. What is no flow has the home of an earlier burst's: to ask for that
+    /// line, too, does no harm, and to look whether it is one would cost all others.
+    #[inline(never)]
+    pub(super) fn look_up(&self, staged: &[Staged], guesses: &mut [Guess]) {
+        for (staged, guess) in staged.iter().zip(guesses) {
+            *guess = self.shared.table.prefetch_entry(staged.home, staged.packet.key.family());
+        }
+    }
+}
+
+/// Says that this frame is no flow.
+#[cold]
+#[inline(never)]
+fn mark(others: &mut Frames, at: usize) {
+    *others |= 1 << at;
+}
+
+/// A hardware address in one word, and the first one of a frame likewise: to compare them is one instruction.
+#[inline(always)]
+const fn address_word(mac: &[u8; 6]) -> u64 {
+    destination_word(&[mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], 0, 0])
+}
+
+#[inline(always)]
+const fn destination_word(start: &[u8; 8]) -> u64 {
+    u64::from_le_bytes(*start) << 16
+}
