@@ -18,21 +18,9 @@ check_answers || fail "a virtual address does not answer"
 ipvsadm() { director ulvs-run ipvsadm "$@"; }
 
 # on each real server's own addresses and on the virtual ones it has: an echo server, and a DNS server with a long answer
-cat >"$RUN/echo.py" <<'PY'
-import select, socket, sys
-sockets = []
-for address in sys.argv[1:]:
-    one = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-    one.bind((address, 7007))
-    sockets.append(one)
-while True:
-    for one in select.select(sockets, [], [])[0]:
-        data, peer = one.recvfrom(65535)
-        one.sendto(data, peer)
-PY
 long=$(printf 'x%.0s' {1..250})
 for number in 1 2 3; do
-    lab exec rs$number python3 "$RUN/echo.py" 10.77.2.1$number fd00:77:2::1$number 10.77.0.102 fd00:77::102 10.77.0.103 fd00:77::103 \
+    lab exec rs$number python3 "$(dirname "$0")/_echo.py" 10.77.2.1$number fd00:77:2::1$number 10.77.0.102 fd00:77::102 10.77.0.103 fd00:77::103 \
         </dev/null >"$RUN/echo$number.log" 2>&1 &
     lab exec rs$number dnsmasq --keep-in-foreground --conf-file=/dev/null --port=5300 --except-interface=none --pid-file= \
         --log-facility=- --user=nobody --no-hosts --no-resolv --local=/lab/ --edns-packet-max=4096 \

@@ -8,19 +8,6 @@ ALSO_NEEDED="python3:python3"
 begin
 ipvsadm() { director ulvs-run ipvsadm "$@"; }
 
-# an echo server on each real server's own addresses and on the virtual ones it has
-cat >"$RUN/echo.py" <<'PY'
-import select, socket, sys
-sockets = []
-for address in sys.argv[1:]:
-    one = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-    one.bind((address, 7007))
-    sockets.append(one)
-while True:
-    for one in select.select(sockets, [], [])[0]:
-        data, peer = one.recvfrom(65535)
-        one.sendto(data, peer)
-PY
 # each datagram from a port of its own, without DF
 cat >"$RUN/ask.py" <<'PY'
 import os, socket, sys
@@ -43,7 +30,8 @@ for number in range(12):
         sys.exit("no answer from " + address)
 PY
 for number in 1 2 3; do
-    lab exec rs$number python3 "$RUN/echo.py" 10.77.2.1$number fd00:77:2::1$number 10.77.0.102 fd00:77::102 10.77.0.103 fd00:77::103 \
+    # on its own addresses and on the virtual ones it has
+    lab exec rs$number python3 "$(dirname "$0")/_echo.py" 10.77.2.1$number fd00:77:2::1$number 10.77.0.102 fd00:77::102 10.77.0.103 fd00:77::103 \
         </dev/null >"$RUN/echo$number.log" 2>&1 &
 done
 service() {

@@ -146,3 +146,16 @@ fn transport_verifies(sliced: &SlicedPacket<'_>, transport: &TransportSlice<'_>)
         _ => false,
     }
 }
+
+/// The packet with another TTL or hop limit.
+pub(crate) fn with_ttl(mut l3: Vec<u8>, ttl: u8) -> Vec<u8> {
+    if l3[0] >> 4 == 6 {
+        l3[7] = ttl;
+        return l3;
+    }
+    l3[8] = ttl;
+    l3[10..12].fill(0);
+    let sum = ulvs_wire::checksum::of(&l3[..20]);
+    l3[10..12].copy_from_slice(&sum.to_be_bytes());
+    l3
+}

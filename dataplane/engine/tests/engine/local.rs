@@ -5,7 +5,7 @@ use ulvs_model::Protocol;
 
 use crate::counters::Counters;
 use crate::director::{Director, Side};
-use crate::frames::{self, ACK, Flow, RST, SYN};
+use crate::frames::{self, ACK, Flow, RST, SYN, with_ttl};
 
 const HERE: Verdict = Verdict::Punt(PuntReason::LocalDestination);
 
@@ -214,16 +214,4 @@ fn pieces(packet: &[u8]) -> [Vec<u8>; 2] {
     };
     let (first, last) = packet[20..].split_at(800);
     [piece(0, true, first), piece(800, false, last)]
-}
-
-fn with_ttl(mut l3: Vec<u8>, ttl: u8) -> Vec<u8> {
-    if l3[0] >> 4 == 6 {
-        l3[7] = ttl;
-        return l3;
-    }
-    l3[8] = ttl;
-    l3[10..12].fill(0);
-    let sum = ulvs_wire::checksum::of(&l3[..20]);
-    l3[10..12].copy_from_slice(&sum.to_be_bytes());
-    l3
 }

@@ -6,7 +6,7 @@ use ulvs_model::Protocol;
 
 use crate::counters::Counters;
 use crate::director::{Director, Side, sent};
-use crate::frames::{self, ACK, FIN, Flow, RST, SYN};
+use crate::frames::{self, ACK, FIN, Flow, RST, SYN, with_ttl};
 
 /// The port of each method's services, in both families and protocols.
 const METHODS: [(&str, u16); 5] = [("-m", 80), ("-g", 81), ("-i", 82), ("-i", 83), ("none", 84)];
@@ -240,19 +240,6 @@ fn a_datagram_before_other_bytes_gets_its_checksum() {
     assert_eq!(sent.len(), whole);
     assert_ne!(sent[26..28], [0, 0]);
     assert!(frames::verifies(&sent));
-}
-
-/// The packet with another TTL or hop limit.
-fn with_ttl(mut l3: Vec<u8>, ttl: u8) -> Vec<u8> {
-    if l3[0] >> 4 == 6 {
-        l3[7] = ttl;
-        return l3;
-    }
-    l3[8] = ttl;
-    l3[10..12].fill(0);
-    let sum = ulvs_wire::checksum::of(&l3[..20]);
-    l3[10..12].copy_from_slice(&sum.to_be_bytes());
-    l3
 }
 
 /// Every truncation of a packet through every method is dropped with a reason; none is forwarded.
