@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use ulvs_config::Check;
+use ulvs_config::{Check, Probe};
 
 use crate::probe::{Failure, Finding, Mode, Statement};
 use crate::{Follower, Health, Share};
@@ -25,6 +25,8 @@ pub struct Judge {
     health: Health,
     follower: Follower,
     mode: Mode,
+    /// Whether an agent is asked.
+    is_agent: bool,
     /// An agent's word, which counts until it says something else.
     agent_is_up: bool,
 }
@@ -33,7 +35,8 @@ impl Judge {
     /// All is well until a probe says otherwise.
     pub const fn new(check: &Check) -> Self {
         let (health, follower) = (Health::new(check.rise, check.fall), Follower::new(check.feedback));
-        Self { health, follower, mode: Mode::Ready, agent_is_up: true }
+        let is_agent = matches!(check.probe, Probe::Agent(_));
+        Self { health, follower, mode: Mode::Ready, is_agent, agent_is_up: true }
     }
 
     /// What holds now.
@@ -67,6 +70,8 @@ impl Judge {
                 self.follower.told(*share, now);
             }
             Ok(Finding::Said(statement)) => self.listen(statement, now),
+            // An agent that does not answer says nothing: whether the real server works, other checks tell.
+            Err(_) if self.is_agent => {}
             Err(_) => {
                 self.health.told(false);
             }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use ulvs_config::Check;
 
 use crate::probe::{Failure, Finding, Question, Target};
-use crate::{Judge, Opinion, Pace};
+use crate::{Judge, Opinion, Round};
 
 /// Which of all that run.
 pub type Id = u64;
@@ -118,32 +118,26 @@ pub(crate) async fn watch(
     events: mpsc::Sender<Event>,
     count: usize,
 ) {
-    let check = &watched.check;
     let began = Instant::now();
-    let mut judge = Judge::new(check);
-    let mut pace = Pace::new(Duration::ZERO, check.interval, count, random());
+    let mut round = Round::new(Arc::clone(&watched.check), count, random());
     loop {
-        sleep_until(began + pace.due()).await;
+        sleep_until(began + round.due()).await;
         let room = if question.is_program() { &room.programs } else { &room.sockets };
         let Ok(place) = room.acquire().await else { return };
         let asked = Instant::now();
         // boxed: between two probes it would be memory for nothing
         let probe = Box::pin(question.ask(&watched.target));
-        let found = match timeout(check.timeout, probe).await {
+        let most = watched.check.timeout;
+        let found = match timeout(most, probe).await {
             Ok(found) => found,
-            Err(_) => Err(Failure::new(format!("no answer within {} ms", check.timeout.as_millis()))),
+            Err(_) => Err(Failure::new(format!("no answer within {} ms", most.as_millis()))),
         };
         drop(place);
-        let now = began.elapsed();
-        // An agent that does not answer says nothing: whether the real server works, other checks tell.
-        let is_silent = found.is_err() && matches!(check.probe, ulvs_config::Probe::Agent(_));
-        let changed = !is_silent && judge.told(&found, now);
-        let reason = watched.write(&judge, &found, asked.elapsed());
-        if changed && events.send(Event { id, opinion: judge.opinion(), reason }).await.is_err() {
+        let changed = round.ended(&found, began.elapsed(), random());
+        let reason = watched.write(round.judge(), &found, asked.elapsed());
+        if changed && events.send(Event { id, opinion: round.judge().opinion(), reason }).await.is_err() {
             return;
         }
-        let retry = check.retry_interval.filter(|_| judge.is_doubted());
-        pace.ended(now, retry.unwrap_or(check.interval), random());
     }
 }
 

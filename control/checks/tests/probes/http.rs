@@ -26,8 +26,10 @@ fn nginx() -> Option<(Program, SocketAddr, SocketAddr)> {
     let configuration = format!(
         "daemon off; worker_processes 1; pid {at}/pid; error_log {at}/error.log;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\
          ssl_certificate {at}/certificate.pem; ssl_certificate_key {at}/key.pem;\n\
-         server {{ {listen} server_name other.lab; location / {{ return 200 \"other\"; }} }}\n\
+         server {{ {listen} server_name other.lab; location / {{ return 200 \"other\"; }}\n\
+         location /name {{ return 200 \"name=$ssl_server_name;\"; }} }}\n\
          server {{ {listen} server_name www.lab; location / {{ return 200 \"it is well\"; }}\n\
+         location /name {{ return 200 \"name=$ssl_server_name;\"; }}\n\
          location /broken {{ return 503; }} location /moved {{ return 301 /; }} }}\n}}\n"
     );
     let file = folder.write("nginx.conf", &configuration);
@@ -62,6 +64,16 @@ fn a_certificate_is_looked_at_if_it_is_wanted() {
     refused("type = \"https\"\nhost = \"www.lab\"\nverify = true", tls, "TLS: invalid peer certificate");
     refused(&format!("type = \"https\"\nhost = \"other.lab\"\n{ca}"), tls, "not valid for name");
     refused("type = \"https\"", plain, "TLS: ");
+}
+
+#[test]
+fn the_host_is_the_servers_name_in_tls_and_an_address_is_none() {
+    let Some((_nginx, _, tls)) = nginx() else { return };
+    let names = [("host = \"www.lab\"", "www.lab"), ("host = \"www.lab:8443\"", "www.lab"), ("", "")];
+    let more = [("host = \"192.0.2.1\"", ""), ("host = \"[2001:db8::1]:443\"", "")];
+    for (host, name) in names.into_iter().chain(more) {
+        passes(&format!("type = \"https\"\npath = \"/name\"\nbody = \"name={name};\"\n{host}"), tls);
+    }
 }
 
 #[test]
