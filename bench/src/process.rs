@@ -28,6 +28,27 @@ impl Preempted {
     }
 }
 
+/// What a thread itself asked of the system, knowingly or not.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Asked {
+    /// Pages that were not there when it wanted them.
+    pub(crate) faults: u64,
+    /// Of these, those that were read from a disk.
+    pub(crate) major: u64,
+    /// How often it left its CPU by itself: to wait, for a lock say, or to sleep.
+    pub(crate) waits: u64,
+}
+
+impl Asked {
+    pub(crate) const fn since(self, before: Self) -> Self {
+        Self { faults: self.faults - before.faults, major: self.major - before.major, waits: self.waits - before.waits }
+    }
+
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self { faults: self.faults + other.faults, major: self.major + other.major, waits: self.waits + other.waits }
+    }
+}
+
 /// A running forwarder. Ended when dropped.
 pub(crate) struct Process {
     child: Child,
@@ -85,10 +106,23 @@ impl Process {
 
     /// What others took of the worker thread's time so far.
     pub(crate) fn preempted(&self) -> Result<Preempted> {
+        Ok(Preempted { times: self.switches("nonvoluntary_ctxt_switches:")?, waited: self.schedstat()?.1 })
+    }
+
+    /// What the worker thread has asked of the system so far.
+    pub(crate) fn asked(&self) -> Result<Asked> {
+        let stat = self.read("stat")?;
+        // Behind the name, which may have anything in it, stand the state and eighteen numbers up to here.
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let field = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok());
+        let (minor, major) = field(7).zip(field(9)).context("no count of page faults")?;
+        Ok(Asked { faults: minor + major, major, waits: self.switches("voluntary_ctxt_switches:")? })
+    }
+
+    fn switches(&self, kind: &str) -> Result<u64> {
         let status = self.read("status")?;
-        let switches = status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
-        let times = switches.and_then(|number| number.trim().parse().ok()).context("no count of context switches")?;
-        Ok(Preempted { times, waited: self.schedstat()?.1 })
+        let number = status.lines().find_map(|line| line.strip_prefix(kind));
+        number.and_then(|number| number.trim().parse().ok()).context("no count of context switches")
     }
 
     /// Holds the process, so that it takes nothing from another one.

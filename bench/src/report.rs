@@ -5,6 +5,8 @@ use std::process::Command;
 
 use serde::Serialize;
 
+use crate::stall::Stall;
+
 /// What was measured of a scenario. Times are nanoseconds of worker CPU time; what has no meaning is null.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Measured {
@@ -20,6 +22,8 @@ pub(crate) struct Measured {
     pub(crate) spread: [f64; 2],
     pub(crate) bytes_per_connection: Option<f64>,
     pub(crate) max_loop_us: Option<f64>,
+    /// What long passes there were while the control side worked, and what there is of that without it.
+    pub(crate) stall: Option<Stall>,
     pub(crate) machine: String,
     pub(crate) commit: String,
     /// What else there is to say, for people.
@@ -41,6 +45,7 @@ impl Measured {
             source_ns_per_packet: None,
             bytes_per_connection: None,
             max_loop_us: None,
+            stall: None,
             machine: machine(),
             commit: commit(),
             notes: Vec::new(),

@@ -10,7 +10,7 @@ use ulvs_model::ForwardMethod;
 use crate::flows::{Frames, Traffic};
 use crate::limit::Limit;
 use crate::pcap;
-use crate::ulvsd::{MEMORY, Settings, Ulvsd};
+use crate::ulvsd::{Load, MEMORY, Settings, Ulvsd};
 
 /// How long each measurement takes.
 const TIME: Duration = Duration::from_millis(400);
@@ -44,7 +44,7 @@ fn measure(
 ) -> Result<Vec<Repeat>> {
     let file = folder.join("in.pcap");
     pcap::write(&file, &Frames::new(traffic), traffic.flows)?;
-    let settings = Settings { pcap: &file, traffic, method, more_services: 0 };
+    let settings = Settings { pcap: &file, traffic, method, more_services: 0, load: Load::Endless };
     let mut limit = Limit::start(&file, settings.packets(), folder, MEMORY)?;
     let director = Ulvsd::start(ulvsd, &settings, folder)?;
     let mut done = Vec::new();

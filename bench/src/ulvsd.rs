@@ -12,12 +12,14 @@ use ulvs_api::{Client, PassTimes, WorkerStatus};
 use ulvs_model::{ForwardMethod, Protocol};
 
 use crate::flows::{FIRST_PORT, FIRST_VIP, REAL_PORT, REAL_SERVER, Traffic};
-use crate::process::{self, Preempted, Process, wait_for, wait_long_for};
+use crate::process::{self, Asked, Preempted, Process, wait_for, wait_long_for};
 
 /// Memory of ulvsd, MiB.
 pub(crate) const MEMORY: u32 = 448;
 /// The core of its worker.
 pub(crate) const CORE: usize = 1;
+/// The core of the worker of a director whose load is [`Load::Once`].
+const SHARED_CORE: usize = 0;
 /// Real servers of each of the services that get no traffic.
 pub(crate) const EACH: u32 = 10;
 /// How long it may take to follow a file with 100,000 real servers, on a busy machine.
@@ -36,6 +38,16 @@ pub(crate) struct Settings<'a> {
     pub(crate) method: ForwardMethod,
     /// Services beside the one that has traffic.
     pub(crate) more_services: u32,
+    pub(crate) load: Load,
+}
+
+/// How its worker is kept busy.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Load {
+    /// The packets come again and again, on a core that is the worker's.
+    Endless,
+    /// They come once, on a core that it shares, where it sleeps from then on.
+    Once,
 }
 
 /// A running director.
@@ -54,6 +66,7 @@ pub(crate) struct Progress {
     worker: WorkerStatus,
     time: Duration,
     pub(crate) preempted: Preempted,
+    pub(crate) asked: Asked,
 }
 
 impl Progress {
@@ -108,7 +121,8 @@ impl Ulvsd {
         let mut status = self.client.status()?;
         ensure!(!status.workers.is_empty(), "ulvsd has no worker");
         let worker = status.workers.swap_remove(0);
-        Ok(Progress { worker, time: self.process.worker_time()?, preempted: self.process.preempted()? })
+        let Self { process, .. } = self;
+        Ok(Progress { worker, time: process.worker_time()?, preempted: process.preempted()?, asked: process.asked()? })
     }
 
     /// Has it read other settings; returns when it follows them.
@@ -136,7 +150,11 @@ impl Settings<'_> {
 
     /// The director's file: as an operator would write it for one port, and nothing else.
     fn file(&self, socket: &Path, metrics: u16) -> String {
-        let Self { pcap, traffic, method, more_services } = *self;
+        let Self { pcap, traffic, method, more_services, load } = *self;
+        let (core, poll, again) = match load {
+            Load::Endless => (CORE, "busy", ",infinite_rx=1"),
+            Load::Once => (SHARED_CORE, "adaptive", ""),
+        };
         let ip = std::net::Ipv4Addr::from_bits;
         let port = if method == ForwardMethod::Nat { REAL_PORT } else { FIRST_PORT };
         let (vip, real, gateway) = (ip(FIRST_VIP), ip(REAL_SERVER + 1), ip(REAL_SERVER + 0xffff));
@@ -147,9 +165,11 @@ huge_pages = {}
 memory = {MEMORY}
 packets = {}
 [workers]
-cores = [{CORE}]
+cores = [{core}]
+poll = "{poll}"
 [connections]
 capacity = {}
+timeout_udp = 3600
 [api]
 socket = "{}"
 [state]
@@ -160,7 +180,7 @@ listen = "127.0.0.1:{metrics}"
 listen = "off"
 [[port]]
 name = "pcap"
-device = "net_pcap0,rx_pcap={},infinite_rx=1"
+device = "net_pcap0,rx_pcap={}{again}"
 tap = false
 addresses = ["{}/16"]
 [[route]]
