@@ -26,6 +26,7 @@ mod exception;
 mod explain;
 mod flows;
 mod followed;
+mod heap;
 mod http;
 mod ipvs;
 mod links;
@@ -103,6 +104,7 @@ fn main() -> ExitCode {
         return generate(&folder);
     }
     logging::start(arguments.log_format);
+    heap::keep();
     match director::run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

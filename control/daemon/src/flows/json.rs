@@ -7,7 +7,6 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use nix::libc;
 use serde::Serialize;
 use ulvs_engine::flows::FlowRecord;
 use ulvs_model::Protocol;

@@ -164,7 +164,7 @@ fn named(event: &Event<OsString>) -> Option<Sysctl> {
 
 /// What a file says. Only a regular one, and only its beginning: whoever writes here must not hold up anything.
 fn read(path: &Path) -> io::Result<String> {
-    let file = File::options().read(true).custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW).open(path)?;
+    let file = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
