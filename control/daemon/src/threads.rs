@@ -95,6 +95,7 @@ impl Threads {
 
 /// Keeps memory of the connection table ready before workers need it; the first of it when this comes back.
 fn memory_ahead(shared: Arc<Shared>, stop: Arc<AtomicBool>) -> Result<JoinHandle<()>> {
+    shared.datagrams.prepare();
     let mut ahead = Ahead::default();
     ahead.keep(&shared.table);
     let run = move || {

@@ -185,6 +185,11 @@ impl WorkerCounters {
         &self.destinations[id.0 as usize]
     }
 
+    /// Takes the memory of these destinations' counters.
+    pub(crate) fn take(&self, ids: std::ops::Range<usize>) {
+        self.destinations.take(ids);
+    }
+
     /// What this worker counted for a destination's number, over all uses of the number.
     pub(crate) fn destination_totals(&self, id: DestinationId) -> Totals {
         let counters = self.destination(id);

@@ -118,6 +118,11 @@ impl Datagrams {
         Ok(Self { places: Region::new(PLACES)?, begun: AtomicU64::new(0) })
     }
 
+    /// Takes the memory, for workers not to wait for it.
+    pub fn prepare(&self) {
+        self.places.take(0..PLACES);
+    }
+
     /// How many first fragments have come: fragments that came before theirs are to be looked at again when it changes.
     #[inline]
     pub fn begun(&self) -> u64 {

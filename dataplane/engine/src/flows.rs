@@ -3,11 +3,11 @@
 //! Off, they cost a branch where a connection begins and one where it ends. On, each worker has a queue of its own that it
 //! never waits for: a record there is no room for is counted and lost.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use ulvs_model::ForwardMethod;
-use ulvs_wire::FlowKey;
+use ulvs_wire::{Address, Family, FlowKey};
 
 use crate::proto::State;
 use crate::time::Ticks;
@@ -33,6 +33,21 @@ pub struct FlowRecord {
     pub ended: Ticks,
     /// Why.
     pub reason: EndReason,
+}
+
+impl FlowRecord {
+    /// Of no connection.
+    const BLANK: Self = Self {
+        key: FlowKey::new(0, Family::V4, (Address(0), 0), (Address(0), 0)),
+        method: ForwardMethod::Dr,
+        destination: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        destination_port: 0,
+        state: State::None,
+        began: Ticks(0),
+        last_packet: Ticks(0),
+        ended: Ticks(0),
+        reason: EndReason::Idle,
+    };
 }
 
 /// Why a connection ended.
@@ -68,7 +83,10 @@ impl EndReason {
 
 /// A queue for `room` records: a worker's end and the exporter's.
 pub fn queue(room: usize) -> (FlowSender, FlowReceiver) {
-    let (sender, receiver) = RingBuffer::new(room.max(1));
+    let (mut sender, mut receiver) = RingBuffer::new(room.max(1));
+    // Written once, so that the worker finds it in memory.
+    while sender.push(FlowRecord::BLANK).is_ok() {}
+    while receiver.pop().is_ok() {}
     (FlowSender(Some(sender)), FlowReceiver(receiver))
 }
 

@@ -85,6 +85,14 @@ impl LiveConnections {
         })
     }
 
+    /// Takes the memory of these destinations.
+    pub(crate) fn take(&self, ids: Range<usize>) {
+        let group = GROUP as usize;
+        self.changes.take(ids.start / group..ids.end.div_ceil(group));
+        self.thresholds.take(ids.clone());
+        self.loads.take(ids);
+    }
+
     /// Asks for the line of a destination's connections.
     pub(crate) fn prefetch(&self, id: DestinationId) {
         prefetch(&self.loads[id.0 as usize]);

@@ -1,10 +1,11 @@
 //! One writer, many per-core readers; every retired value is dropped by the writer.
 //!
 //! A reader costs one atomic load a burst while nothing changes, and never waits: if the writer holds the slot at that
-//! very moment, the reader keeps its old value for one more burst.
+//! very moment, the reader keeps its old value for one more burst. Nor does it wake anybody, which would be a system call: the
+//! writer tries again rather than sleep until the slot is free.
 
 use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, Mutex, MutexGuard, TryLockError, give_way};
 
 /// Publishes immutable values and reclaims the ones no reader holds any more.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl<T> Publisher<T> {
     /// # Panics
     /// If a thread panicked while it held the slot, which none can.
     pub fn reader(&self) -> Reader<T> {
-        let slot = self.shared.slot.lock().expect("nothing panics with the slot held");
+        let slot = self.shared.slot();
         let seen = self.shared.generation.load(Ordering::Acquire);
         Reader { cached: Arc::clone(&slot), seen, shared: Arc::clone(&self.shared) }
     }
@@ -43,7 +44,7 @@ impl<T> Publisher<T> {
     /// If a thread panicked while it held the slot, which none can.
     pub fn publish(&mut self, next: T) -> u64 {
         let next = Arc::new(next);
-        let mut slot = self.shared.slot.lock().expect("nothing panics with the slot held");
+        let mut slot = self.shared.slot();
         let old = std::mem::replace(&mut *slot, next);
         let generation = self.shared.generation.load(Ordering::Relaxed) + 1;
         self.shared.generation.store(generation, Ordering::Release);
@@ -61,6 +62,19 @@ impl<T> Publisher<T> {
     pub fn reclaim(&mut self) -> usize {
         self.retired.retain_mut(|old| Arc::get_mut(old).is_none());
         self.retired.len()
+    }
+}
+
+impl<T> Shared<T> {
+    /// The slot, for the control side. A worker has it for some instructions, and finds no sleeper when it lets it go.
+    fn slot(&self) -> MutexGuard<'_, Arc<T>> {
+        loop {
+            match self.slot.try_lock() {
+                Ok(slot) => return slot,
+                Err(TryLockError::WouldBlock) => give_way(),
+                Err(TryLockError::Poisoned(_)) => panic!("nothing panics with the slot held"),
+            }
+        }
     }
 }
 

@@ -117,6 +117,19 @@ impl Shared {
         Ok(other)
     }
 
+    /// Takes the memory of what is counted for a destination, and for the numbers behind its own, which are next: a worker
+    /// would wait for the kernel to clear it. For the control side, before workers hear of the number.
+    pub(crate) fn prepare_for(&self, id: DestinationId) {
+        const STEP: usize = 1024;
+        let first = id.0 as usize;
+        if first.is_multiple_of(STEP) {
+            let ids = first..first + STEP;
+            self.workers.iter().for_each(|worker| worker.take(ids.clone()));
+            self.templates.take(ids.clone());
+            self.live.take(ids);
+        }
+    }
+
     /// Whether there is no room for another connection, up to what workers are doing at this moment.
     pub(crate) fn is_full(&self) -> bool {
         self.connections() + self.templates.all() >= self.table.capacity() as u64

@@ -1,9 +1,10 @@
 //! The only place that names a synchronisation primitive, so that loom can stand in for the standard library.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::{Arc, Mutex, atomic};
+pub(crate) use loom::sync::{Arc, Mutex, MutexGuard, atomic};
+pub(crate) use std::sync::TryLockError;
 #[cfg(not(loom))]
-pub(crate) use std::sync::{Arc, Mutex, atomic};
+pub(crate) use std::sync::{Arc, Mutex, MutexGuard, atomic};
 
 /// Between two looks at what another worker is doing at this moment.
 #[inline]
@@ -12,6 +13,14 @@ pub(crate) fn spin() {
     loom::thread::yield_now();
     #[cfg(not(loom))]
     std::hint::spin_loop();
+}
+
+/// Lets other threads run between two tries of the control side.
+pub(crate) fn give_way() {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    std::thread::yield_now();
 }
 
 /// Between a `SeqCst` operation and the next: nothing, the language orders them.

@@ -26,6 +26,11 @@ impl Templates {
         Ok(Self { of: Region::new(destinations)?, all, capacity: capacity.into() })
     }
 
+    /// Takes the memory of these destinations' counts.
+    pub(crate) fn take(&self, ids: std::ops::Range<usize>) {
+        self.of.take(ids);
+    }
+
     /// Templates that lead to a destination: IPVS's `persist`.
     pub fn of(&self, id: DestinationId) -> u64 {
         self.of[id.0 as usize].load(Relaxed)

@@ -13,6 +13,11 @@ use crate::io::{Burst, PacketIo, PacketOf};
 use crate::outlet::Outlet;
 use crate::waiting::{Patience, Waiting};
 
+/// Bursts of waiting packets that are tried again in one pass, and packets that are given up: all of a queue of the usual size,
+/// and a bounded time of a longer one.
+const BURSTS_AGAIN: usize = 4;
+const LATE_AT_ONCE: usize = BURSTS_AGAIN * BURST;
+
 /// Everything one worker owns.
 pub struct Worker<I: PacketIo> {
     snapshots: Reader<Snapshot>,
@@ -73,6 +78,9 @@ impl<I: PacketIo> Worker<I> {
         let forwarder = &mut self.forwarder;
         forwarder.recorders.refresh();
         if std::mem::replace(&mut self.last, address) != address {
+            forwarder.waiting.try_again();
+        }
+        if forwarder.waiting.has_untried() {
             // Before anything is received: packets of one flow stay in their order.
             forwarder.retry_waiting(snapshot, now);
         }
@@ -109,7 +117,8 @@ impl<I: PacketIo> Worker<I> {
 impl<I: PacketIo> Forwarder<I> {
     fn receive(&mut self, snapshot: &Snapshot, now: Ticks) -> usize {
         let mut moved = 0;
-        for &port in &self.ports {
+        for at in 0..self.ports.len() {
+            let port = self.ports[at];
             self.outlet.io.receive(port, &mut self.received);
             let count = self.received.len();
             if count == 0 {
@@ -134,31 +143,39 @@ impl<I: PacketIo> Forwarder<I> {
             if all.is_some_and(|to| self.outlet.forward_all(to, &mut self.received)) {
                 continue;
             }
-            let engine = &self.engine;
-            let counters = engine.counters();
-            let mut cuts = engine.cuts().iter();
-            for (packet, verdict) in self.received.drain().zip(&self.verdicts) {
-                let Some(packet) = self.outlet.dispatch(*verdict, port, packet, counters) else { continue };
-                match (*verdict, cuts.as_slice()) {
-                    (Verdict::Fragment(to), [pieces, ..]) => {
-                        self.outlet.fragment(to, *pieces, &packet, counters);
-                        cuts.next();
-                    }
-                    (Verdict::Hold, _) => hold(&mut self.held, (engine, &mut self.recorders), now, port, packet),
-                    _ => wait(&mut self.waiting, (engine, &mut self.recorders), (now, now), port, packet),
-                }
-            }
+            self.dispatch_received(port, now, |_| now);
         }
         moved
+    }
+
+    /// Takes each packet of a burst where its verdict says. `since` tells when one came.
+    #[inline]
+    fn dispatch_received(&mut self, port: PortId, now: Ticks, since: impl Fn(usize) -> Ticks) {
+        let engine = &self.engine;
+        let counters = engine.counters();
+        let mut cuts = engine.cuts().iter();
+        for (at, (packet, verdict)) in self.received.drain().zip(&self.verdicts).enumerate() {
+            let Some(packet) = self.outlet.dispatch(*verdict, port, packet, counters) else { continue };
+            match (*verdict, cuts.as_slice()) {
+                (Verdict::Fragment(to), [pieces, ..]) => {
+                    self.outlet.fragment(to, *pieces, &packet, counters);
+                    cuts.next();
+                }
+                (Verdict::Hold, _) => hold(&mut self.held, (engine, &mut self.recorders), now, port, packet),
+                _ => wait(&mut self.waiting, (engine, &mut self.recorders), (since(at), now), port, packet),
+            }
+        }
     }
 
     /// Packets that wait get one try with each new snapshot. Those that must wait on keep their place and their deadline.
     #[cold]
     fn retry_waiting(&mut self, snapshot: &Snapshot, now: Ticks) {
-        for _ in 0..self.waiting.len() {
-            let Some((since, port, mut packet)) = self.waiting.pop() else { break };
-            let verdict = self.decide_again(snapshot, now, port, &mut packet);
-            self.dispatch_again(verdict, since, now, port, packet);
+        let mut came = [now; BURST];
+        for _ in 0..BURSTS_AGAIN {
+            let Some(port) = self.waiting.take(&mut *self.received, &mut came) else { break };
+            let Self { engine, recorders, verdicts, received, .. } = self;
+            decide_again(engine, recorders, (snapshot, now, port), received.packets(), verdicts);
+            self.dispatch_received(port, now, |at| came[at]);
         }
     }
 
@@ -181,35 +198,24 @@ impl<I: PacketIo> Forwarder<I> {
         for _ in 0..self.held.len() {
             let Some(mut held) = self.held.pop() else { break };
             if self.engine.shared().datagrams.has(held.name, now) {
-                let verdict = self.decide_again(snapshot, now, held.port, &mut held.packet);
-                self.dispatch_again(verdict, now, now, held.port, held.packet);
+                let Self { engine, recorders, verdicts, .. } = self;
+                let frames = std::slice::from_mut(&mut held.packet);
+                decide_again(engine, recorders, (snapshot, now, held.port), frames, verdicts);
+                self.dispatch_again(self.verdicts[0], now, held.port, held.packet);
             } else {
                 self.held.put_back(held);
             }
         }
     }
 
-    fn decide_again(&mut self, snapshot: &Snapshot, now: Ticks, port: PortId, packet: &mut PacketOf<I>) -> Verdict {
-        let Self { engine, recorders, verdicts, .. } = self;
-        let (frames, verdicts) = (std::slice::from_mut(packet), &mut verdicts[..1]);
-        if recorders.are_on() {
-            recorders.before(engine, now, port, frames);
-        }
-        engine.process(snapshot, now, port, frames, verdicts);
-        if recorders.are_on() {
-            recorders.after(engine, (now, port), true, frames, verdicts);
-        }
-        verdicts[0]
-    }
-
-    /// Takes a packet that came at `since` where its new verdict says.
-    fn dispatch_again(&mut self, verdict: Verdict, since: Ticks, now: Ticks, port: PortId, packet: PacketOf<I>) {
+    /// Takes a fragment where its new verdict says.
+    fn dispatch_again(&mut self, verdict: Verdict, now: Ticks, port: PortId, packet: PacketOf<I>) {
         let counters = self.engine.counters();
         let Some(packet) = self.outlet.dispatch(verdict, port, packet, counters) else { return };
         match (verdict, self.engine.cuts()) {
             (Verdict::Fragment(to), [pieces]) => self.outlet.fragment(to, *pieces, &packet, counters),
             (Verdict::Hold, _) => hold(&mut self.held, (&self.engine, &mut self.recorders), now, port, packet),
-            _ => wait(&mut self.waiting, (&self.engine, &mut self.recorders), (since, now), port, packet),
+            _ => wait(&mut self.waiting, (&self.engine, &mut self.recorders), (now, now), port, packet),
         }
     }
 
@@ -219,7 +225,8 @@ impl<I: PacketIo> Forwarder<I> {
 
     /// Ends a pass: nothing waits too long, everything is sent, the connection table is swept a bit.
     fn finish(&mut self, snapshot: &Snapshot, now: Ticks) {
-        while let Some((port, packet)) = self.waiting.pop_late(now) {
+        for _ in 0..LATE_AT_ONCE {
+            let Some((port, packet)) = self.waiting.pop_late(now) else { break };
             let Self { engine, recorders, .. } = self;
             give_up((engine, recorders), now, port, packet, DropReason::NeighbourUnresolved);
         }
@@ -242,6 +249,24 @@ fn process_recorded<F: Frame>(
     let all = engine.process(snapshot, now, port, frames, verdicts);
     recorders.after(engine, (now, port), false, frames, verdicts);
     all
+}
+
+/// Decides about packets that have waited.
+#[cold]
+fn decide_again<F: Frame>(
+    engine: &mut Engine,
+    recorders: &mut Recorders,
+    (snapshot, now, port): (&Snapshot, Ticks, PortId),
+    frames: &mut [F],
+    verdicts: &mut [Verdict],
+) {
+    if recorders.are_on() {
+        recorders.before(engine, now, port, frames);
+    }
+    engine.process(snapshot, now, port, frames, verdicts);
+    if recorders.are_on() {
+        recorders.after(engine, (now, port), true, frames, verdicts);
+    }
 }
 
 /// Keeps a packet that came at `since`, if there is room.

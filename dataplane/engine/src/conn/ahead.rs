@@ -15,10 +15,13 @@ const STEP: usize = (2 << 20) / 128;
 pub struct Ahead {
     has_index: bool,
     entries: usize,
+    /// Entries for whose Call-IDs there is memory.
+    calls: usize,
 }
 
 impl Ahead {
-    /// Takes the index as a whole, and of the entries those in use and some more. Says whether there was anything to take.
+    /// Takes the index as a whole, and of the entries those in use and some more, from the first Call-ID on with room for one
+    /// each. Says whether there was anything to take.
     pub fn keep(&mut self, table: &Table) -> bool {
         let is_first = !std::mem::replace(&mut self.has_index, true);
         if is_first {
@@ -30,7 +33,12 @@ impl Ahead {
             table.entries.take(self.entries..until);
             self.entries = until;
         }
-        is_first || has_grown
+        let has_calls = table.calls.are_used() && until > self.calls;
+        if has_calls {
+            table.calls.take(self.calls..until);
+            self.calls = until;
+        }
+        is_first || has_grown || has_calls
     }
 
     fn until(used: usize, capacity: usize) -> usize {

@@ -1,7 +1,7 @@
 //! Call-IDs of SIP, by which templates tell calls apart (ipvs-facts B.6).
 
 use crate::memory::{Region, Zeroed};
-use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::entry::ConnId;
 
@@ -53,25 +53,41 @@ impl Default for Room {
 // SAFETY: every field is an atomic integer.
 unsafe impl Zeroed for Room {}
 
-/// The Call-IDs of a table's templates, by their numbers. Memory is taken by those that there are. Written before an entry is
-/// put into the index, and never while it is there.
+/// The Call-IDs of a table's templates, by their numbers. They take memory from the first one on. Written before an entry is put
+/// into the index, and never while it is there.
 #[derive(Debug)]
-pub(super) struct CallIds(Region<Room>);
+pub(super) struct CallIds {
+    rooms: Region<Room>,
+    are_used: AtomicBool,
+}
 
 impl CallIds {
     pub(super) fn new(capacity: usize) -> std::io::Result<Self> {
-        Region::new(capacity).map(Self)
+        Ok(Self { rooms: Region::new(capacity)?, are_used: AtomicBool::new(false) })
+    }
+
+    /// Whether there ever was one.
+    pub(super) fn are_used(&self) -> bool {
+        self.are_used.load(Relaxed)
+    }
+
+    /// Takes the memory of those that entries with these numbers may get.
+    pub(super) fn take(&self, ids: std::ops::Range<usize>) {
+        self.rooms.take(ids);
     }
 
     pub(super) fn set(&self, id: ConnId, call: &CallId) {
-        for (room, word) in self.0[id as usize].0.iter().zip(call.words()) {
+        if !self.are_used() {
+            self.are_used.store(true, Relaxed);
+        }
+        for (room, word) in self.rooms[id as usize].0.iter().zip(call.words()) {
             room.store(word, Relaxed);
         }
     }
 
     pub(super) fn get(&self, id: ConnId) -> CallId {
         let mut bytes = [0; 8 * WORDS];
-        let room = &self.0[id as usize].0;
+        let room = &self.rooms[id as usize].0;
         for (at, (to, word)) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(room).enumerate() {
             *to = word.load(Relaxed).to_le_bytes();
             // What another call left behind its end does not count.
@@ -84,7 +100,7 @@ impl CallIds {
     }
 
     pub(super) fn is(&self, id: ConnId, call: &CallId) -> bool {
-        self.0[id as usize].0.iter().zip(call.words()).all(|(room, word)| room.load(Relaxed) == word)
+        self.rooms[id as usize].0.iter().zip(call.words()).all(|(room, word)| room.load(Relaxed) == word)
     }
 }
 

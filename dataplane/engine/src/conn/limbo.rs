@@ -26,7 +26,10 @@ pub(super) struct Limbo {
 
 impl Limbo {
     pub(super) fn new(room: usize) -> Self {
-        Self { queue: VecDeque::with_capacity(room), room, undated: 0 }
+        // Written once, so that the worker finds it in memory.
+        let mut queue = VecDeque::from(vec![Waiting { token: UNDATED, id: ConnId::MAX, incarnation: 0 }; room]);
+        queue.clear();
+        Self { queue, room, undated: 0 }
     }
 
     /// Bytes a queue with this room takes.

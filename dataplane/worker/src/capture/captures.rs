@@ -1,7 +1,7 @@
 //! Where recordings begin and end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::recorder::{Recorder, Wanted};
 use super::recording::{Recording, Source};
@@ -82,7 +82,7 @@ impl Captures {
         let mut sessions = locked(&self.sessions);
         for (at, session) in sessions.iter_mut().enumerate() {
             if let Session::Ending(awaited) = session {
-                awaited.retain(|&worker| locked(&self.places[worker][at]).recorder.take().is_none());
+                awaited.retain(|&worker| taken(&self.places[worker][at]).recorder.take().is_none());
                 if awaited.is_empty() {
                     *session = Session::Free;
                 }
@@ -103,9 +103,20 @@ impl Captures {
 
 /// Puts a recorder, or none, for a worker to take; whether there was one, which the worker has not taken.
 fn put(place: &Mutex<Place>, recorder: Option<Box<Recorder>>) -> bool {
-    let mut place = locked(place);
+    let mut place = taken(place);
     place.version += 1;
     std::mem::replace(&mut place.recorder, recorder).is_some()
+}
+
+/// Tried again rather than slept for: a worker that gave it back would have to wake this thread, by a system call.
+fn taken(place: &Mutex<Place>) -> MutexGuard<'_, Place> {
+    loop {
+        match place.try_lock() {
+            Ok(place) => return place,
+            Err(TryLockError::Poisoned(error)) => return error.into_inner(),
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+        }
+    }
 }
 
 /// Nothing panics with it locked; and were it so, what is in it would be as good.

@@ -61,7 +61,9 @@ impl Compiler {
         self.room_for(1)?;
         let id = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
-            DestinationId(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
+            let id = DestinationId(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX));
+            self.shared.prepare_for(id);
+            id
         });
         self.hosts.insert((destination.ip(), id.0));
         self.generations = self.generations.wrapping_add(1);
