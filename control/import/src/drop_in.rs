@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use ulvs_config::Director;
 use ulvs_model::{ForwardMethod, TunnelChecksum, TunnelType};
 
-use crate::{Check, Guard, Id, Imported, Netmask, Persistence, RealServer, Remark, Service, Way};
+use crate::{Check, Guard, Id, Imported, Netmask, Persistence, RealServer, Remark, Service, Way, flags};
 
 /// The schedulers that the director's file knows.
 const SCHEDULERS: [&str; 15] =
@@ -32,6 +32,7 @@ pub fn drop_in(imported: &Imported, from: &str) -> (String, Vec<Remark>) {
             services.push_str(&written);
             used.extend(names);
             remarks.extend(rules_needed(service));
+            remarks.extend(without_effect(service));
             continue;
         };
         comment(&sentence, &mut services);
@@ -141,6 +142,21 @@ fn persistence_obstacle(service: &Service) -> Option<String> {
     }
 }
 
+/// What the source says of a service, and IPVS makes nothing of.
+fn without_effect(service: &Service) -> Option<Remark> {
+    let (_, idle) = flags::of(service);
+    let flags = idle.into_iter().map(|flag| format!("{flag} of scheduler {}", service.scheduler));
+    let one_packet = (service.one_packet && !is_one_packet(service)).then(|| "one-packet scheduling".to_owned());
+    let served = if let Id::Address { address, .. } = &service.id { address.port() } else { 0 };
+    let has_port =
+        |one: &&RealServer| one.way.method != ForwardMethod::Nat && ![0, served].contains(&one.address.port());
+    let ports = service.real_servers.iter().filter(has_port);
+    let ports = ports.map(|one| format!("port {} of {} by {}", one.address.port(), one.address.ip(), one.way.method));
+    let without: Vec<_> = flags.chain(one_packet).chain(ports).collect();
+    let text = format!("{}: without effect in IPVS, and left out: {}", service.id, without.join(", "));
+    (!without.is_empty()).then_some(Remark { line: service.line, text })
+}
+
 fn written(service: &Service) -> String {
     let mut text = "[[service]]\n".to_owned();
     match &service.id {
@@ -155,8 +171,9 @@ fn written(service: &Service) -> String {
         }
     }
     let _ = writeln!(text, "scheduler = {}", quoted(&service.scheduler));
-    if !service.flags.is_empty() {
-        let flags: Vec<_> = service.flags.iter().map(|flag| quoted(flag)).collect();
+    let (flags, _) = flags::of(service);
+    if !flags.is_empty() {
+        let flags: Vec<_> = flags.iter().map(|flag| quoted(flag)).collect();
         let _ = writeln!(text, "flags = [{}]", flags.join(", "));
     }
     if let Some(seconds) = service.persistence.seconds {

@@ -100,8 +100,8 @@ impl<'a, N: Names> Line<'a, N> {
                 Some((option, value)) if option.starts_with("--") => (option, Some(value)),
                 _ => (option, None),
             };
-            // Values that may be absent do not begin with a dash.
-            let optional = matches!(option, "-p" | "--persistent");
+            // Values that may be absent do not begin with a dash. `-b` has none where ipvsadm -S saves flag-3, which it has no name for.
+            let optional = matches!(option, "-p" | "--persistent" | "-b" | "--sched-flags");
             let needs = matches!(
                 option,
                 "-t" | "--tcp-service"
@@ -115,8 +115,6 @@ impl<'a, N: Names> Line<'a, N> {
                     | "-M"
                     | "--netmask"
                     | "--pe"
-                    | "-b"
-                    | "--sched-flags"
                     | "-r"
                     | "--real-server"
                     | "-w"
@@ -148,7 +146,7 @@ impl<'a, N: Names> Line<'a, N> {
             "-t" | "--tcp-service" => self.service = Some(self.named("tcp", value)?),
             "-u" | "--udp-service" => self.service = Some(self.named("udp", value)?),
             "--sctp-service" => self.service = Some(self.named("sctp", value)?),
-            "-f" | "--fwmark-service" => self.service = Some(Id::Mark { mark: number(option, value)?, is_v6: false }),
+            "-f" | "--fwmark-service" => self.service = Some(Id::Mark { mark: mark(value)?, is_v6: false }),
             "-6" | "--ipv6" => self.is_v6 = true,
             "-s" | "--scheduler" => value.clone_into(&mut self.scheduler),
             "-b" | "--sched-flags" => self.flags = value.split(',').map(ToOwned::to_owned).collect(),
@@ -220,6 +218,14 @@ impl<'a, N: Names> Line<'a, N> {
 fn number(option: &str, value: &str) -> Result<u32, String> {
     let read = value.parse().ok().filter(|number| i32::try_from(*number).is_ok());
     read.ok_or_else(|| format!("{option} {value}: a number from 0 to 2147483647 was expected"))
+}
+
+/// ipvsadm saves marks from 2147483648 on as negative numbers, and reads them back.
+fn mark(value: &str) -> Result<u32, String> {
+    value
+        .parse()
+        .or_else(|_| value.parse::<i32>().map(i32::cast_unsigned))
+        .map_err(|_| format!("-f {value}: a mark from 1 to {} was expected", u32::MAX))
 }
 
 /// `192.0.2.1:80`, `[2001:db8::1]:80`, `www.example.com:http`; without a port the one that is given.

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use ulvs_ipvs::client::{Client, Listed};
-use ulvs_ipvs::table::{DestinationSpec, Family, ServiceId, ServiceSpec};
+use ulvs_ipvs::table::{DestinationSpec, Family, ServiceId, ServiceSpec, Timeouts};
 use ulvs_model::ForwardMethod;
 
 use crate::{Guard, Id, Imported, Netmask, Persistence, RealServer, Service, Way};
@@ -16,7 +16,7 @@ use crate::{Guard, Id, Imported, Netmask, Persistence, RealServer, Service, Way}
 /// A sentence: the kernel has no IPVS, or doesn't let this user see it.
 pub fn read_kernel() -> Result<Imported, String> {
     let client = Client::kernel().map_err(|error| format!("the kernel's netlink can't be asked: {error}"))?;
-    listed(client).map_err(|error| match error.kind() {
+    read(client).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "the kernel has no IPVS (no netlink family of that name): load it with `modprobe \
                                     ip_vs` if the table should be there, or import the text of `ipvsadm -S -n`"
             .to_owned(),
@@ -31,16 +31,32 @@ pub fn read_kernel() -> Result<Imported, String> {
 /// A sentence.
 pub fn read_socket(path: &Path) -> Result<Imported, String> {
     let failed = |error: io::Error| format!("{} can't be asked: {error}", path.display());
-    listed(Client::socket(path).map_err(failed)?).map_err(failed)
+    read(Client::socket(path).map_err(failed)?).map_err(failed)
 }
 
-fn listed(mut client: Client) -> io::Result<Imported> {
+fn read(mut client: Client) -> io::Result<Imported> {
     let mut imported = Imported::default();
+    settings(client.timeouts()?, client.daemons()?, &mut imported);
     for listed in client.services()? {
         let service = service(&listed, &mut imported);
         imported.services.push(service);
     }
     Ok(imported)
+}
+
+/// What is not of a service has no place in a drop-in.
+fn settings(timeouts: Timeouts, daemons: usize, imported: &mut Imported) {
+    let Timeouts { tcp, tcp_fin, udp } = timeouts;
+    if timeouts != Timeouts::default() {
+        let keys = format!("timeout_tcp = {tcp}, timeout_tcp_fin = {tcp_fin} and timeout_udp = {udp}");
+        imported.remark(
+            0,
+            format!("its timeouts (`ipvsadm --set`) are not the usual ones: say {keys} in [connections] of ulvs.toml"),
+        );
+    }
+    if daemons > 0 {
+        imported.remark(0, "its sync daemons are left out: ulvs does not synchronise connections");
+    }
 }
 
 fn service(listed: &Listed, imported: &mut Imported) -> Service {
@@ -64,14 +80,9 @@ fn service(listed: &Listed, imported: &mut Imported) -> Service {
         persistence = persistence_of(spec);
     }
     let one_packet = spec.flags & ONE_PACKET != 0;
-    let flags = match spec.scheduler.as_str() {
-        name @ ("sh" | "mh") => [(8, "fallback"), (16, "port")]
-            .into_iter()
-            .filter(|(bit, _)| spec.flags & bit != 0)
-            .map(|(_, flag)| format!("{name}-{flag}"))
-            .collect(),
-        _ => Vec::new(),
-    };
+    let flags = [(8, "flag-1"), (16, "flag-2"), (32, "flag-3")].into_iter();
+    let flags = flags.filter(|(bit, _)| spec.flags & bit != 0).map(|(_, flag)| flag.to_owned()).collect();
+    let engine = Some(&spec.engine).filter(|engine| !matches!(engine.as_str(), "" | "sip"));
     let real_servers = listed.destinations.iter().rev().filter_map(|one| real_server(one, &id, imported)).collect();
     Service {
         line: 0,
@@ -80,7 +91,7 @@ fn service(listed: &Listed, imported: &mut Imported) -> Service {
         flags,
         persistence,
         one_packet,
-        lacking: Vec::new(),
+        lacking: engine.map(|engine| format!("persistence engine {engine}")).into_iter().collect(),
         real_servers,
         guard: Guard::default(),
     }

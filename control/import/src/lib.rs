@@ -5,6 +5,7 @@
 //! nothing that would be forwarded otherwise than before is switched on: it is written, but commented out.
 
 mod drop_in;
+mod flags;
 pub mod ipvsadm;
 pub mod keepalived;
 pub mod kernel;
@@ -108,7 +109,7 @@ pub struct Service {
     pub id: Id,
     /// The scheduler's name.
     pub scheduler: String,
-    /// The scheduler's flags by name.
+    /// The scheduler's flags, by their own names or by IPVS's (`flag-1`).
     pub flags: Vec<String>,
     /// Whether and how clients are remembered.
     pub persistence: Persistence,

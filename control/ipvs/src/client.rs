@@ -10,7 +10,7 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::codec::{Messages, Question, Reply};
-use crate::table::{DestinationSpec, ServiceSpec};
+use crate::table::{DestinationSpec, ServiceSpec, Timeouts};
 
 /// How long an answer may take.
 const PATIENCE: i64 = 10;
@@ -31,6 +31,8 @@ pub struct Listed {
 pub struct Client {
     socket: OwnedFd,
     sequence: u32,
+    /// IPVS's number, once it is known.
+    family: Option<u16>,
 }
 
 impl Client {
@@ -57,7 +59,7 @@ impl Client {
 
     fn over(socket: OwnedFd) -> io::Result<Self> {
         socket::setsockopt(&socket, ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
-        Ok(Self { socket, sequence: 0 })
+        Ok(Self { socket, sequence: 0, family: None })
     }
 
     /// All services with their destinations.
@@ -65,13 +67,7 @@ impl Client {
     /// # Errors
     /// What the other end answers; not found: it has no IPVS.
     pub fn services(&mut self) -> io::Result<Vec<Listed>> {
-        let mut family = None;
-        self.ask(0, &Question::Resolve, |reply| {
-            if let Reply::Family(number) = reply {
-                family = Some(number);
-            }
-        })?;
-        let family = family.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let family = self.family()?;
         let mut listed = Vec::new();
         self.ask(family, &Question::Services, |reply| {
             if let Reply::Service(service) = reply {
@@ -86,6 +82,47 @@ impl Client {
             })?;
         }
         Ok(listed)
+    }
+
+    /// The timeouts.
+    ///
+    /// # Errors
+    /// As of [`services`](Self::services).
+    pub fn timeouts(&mut self) -> io::Result<Timeouts> {
+        let family = self.family()?;
+        let mut found = None;
+        self.ask(family, &Question::Timeouts, |reply| {
+            if let Reply::Timeouts(timeouts) = reply {
+                found = Some(timeouts);
+            }
+        })?;
+        found.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// How many sync daemons run.
+    ///
+    /// # Errors
+    /// As of [`services`](Self::services).
+    pub fn daemons(&mut self) -> io::Result<usize> {
+        let family = self.family()?;
+        let mut found = 0;
+        self.ask(family, &Question::Daemons, |reply| found += usize::from(reply == Reply::Daemon))?;
+        Ok(found)
+    }
+
+    /// IPVS's number at the other end.
+    fn family(&mut self) -> io::Result<u16> {
+        if let Some(family) = self.family {
+            return Ok(family);
+        }
+        let mut found = None;
+        self.ask(0, &Question::Resolve, |reply| {
+            if let Reply::Family(number) = reply {
+                found = Some(number);
+            }
+        })?;
+        self.family = found;
+        found.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn ask(&mut self, family: u16, question: &Question, mut take: impl FnMut(Reply)) -> io::Result<()> {

@@ -169,7 +169,9 @@ impl Settings {
                 }
             },
             "protocol" => self.protocol = value.to_lowercase(),
-            "mh-port" | "mh-fallback" | "sh-port" | "sh-fallback" => self.flags.push(keyword.to_owned()),
+            "mh-port" | "mh-fallback" | "sh-port" | "sh-fallback" | "flag-1" | "flag-2" | "flag-3" => {
+                self.flags.push(keyword.to_owned());
+            }
             "ops" => self.one_packet = true,
             "ip_family" => self.is_v6 = Some(value == "inet6"),
             "persistence_timeout" if value.is_empty() => self.persistence.seconds = Some(PERSISTENCE),

@@ -107,6 +107,7 @@ fn services_by_mark_and_of_datagrams_are_read() {
         [
             format!("line 1: fwmark 7 {needed} 7, as the rules of iptables or nftables did"),
             format!("line 3: fwmark 8 (IPv6) {needed} 8, as the rules of iptables or nftables did"),
+            "line 6: tcp 192.0.2.1:53: without effect in IPVS, and left out: one-packet scheduling".to_owned(),
         ]
     );
     let conf = "virtual_server fwmark 5 {\n lb_algo rr\n ops\n protocol UDP\n real_server 2001:db8::1 0 {\n }\n}\n";
@@ -133,4 +134,53 @@ fn clients_are_remembered_as_before() {
     let article = "virtual_server 192.0.2.1 80 {\n lb_algo rr\n lb_kind DR\n nat_mask 255.255.255.0\n persistence_timeout 50\n protocol TCP\n}\n";
     let (text, _) = written(&keepalived::parse(article, &|_| Ok(Vec::new()), "main"));
     assert!(text.contains("\npersistence = 50\n"), "{text}");
+}
+
+/// A flag that ipvsadm 1.31 has no name for is saved as nothing: `-b ` (ipvs-facts D.5).
+#[test]
+fn flags_by_ipvss_numbers_are_the_schedulers_own_or_without_effect() {
+    let text = "-A -t 192.0.2.1:80 -s mh -b \n-A -t 192.0.2.2:80 -s sh -b flag-1,flag-3,sh-fallback\n\
+                -A -t 192.0.2.3:80 -s mh -p 60 -b flag-2\n-A -t 192.0.2.4:80 -s rr -b flag-1,flag-2\n\
+                -A -t 192.0.2.5:80 -s rr -b sh-port\n-A -t 192.0.2.6:80 -s sh -b flag-4\n-A -t 192.0.2.7:80 -s sh -b -p 60\n";
+    let (text, remarks) = written(&ipvsadm::parse(text, &Names));
+    let flags: Vec<_> = text.lines().filter(|line| line.contains("flags = ")).collect();
+    let expected =
+        ["flags = [\"sh-fallback\"]", "flags = [\"mh-port\"]", "# flags = [\"sh-port\"]", "# flags = [\"flag-4\"]"];
+    assert_eq!(flags, expected);
+    assert!(text.contains("\"192.0.2.7:80\"\nprotocol = \"tcp\"\nscheduler = \"sh\"\npersistence = 60\n"), "{text}");
+    let told = [
+        "line 2: tcp 192.0.2.2:80: without effect in IPVS, and left out: flag-3 of scheduler sh",
+        "line 4: tcp 192.0.2.4:80: without effect in IPVS, and left out: flag-1 of scheduler rr, flag-2 of scheduler rr",
+        "line 5: tcp 192.0.2.5:80 is commented out, for ulvs.toml does not take it: `flags`: scheduler rr has none: leave them out, or use scheduler sh or mh",
+    ];
+    assert_eq!(remarks[..3], told);
+    assert!(remarks[3].contains("line 6: tcp 192.0.2.6:80 is commented out"), "{remarks:?}");
+    let conf = "virtual_server 192.0.2.1 80 {\n flag-2\n flag-3\n lb_algo mh\n}\n";
+    let (text, remarks) = written(&keepalived::parse(conf, &|_| Ok(Vec::new()), ""));
+    assert!(text.contains("flags = [\"mh-port\"]"), "{text}");
+    assert_eq!(remarks, ["line 1: tcp 192.0.2.1:80: without effect in IPVS, and left out: flag-3 of scheduler mh"]);
+}
+
+#[test]
+fn marks_are_numbers_of_32_bits() {
+    let (text, _) = written(&ipvsadm::parse("-A -f 4294967295 -s rr\n", &Names));
+    assert!(text.contains("mark = 4294967295\n"), "{text}");
+    assert_eq!(written(&ipvsadm::parse("-A -f -1 -s rr\n", &Names)).0, text, "as ipvsadm 1.31 saves it");
+    let (_, remarks) = written(&ipvsadm::parse("-A -f 4294967296 -s rr\n", &Names));
+    assert_eq!(remarks, ["line 1: -f 4294967296: a mark from 1 to 4294967295 was expected; the line is left out"]);
+}
+
+#[test]
+fn ports_that_the_method_does_not_use_are_left_out_and_told() {
+    let text = "-A -f 7 -s rr\n-a -f 7 -r 10.0.0.1:9 -g\n-a -f 7 -r 10.0.0.2:8080 -m\n-a -f 7 -r 10.0.0.3:0 -i\n\
+                -A -t 192.0.2.1:80 -s rr\n-a -t 192.0.2.1:80 -r 10.0.0.1:80 -g\n-a -t 192.0.2.1:80 -r 10.0.0.2:81 -i\n";
+    let (text, remarks) = written(&ipvsadm::parse(text, &Names));
+    assert!(text.contains("address = \"10.0.0.1\"\nmethod = \"dr\"") && text.contains("10.0.0.2:8080"), "{text}");
+    assert_eq!(
+        remarks[1..],
+        [
+            "line 1: fwmark 7: without effect in IPVS, and left out: port 9 of 10.0.0.1 by dr",
+            "line 5: tcp 192.0.2.1:80: without effect in IPVS, and left out: port 81 of 10.0.0.2 by tun",
+        ]
+    );
 }

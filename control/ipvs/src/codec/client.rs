@@ -5,7 +5,7 @@ use super::family::{CONTROLLER, FAMILY_NAME, GET_FAMILY};
 use super::frame::{Header, flag};
 use super::writer::Writer;
 use super::{Message, command, destination, service, top};
-use crate::table::{DestinationSpec, ServiceId, ServiceSpec};
+use crate::table::{DestinationSpec, ServiceId, ServiceSpec, Timeouts};
 
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
@@ -21,6 +21,10 @@ pub enum Question {
     Services,
     /// All destinations of a service.
     Destinations(ServiceId),
+    /// The timeouts.
+    Timeouts,
+    /// The sync daemons that run.
+    Daemons,
 }
 
 /// One message of the answer.
@@ -32,6 +36,10 @@ pub enum Reply {
     Service(ServiceSpec),
     /// A destination.
     Destination(DestinationSpec),
+    /// The timeouts.
+    Timeouts(Timeouts),
+    /// A sync daemon.
+    Daemon,
     /// The answer is complete, with an error's number or 0.
     End(i32),
     /// Something else.
@@ -54,6 +62,10 @@ impl Question {
                 .generic(command::GET_DEST, 1)
                 .nest(top::SERVICE, |nest| service::write_id(nest, id))
                 .finish(),
+            Self::Timeouts => Writer::new(&mut out, &header, family, flag::REQUEST | flag::ACK)
+                .generic(command::GET_CONFIG, 1)
+                .finish(),
+            Self::Daemons => Writer::new(&mut out, &header, family, dump).generic(command::GET_DAEMON, 1).finish(),
         }
         out
     }
@@ -87,7 +99,20 @@ impl Reply {
                 let attribute = attributes.find(|one| one.kind == top::DESTINATION);
                 destination::parse(attribute, true).map_or(Self::Other, Self::Destination)
             }
+            command::SET_CONFIG => timeouts(attributes).map_or(Self::Other, Self::Timeouts),
+            command::NEW_DAEMON => Self::Daemon,
             _ => Self::Other,
         }
     }
+}
+
+fn timeouts(attributes: Attributes<'_>) -> Option<Timeouts> {
+    let mut seconds = [None; 3];
+    for one in attributes {
+        if let top::TIMEOUT_TCP..=top::TIMEOUT_UDP = one.kind {
+            seconds[usize::from(one.kind - top::TIMEOUT_TCP)] = one.u32().ok();
+        }
+    }
+    let [tcp, tcp_fin, udp] = seconds;
+    Some(Timeouts { tcp: tcp?, tcp_fin: tcp_fin?, udp: udp? })
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use ulvs_ipvs::client::{Client, Listed};
 use ulvs_ipvs::codec::{Messages, Reply};
-use ulvs_ipvs::table::{Command, DestinationSpec, Family, Owner, ServiceId, ServiceSpec};
+use ulvs_ipvs::table::{Command, DaemonSpec, DestinationSpec, Family, Owner, ServiceId, ServiceSpec, Timeouts};
 
 use crate::clients::Running;
 
@@ -63,6 +63,21 @@ fn what_was_set_is_what_is_read() {
         let newest_first: Vec<_> = own.iter().rev().copied().collect();
         assert_eq!(destinations, newest_first);
     }
+}
+
+#[test]
+fn timeouts_and_sync_daemons_are_read() {
+    let running = Running::new("settings");
+    let mut client = Client::socket(&running.path).unwrap();
+    assert_eq!((client.timeouts().unwrap(), client.daemons().unwrap()), (Timeouts::default(), 0));
+    let timeouts = Timeouts { tcp: 1000, tcp_fin: 0, udp: 7 };
+    let daemon =
+        DaemonSpec { role: 1, interface: "eth1".to_owned(), sync_id: 1, max_length: 0, group: None, port: 0, ttl: 0 };
+    let commands = vec![Command::SetTimeouts(timeouts), Command::NewDaemon(daemon)];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(running.director.change_all(commands, Owner::Netlink)).unwrap();
+    let set = Timeouts { tcp_fin: Timeouts::default().tcp_fin, ..timeouts };
+    assert_eq!((client.timeouts().unwrap(), client.daemons().unwrap()), (set, 1));
 }
 
 #[test]
