@@ -76,10 +76,12 @@ fn virtual_server(
     // As keepalived has it: what is said, or else the family of the real servers.
     let of_real_servers = || real_servers.first().is_some_and(|found| found.one.address.is_ipv6());
     let is_v6 = settings.is_v6.unwrap_or_else(of_real_servers);
+    let (protocol, persistence) =
+        (protocol(&settings, &targets, statement, imported), persistence(&settings, &targets));
     for target in targets {
         let id = match target {
-            Target::Address(address) => Id::Address { protocol: settings.protocol.clone(), address },
-            Target::Mark(mark) => Id::Mark { mark, is_v6 },
+            Target::Address(address) => Id::Address { protocol: protocol.clone(), address },
+            Target::Mark(mark, of) => Id::Mark { mark, is_v6: of.unwrap_or(is_v6) },
         };
         if imported.services.iter().any(|one| one.id == id) {
             imported.remark(statement.line, format!("{id} is there already; this one is left out"));
@@ -90,13 +92,32 @@ fn virtual_server(
             id,
             scheduler: settings.scheduler.clone(),
             flags: settings.flags.clone(),
-            persistence: settings.persistence,
+            persistence,
             one_packet: settings.one_packet,
             lacking: settings.lacking.clone(),
             real_servers: real_servers.iter().map(|found| found.one.clone()).collect(),
             guard: guard.clone(),
         });
     }
+}
+
+/// What keepalived 2.2 takes where nothing is said, which it logs.
+fn protocol(settings: &Settings, targets: &[Target], statement: &Statement, imported: &mut Imported) -> String {
+    if settings.protocol.is_empty() && targets.iter().any(|one| matches!(one, Target::Address(_))) {
+        imported.remark(statement.line, "no protocol is said: it is of UDP, as with keepalived");
+    }
+    if settings.protocol.is_empty() { "udp".to_owned() } else { settings.protocol.clone() }
+}
+
+/// As keepalived: a mask, and a port 0, mean persistence; an engine without it means nothing.
+fn persistence(settings: &Settings, targets: &[Target]) -> Persistence {
+    let mut persistence = settings.persistence;
+    let is_of_all_ports = |one: &Target| matches!(one, Target::Address(address) if address.port() == 0);
+    if persistence.netmask.is_some() || targets.iter().any(is_of_all_ports) {
+        persistence.seconds.get_or_insert(PERSISTENCE);
+    }
+    persistence.by_call &= persistence.seconds.is_some();
+    persistence
 }
 
 /// What follows from checks, if there are any.
@@ -134,7 +155,7 @@ fn guard(settings: &Settings, found: &[Found], statement: &Statement, imported: 
 
 fn settings(statement: &Statement, imported: &mut Imported) -> Settings {
     let mut settings = Settings {
-        protocol: "tcp".to_owned(),
+        protocol: String::new(),
         scheduler: "wlc".to_owned(),
         flags: Vec::new(),
         way: ForwardMethod::Nat.into(),
@@ -236,7 +257,12 @@ fn why(keyword: &str) -> &'static str {
 
 /// `NAT`, `DR`, or `TUN type gue port 6080 csum`.
 fn way(said: &Statement) -> Result<Way, String> {
-    let method = said.word(1).parse().map_err(|_| format!("there is no method {}", said.word(1)))?;
+    let method = match said.word(1) {
+        "NAT" => ForwardMethod::Nat,
+        "DR" => ForwardMethod::Dr,
+        "TUN" => ForwardMethod::Tun,
+        other => return Err(format!("there is no method {other}")),
+    };
     let mut tunnel = Tunnel::default();
     let mut words = said.words.iter().skip(2).map(String::as_str);
     while let Some(word) = words.next() {

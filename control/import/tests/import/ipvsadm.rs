@@ -155,7 +155,7 @@ fn flags_by_ipvss_numbers_are_the_schedulers_own_or_without_effect() {
     ];
     assert_eq!(remarks[..3], told);
     assert!(remarks[3].contains("line 6: tcp 192.0.2.6:80 is commented out"), "{remarks:?}");
-    let conf = "virtual_server 192.0.2.1 80 {\n flag-2\n flag-3\n lb_algo mh\n}\n";
+    let conf = "virtual_server 192.0.2.1 80 {\n protocol TCP\n flag-2\n flag-3\n lb_algo mh\n}\n";
     let (text, remarks) = written(&keepalived::parse(conf, &|_| Ok(Vec::new()), ""));
     assert!(text.contains("flags = [\"mh-port\"]"), "{text}");
     assert_eq!(remarks, ["line 1: tcp 192.0.2.1:80: without effect in IPVS, and left out: flag-3 of scheduler mh"]);

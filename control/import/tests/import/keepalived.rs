@@ -34,6 +34,7 @@ virtual_server 192.0.2.1 443
     real_server ${NET}.12 443 { weight 0 }
 }
 virtual_server group WEB {
+    protocol TCP
     lvs_sched rr
     lvs_method NAT
     include servers/*.conf
@@ -67,14 +68,14 @@ fn keepalived_conf_is_read_with_groups_includes_and_definitions() {
     let expected = check.to_owned() + &https + &web("192.0.2.10:80") + &web("192.0.2.11:80") + &web("192.0.2.12:8080");
     assert!(text.starts_with(&expected), "{text}");
     let lines: Vec<_> = remarks.iter().filter_map(|remark| remark.split([':', '(']).next()).collect();
-    let expected = ["line 2", "line 6", "line 34", "line 35", "line 37"];
+    let expected = ["line 2", "line 6", "line 35", "line 36", "line 38"];
     assert_eq!(lines, expected, "{remarks:#?}");
     assert_eq!(remarks[0], "line 2: global_defs : not of IPVS, it stays keepalived's".replace(" :", ":"));
-    assert_eq!(remarks[3], "line 35: frobnicate yes: left out, for it is not understood");
+    assert_eq!(remarks[3], "line 36: frobnicate yes: left out, for it is not understood");
 }
 
 pub(crate) const CHECKED: &str = r#"
-virtual_server 192.0.2.1 80 {
+virtual_server 192.0.2.1 80 {  protocol TCP
     delay_loop 6
     lb_algo rr
     lb_kind NAT
@@ -135,7 +136,7 @@ virtual_server 192.0.2.1 53 {
         FILE_CHECK { track_file x }
     }
 }
-virtual_server 192.0.2.2 80 {
+virtual_server 192.0.2.2 80 {  protocol TCP
     quorum 3
     real_server 10.0.0.11 80 { }
 }
@@ -190,7 +191,7 @@ fn keepaliveds_checks_become_the_directors() {
 #[test]
 fn what_is_broken_in_keepalived_conf_is_told_with_its_line() {
     let text = "virtual_server 192.0.2.1 http {\n}\nvirtual_server group NONE {\n}\n}\n\
-                virtual_server 192.0.2.2 80 {\n real_server x 80 {\n }\n real_server 10.0.0.1 80 {\n weight many\n }\n include gone\n \"open\n";
+                virtual_server 192.0.2.2 80 { protocol TCP\n real_server x 80 {\n }\n real_server 10.0.0.1 80 {\n weight many\n }\n include gone\n \"open\n";
     let (_, remarks) = written(&keepalived::parse(text, &|_| Ok(Vec::new()), "main"));
     assert_eq!(
         remarks,
@@ -212,4 +213,57 @@ fn files_that_include_each_other_end() {
     let circle = |_: &str| Ok(vec![("a".to_owned(), "include a\n".to_owned())]);
     let (_, remarks) = written(&keepalived::parse("include a\n", &circle, "main"));
     assert_eq!(remarks, ["line 1: include a: files include each other in a circle"]);
+}
+
+/// What keepalived 2.2.7 does with these, tried.
+#[test]
+fn what_is_not_said_is_as_with_keepalived() {
+    let text = "virtual_server 192.0.2.1 80 {\n}\nvirtual_server 192.0.2.2 {\n protocol TCP\n}\n\
+                virtual_server 192.0.2.3 80 {\n protocol TCP\n persistence_granularity 255.255.255.0\n persistence_engine sip\n}\n\
+                virtual_server 192.0.2.4 80 {\n protocol UDP\n persistence_engine sip\n}\n\
+                virtual_server 192.0.2.5 80 {\n protocol TCP\n lb_kind dr\n}\n";
+    let (text, remarks) = written(&keepalived::parse(text, &|_| Ok(Vec::new()), "main"));
+    let service = |host: u8, port: u16, protocol: &str, more: &str| {
+        format!(
+            "[[service]]\naddress = \"192.0.2.{host}:{port}\"\nprotocol = \"{protocol}\"\nscheduler = \"wlc\"\n{more}\n"
+        )
+    };
+    let begins = service(1, 80, "udp", "") + &service(2, 0, "tcp", "persistence = 360\n");
+    assert!(text.starts_with(&begins) && text.contains(&service(4, 80, "udp", "")), "{text}");
+    assert_eq!(
+        remarks,
+        [
+            "line 1: no protocol is said: it is of UDP, as with keepalived",
+            "line 6: tcp 192.0.2.3:80 is commented out, for ulvs.toml has no persistence engine sip but for UDP",
+            "line 15: tcp 192.0.2.5:80 is commented out, for ulvs.toml has no \"lb_kind dr\" (there is no method dr)",
+        ]
+    );
+}
+
+#[test]
+fn groups_have_ranges_of_all_forms_and_marks_of_a_family() {
+    let members = "10.0.0.1-3 80\n10.0.0.254-10.0.1.1 81\n10.0.0.8/30 82\n10.0.0.9/32 83\nfd00::1-fd00::2 84\nfd00::e-f 85\nfd00::20/127 86\n\
+                   fwmark 1 inet6\nfwmark 2 inet\nfwmark 3\n";
+    let wrong = "10.0.0.9/30 80\n10.0.0.0/19 80\n10.0.0.0/33 80\n10.0.0.3-1 80\n10.0.0.1-fd00::1 80\n0.0.0.0/0 80\n::/0 80\nfwmark 4 inet9\n";
+    let text = format!("virtual_server_group g {{\n{members}{wrong}}}\nvirtual_server group g {{\n protocol TCP\n}}\n");
+    let imported = keepalived::parse(&text, &|_| Ok(Vec::new()), "main");
+    let told: Vec<_> = imported.services.iter().map(|one| one.id.to_string()).collect();
+    let expected = "tcp 10.0.0.1:80,tcp 10.0.0.2:80,tcp 10.0.0.3:80,tcp 10.0.0.254:81,tcp 10.0.0.255:81,tcp 10.0.1.0:81,tcp 10.0.1.1:81,\
+                    tcp 10.0.0.8:82,tcp 10.0.0.9:82,tcp 10.0.0.10:82,tcp 10.0.0.11:82,tcp 10.0.0.9:83,tcp [fd00::1]:84,tcp [fd00::2]:84,\
+                    tcp [fd00::e]:85,tcp [fd00::f]:85,tcp [fd00::20]:86,tcp [fd00::21]:86,fwmark 1 (IPv6),fwmark 2,fwmark 3";
+    assert_eq!(told, expected.split(',').collect::<Vec<_>>());
+    let remarks: Vec<_> = imported.remarks.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        remarks,
+        [
+            "line 12: \"10.0.0.9/30\" has bits behind its mask, and keepalived skips it",
+            "line 13: \"10.0.0.0/19\" has more than 4096 addresses",
+            "line 14: \"10.0.0.0/33\" is no address",
+            "line 15: \"10.0.0.3-1\" ends before it begins",
+            "line 16: \"10.0.0.1-fd00::1\" is no address",
+            "line 17: \"0.0.0.0/0\" has more than 4096 addresses",
+            "line 18: \"::/0\" has more than 4096 addresses",
+            "line 19: fwmark 4 inet9: inet or inet6 was expected",
+        ]
+    );
 }

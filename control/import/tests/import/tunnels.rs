@@ -65,7 +65,7 @@ fn rules_that_are_no_tunnel_are_left_out_and_told() {
 /// sorry server.
 #[test]
 fn keepaliveds_tunnels_are_the_files() {
-    let text = "virtual_server 192.0.2.1 80 {\n lb_algo rr\n lvs_method TUN type gue port 6080 remcsum\n sorry_server 10.0.0.99 80\n\
+    let text = "virtual_server 192.0.2.1 80 {\n protocol TCP\n lb_algo rr\n lvs_method TUN type gue port 6080 remcsum\n sorry_server 10.0.0.99 80\n\
                 sorry_server_lvs_method TUN type gre csum\n\
                 real_server 10.0.0.11 80 {\n TCP_CHECK {\n }\n }\n\
                 real_server 10.0.0.12 80 {\n lvs_method TUN type gre\n }\n\
@@ -92,12 +92,14 @@ fn a_method_that_is_not_understood_is_never_another_one() {
         ("DR type gre", "method dr is no tunnel"),
         ("FULLNAT", "there is no method FULLNAT"),
     ] {
-        let text = format!("virtual_server 192.0.2.1 80 {{\n lvs_method {said}\n real_server 10.0.0.11 80 {{ }}\n}}\n");
+        let text = format!(
+            "virtual_server 192.0.2.1 80 {{\n protocol TCP\n lvs_method {said}\n real_server 10.0.0.11 80 {{ }}\n}}\n"
+        );
         let (lines, remarks) = read(&keepalived::parse(&text, &|_| Ok(Vec::new()), "main"));
         assert_eq!(lines, [""; 0]);
         assert!(remarks.len() == 1 && remarks[0].contains(why), "{said}: {remarks:?}");
         let of_real = format!(
-            "virtual_server 192.0.2.1 80 {{\n lvs_method DR\n real_server 10.0.0.11 80 {{\n lvs_method {said}\n }}\n}}\n"
+            "virtual_server 192.0.2.1 80 {{\n protocol TCP\n lvs_method DR\n real_server 10.0.0.11 80 {{\n lvs_method {said}\n }}\n}}\n"
         );
         let (lines, remarks) = read(&keepalived::parse(&of_real, &|_| Ok(Vec::new()), "main"));
         assert_eq!(lines, ["10.0.0.11:80 dr ipip"], "left out and told");
@@ -125,7 +127,7 @@ proptest! {
         let kinds = kind.filter(|kind| !kind.is_empty()).map(|kind| format!(" type {kind}")).unwrap_or_default();
         let ports = port.map(|port| format!(" port {port}")).unwrap_or_default();
         let said = format!("lvs_method {method}{kinds}{ports} {}", checksums.join(" "));
-        let text = format!("virtual_server 192.0.2.1 80 {{\n {said}\n real_server 10.0.0.11 80 {{ }}\n}}\n");
+        let text = format!("virtual_server 192.0.2.1 80 {{\n protocol TCP\n {said}\n real_server 10.0.0.11 80 {{ }}\n}}\n");
         let (by_keepalived, remarks) = read(&keepalived::parse(&text, &|_| Ok(Vec::new()), "main"));
         prop_assert_eq!(by_keepalived.len() + remarks.len(), 1, "{} {:?}", text, remarks);
         if kind != Some("") {
