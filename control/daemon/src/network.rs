@@ -2,6 +2,7 @@
 
 mod feed;
 mod mirrored;
+mod over;
 
 use ipnet::IpNet;
 use ulvs_config::Director;

@@ -56,6 +56,17 @@ impl<V> Prefixes<V> {
         node::iter(self.v4.as_deref(), false).chain(node::iter(self.v6.as_deref(), true))
     }
 
+    /// The same, beginning behind a prefix, which needs not be there.
+    pub fn after(&self, prefix: &IpNet) -> impl Iterator<Item = (IpNet, &V)> {
+        let (v4, v6) = (self.v4.as_deref(), self.v6.as_deref());
+        let place = Place::of(prefix);
+        let (v4, v6) = match prefix {
+            IpNet::V4(_) => (node::after(v4, place), v6.into_iter().collect()),
+            IpNet::V6(_) => (Vec::new(), node::after(v6, place)),
+        };
+        node::below(v4, false).chain(node::below(v6, true))
+    }
+
     #[inline]
     fn root(&self, of: IpAddr) -> Option<&Node<V>> {
         match of {

@@ -106,7 +106,34 @@ pub(crate) fn remove<V: Clone>(link: &mut Link<V>, place: Place) {
 
 /// A node before what is below it.
 pub(crate) fn iter<V>(root: Option<&Node<V>>, is_v6: bool) -> impl Iterator<Item = (IpNet, &V)> {
-    let mut waiting: Vec<&Node<V>> = root.into_iter().collect();
+    below(root.into_iter().collect(), is_v6)
+}
+
+/// What stands behind a place in the order of [`iter`], for [`below`].
+pub(crate) fn after<V>(root: Option<&Node<V>>, place: Place) -> Vec<&Node<V>> {
+    let (mut waiting, mut below) = (Vec::new(), root);
+    while let Some(node) = below {
+        if (node.place.bits, node.place.length) > (place.bits, place.length) {
+            waiting.push(node);
+            break;
+        }
+        if node.place == place {
+            waiting.extend([1, 0].into_iter().filter_map(|at| node.child(at)));
+            break;
+        }
+        if !node.place.holds(place.bits) {
+            break;
+        }
+        // Shorter than the place, which is below it or would be.
+        let at = side(place.bits, node.place.length);
+        waiting.extend(if at == 0 { node.child(1) } else { None });
+        below = node.child(at);
+    }
+    waiting
+}
+
+/// These nodes, the last first, each before what is below it.
+pub(crate) fn below<V>(mut waiting: Vec<&Node<V>>, is_v6: bool) -> impl Iterator<Item = (IpNet, &V)> {
     std::iter::from_fn(move || {
         loop {
             let node = waiting.pop()?;

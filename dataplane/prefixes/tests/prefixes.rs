@@ -65,6 +65,17 @@ proptest! {
     }
 
     #[test]
+    fn what_is_behind_a_prefix_is_the_rest_of_all(steps in steps(), others in prop::collection::vec(prefix(), 0..8)) {
+        let (mut table, mut map) = (Prefixes::default(), BTreeMap::new());
+        prop_assert!(play(&mut table, &mut map, &steps));
+        for prefix in steps.iter().map(|(prefix, _)| prefix).chain(&others).map(IpNet::trunc) {
+            let rest = map.iter().filter(|(one, _)| **one > prefix).map(|(one, value)| (*one, *value));
+            let behind = table.after(&prefix).map(|(one, value)| (one, *value));
+            prop_assert_eq!(behind.collect::<Vec<_>>(), rest.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
     fn changes_lead_from_one_to_the_other(one in steps(), two in steps(), is_copy: bool) {
         let (mut before, mut map) = (Prefixes::default(), BTreeMap::new());
         prop_assert!(play(&mut before, &mut map, &one));

@@ -1,17 +1,18 @@
 //! Tells the compiler what is new of the network, and nothing of the rest, which may be a full routing table.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use ulvs_config::Director;
-use ulvs_engine::snapshot::{Compiler, Network, PortId};
+use ulvs_engine::snapshot::{self, Compiler, Network, PortId};
 use ulvs_kernel::state::Route;
 use ulvs_kernel::{KernelState, resolve::Wanted};
 use ulvs_prefixes::Prefixes;
 
+use super::over::Over;
 use crate::devices::DirectorPort;
 use crate::network;
 
@@ -26,12 +27,14 @@ pub(crate) struct Feed {
     kernel: Arc<KernelState>,
     /// All but the kernel's routes.
     network: Network,
-    /// The prefixes of the file's routes, which go before the kernel's.
-    fixed: HashSet<IpNet>,
+    /// The file's routes, which go before the kernel's, by their prefixes.
+    fixed: HashMap<IpNet, snapshot::Route>,
     /// The kernel's routes, with those that are still behind.
     routes: Prefixes<Arc<Route>>,
     /// Prefixes whose routes the compiler is still to be told.
     behind: Vec<IpNet>,
+    /// The search for others of them: routes over links that went up or down.
+    over: Option<Over>,
     gateways: Gateways,
 }
 
@@ -42,9 +45,10 @@ impl Feed {
             ports,
             kernel: Arc::default(),
             network: Network::default(),
-            fixed: HashSet::new(),
+            fixed: HashMap::new(),
             routes: Prefixes::default(),
             behind: Vec::new(),
+            over: None,
             gateways: Gateways::default(),
         }
     }
@@ -56,23 +60,22 @@ impl Feed {
 
     /// Whether there are routes left for [`go_on`](Self::go_on).
     pub(crate) const fn is_behind(&self) -> bool {
-        !self.behind.is_empty()
+        !self.behind.is_empty() || self.over.is_some()
     }
 
     /// Tells the compiler what is new; whether anything was. Of very many routes only the first.
     pub(crate) fn follow(&mut self, director: &Director, kernel: Arc<KernelState>, compiler: &mut Compiler) -> bool {
         let network = network::compile(&self.ports, director, &kernel);
-        // An interface that goes up or down is another way for routes that are the same.
-        let is_other = network.ports != self.network.ports
-            || network.routes != self.network.routes
-            || kernel.links != self.kernel.links;
         let before = std::mem::replace(&mut self.network, network);
+        // An interface that goes up or down is another way for routes that are the same.
+        let over = Over::changed(&self.kernel.links, &kernel.links);
         self.kernel = kernel;
-        if is_other {
+        if self.network.ports != before.ports {
             self.tell_all(compiler);
             return true;
         }
-        let mut is_new = false;
+        self.over = Over::both(self.over.take(), over);
+        let mut is_new = self.network.routes != before.routes && self.tell_fixed(compiler);
         if self.network.addresses != before.addresses {
             compiler.set_addresses(&self.network.addresses);
             is_new = true;
@@ -90,6 +93,10 @@ impl Feed {
         self.take_routes();
         let is_new = self.is_behind();
         while self.is_behind() && began.elapsed() < TIME {
+            if self.behind.is_empty() {
+                self.search();
+                continue;
+            }
             let rest = self.behind.len().saturating_sub(AT_ONCE);
             let prefixes = self.behind.split_off(rest);
             let changes: Vec<_> = prefixes.into_iter().map(|prefix| (prefix, self.route(prefix))).collect();
@@ -108,12 +115,37 @@ impl Feed {
         Arc::new(next_hops.chain(gateways).collect::<BTreeSet<_>>())
     }
 
-    fn route(&self, prefix: IpNet) -> Option<ulvs_engine::snapshot::Route> {
+    fn route(&self, prefix: IpNet) -> Option<snapshot::Route> {
+        if let Some(fixed) = self.fixed.get(&prefix) {
+            return Some(*fixed);
+        }
         network::route(&self.ports, &self.kernel, prefix, self.routes.get(&prefix)?)
     }
 
+    /// Follows the file's routes; whether any are others. They are few, and in force when a reload is answered.
+    fn tell_fixed(&mut self, compiler: &mut Compiler) -> bool {
+        let fixed = self.network_fixed();
+        let before = std::mem::replace(&mut self.fixed, fixed);
+        let mut prefixes: BTreeSet<_> = before.keys().chain(self.fixed.keys()).copied().collect();
+        prefixes.retain(|prefix| before.get(prefix) != self.fixed.get(prefix));
+        let changes: Vec<_> = prefixes.into_iter().map(|prefix| (prefix, self.route(prefix))).collect();
+        compiler.set_routes(&changes);
+        !changes.is_empty()
+    }
+
+    /// Of equal prefixes the first counts.
+    fn network_fixed(&self) -> HashMap<IpNet, snapshot::Route> {
+        let mut fixed = HashMap::new();
+        for route in &self.network.routes {
+            fixed.entry(route.prefix.trunc()).or_insert(*route);
+        }
+        fixed
+    }
+
+    /// Everything anew: ports are others than before.
     fn tell_all(&mut self, compiler: &mut Compiler) {
-        self.fixed = self.network.routes.iter().map(|route| route.prefix.trunc()).collect();
+        self.fixed = self.network_fixed();
+        self.over = None;
         self.behind.clear();
         self.take_routes();
         self.behind.clear();
@@ -124,16 +156,26 @@ impl Feed {
         compiler.set_network(&network);
     }
 
+    /// Goes on searching for routes over links that went up or down.
+    fn search(&mut self) {
+        let Some(over) = &mut self.over else { return };
+        let is_over = !over.search(&self.routes, &mut self.behind);
+        self.behind.retain(|prefix| !self.fixed.contains_key(prefix));
+        if is_over {
+            self.over = None;
+        }
+    }
+
     /// Looks which of the kernel's routes are others now, unless it is still behind with those before.
     fn take_routes(&mut self) {
-        if self.is_behind() {
+        if !self.behind.is_empty() {
             return;
         }
         let before = std::mem::replace(&mut self.routes, self.kernel.routes.clone());
         let Self { fixed, routes, behind, gateways, .. } = self;
         routes.changes(&before, |prefix, route| {
             gateways.replace(before.get(&prefix), route);
-            if !fixed.contains(&prefix) {
+            if !fixed.contains_key(&prefix) {
                 behind.push(prefix);
             }
         });
