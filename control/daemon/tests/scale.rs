@@ -13,7 +13,8 @@ use ulvs_engine::publish::Publisher;
 use ulvs_engine::snapshot::{Compiler, Neighbour, Network, Port, PortId, Route};
 use ulvs_engine::{Capacity, Shared};
 use ulvs_model::{
-    Destination, Encapsulation, ForwardMethod, Protocol, SchedulerKind, Service, ServiceKey, Thresholds, Weight,
+    Destination, Encapsulation, ForwardMethod, Netmask, Persistence, PersistenceEngine, Protocol, SchedulerKind,
+    Service, ServiceKey, ServiceSettings, Thresholds, Weight,
 };
 
 const SERVICES: u32 = 10_000;
@@ -147,6 +148,28 @@ fn real_servers_come_and_go_among_as_many_addresses() {
         publish(&compiler);
         compiler.remove_destination(key(number), own(1_000_000 + number).address).unwrap();
         publish(&compiler);
+    });
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn services_that_tell_calls_apart() {
+    const CALLING: u32 = 4000;
+    let capacity = Capacity { connections: 1024, destinations: 4 * CALLING, workers: 1 };
+    let mut compiler = Compiler::new(Arc::new(Shared::new(capacity, [1, 2, 3]).unwrap()));
+    let engine = Some(PersistenceEngine::Sip);
+    let persistence = Some(Persistence { timeout: 60, netmask: Netmask::HOST_V4, engine });
+    let settings = ServiceSettings { persistence, ..ServiceSettings::from(SchedulerKind::Rr) };
+    times("a service with the engine sip and two real servers", CALLING, |number| {
+        let address = SocketAddr::new(Ipv4Addr::from_bits(0xc612_0000 + number).into(), 5060);
+        let key = ServiceKey::new(Protocol::Udp, address);
+        compiler.new_service(key, settings).unwrap();
+        for host in 0..2 {
+            let host = Ipv4Addr::from_bits(0x0a00_0001 + 2 * number + host);
+            let address = SocketAddr::new(host.into(), 5060);
+            compiler.add_destination(key, Destination { address, ..destination(0, 0, 1) }).unwrap();
+        }
+        drop(compiler.snapshot());
     });
 }
 

@@ -29,8 +29,8 @@ use path_mtus::PathMtu;
 use services::remember;
 
 use super::{
-    Addresses, Callers, Defence, DestinationId, Destinations, FtpPorts, Listener, Listeners, MarkRule, Marks, Network,
-    NetworkView, Services, Snapshot, SourceLimits, defence,
+    Addresses, Caller, Callers, Defence, DestinationId, Destinations, FtpPorts, Listener, Listeners, MarkRule, Marks,
+    Network, NetworkView, Services, Snapshot, SourceLimits, defence,
 };
 
 /// A service as the compiler keeps it.
@@ -68,6 +68,8 @@ struct Slot {
     is_translated: bool,
     /// As it is among the `listeners`: reached by NAT, and in its service now.
     listener: Option<Listener>,
+    /// As it is among the `callers`: in a service now whose real servers may begin calls.
+    caller: Option<Caller>,
 }
 
 /// The state behind snapshots.

@@ -20,7 +20,7 @@ mod status;
 mod ways;
 
 pub(crate) use addresses::{Addresses, Listener, Listeners};
-pub(crate) use callers::Callers;
+pub(crate) use callers::{Caller, Callers};
 pub use compiler::Compiler;
 pub(crate) use defence::Defence;
 pub(crate) use destinations::{DestinationView, Destinations};

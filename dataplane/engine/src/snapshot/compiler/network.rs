@@ -101,6 +101,7 @@ impl Compiler {
     }
 
     pub(super) fn refresh(&mut self, id: DestinationId) {
+        self.refresh_caller(id);
         let path_mtu = self.slots[id.0 as usize].as_ref().map_or(u16::MAX, |slot| self.path_mtu(slot.destination.ip()));
         if let Some(slot) = &mut self.slots[id.0 as usize] {
             let Destination { address, method, .. } = slot.destination;

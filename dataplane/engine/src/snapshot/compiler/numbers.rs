@@ -80,6 +80,7 @@ impl Compiler {
             idle_since: None,
             is_translated: false,
             listener: None,
+            caller: None,
         });
         Ok(id)
     }

@@ -6,7 +6,7 @@ use ulvs_model::{PersistenceEngine, Protocol, SchedulerKind, Service, ServiceKey
 
 use crate::counters::Totals;
 use crate::sched::{Memory, Scheduler};
-use crate::snapshot::{Callers, CompileError, ServiceView};
+use crate::snapshot::{Caller, Callers, CompileError, DestinationId, ServiceView};
 
 use super::{Compiler, Record};
 
@@ -59,10 +59,10 @@ impl Compiler {
         }
         let began_calls = by_call(&record.settings);
         record.settings = settings;
-        self.publish_service(key);
-        if began_calls && !by_call(&settings) {
-            self.renew_callers();
+        if began_calls != by_call(&settings) {
+            record.destinations.clone().into_iter().for_each(|id| self.refresh_caller(id));
         }
+        self.publish_service(key);
         Ok(())
     }
 
@@ -76,9 +76,6 @@ impl Compiler {
             self.retire(id);
         }
         self.services.remove(&key);
-        if by_call(&record.settings) {
-            self.renew_callers();
-        }
         Ok(())
     }
 
@@ -96,27 +93,20 @@ impl Compiler {
             self.shared.live.watch(one.candidate.id, scheduler.watches());
         }
         self.services.set(Arc::new(ServiceView::new(key, scheduler, &record.settings)));
-        if by_call(&record.settings) {
-            self.renew_callers();
-        }
     }
 
-    /// Looks who may begin calls: UDP's real servers with a port, of services by an address with one. Of services that share
-    /// one, the call is the service's to which it was added last: the kernel's table has the newest in front.
-    fn renew_callers(&mut self) {
-        let services = self.records.iter().filter(|(key, record)| {
-            by_call(&record.settings) && key.protocol() == Some(Protocol::Udp) && key.port() != 0
-        });
-        let of_service = services.flat_map(|(key, record)| record.destinations.iter().map(move |id| (*id, *key)));
-        let mut callers: Vec<_> = of_service
-            .filter_map(|(id, key)| {
-                let slot = self.slots[id.0 as usize].as_ref()?;
-                Some((slot.added, slot.destination.address, (id, key)))
-            })
-            .filter(|(_, address, _)| address.port() != 0)
-            .collect();
-        callers.sort_unstable_by_key(|(added, ..)| *added);
-        self.callers = Arc::new(Callers::new(callers.into_iter().map(|(_, address, whose)| (address, whose))));
+    /// Looks whether a real server may begin calls: one of UDP with a port, of a service by an address with one.
+    pub(super) fn refresh_caller(&mut self, id: DestinationId) {
+        let Some(slot) = &mut self.slots[id.0 as usize] else { return };
+        let service = slot.service;
+        let (address, added) = (slot.destination.address, slot.added);
+        let may_call = slot.available
+            && service.protocol() == Some(Protocol::Udp)
+            && service.port() != 0
+            && address.port() != 0
+            && self.records.get(&service).is_some_and(|record| by_call(&record.settings));
+        let caller = may_call.then_some(Caller { address, id, service, added });
+        Callers::replace(&mut self.callers, std::mem::replace(&mut slot.caller, caller), caller);
     }
 }
 
