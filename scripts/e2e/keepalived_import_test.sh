@@ -139,6 +139,7 @@ virtual_server 10.77.0.211 85 {
 REST
 } >"$RUN/keepalived.conf"
 # what ipvsadm says of all of it
+# shellcheck disable=SC2086 # options
 tables() { for of in -Sn '-Ln --thresholds' '-Ln --tun-info'; do director ulvs-run ipvsadm $of; done; }
 lines() { director ulvs-run ipvsadm -Sn | wc -l; }
 services=$(lines)

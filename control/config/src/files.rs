@@ -57,6 +57,13 @@ impl Files {
                     room -= text.len() as u64;
                     sources.push(Source { path, text });
                 }
+                Err(error) if error.kind() == ErrorKind::NotFound && path != file => {
+                    report.push_str(&told(
+                        &path,
+                        &error,
+                        "it is a link to what is not there, or was just removed: remove the link",
+                    ));
+                }
                 Err(error) => report.push_str(&unreadable(&path, &error)),
             }
         }
@@ -105,9 +112,17 @@ fn read(path: &Path, most: u64) -> io::Result<String> {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it is a pipe, a socket or a device"));
     }
     let mut text = String::new();
-    File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    let file = File::open(path)?;
+    let before = file.metadata()?;
+    (&file).take(most + 1).read_to_string(&mut text)?;
     if text.len() as u64 > most {
         return Err(ErrorKind::FileTooLarge.into());
+    }
+    let after = file.metadata()?;
+    // Half of a file may be a good file with half of the services.
+    let is_same = before.modified()? == after.modified()? && before.len() == after.len();
+    if !is_same || text.len() as u64 != after.len() {
+        return Err(io::Error::new(ErrorKind::ResourceBusy, "it was changed while it was read"));
     }
     Ok(text)
 }
@@ -138,9 +153,14 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
         ErrorKind::IsADirectory => "name the file in it",
         ErrorKind::InvalidInput => "name a regular file, or a link to one",
         ErrorKind::FileTooLarge => "all files together may have 64 MiB",
+        ErrorKind::ResourceBusy => "try again when it is written whole",
         ErrorKind::NotADirectory => "drop-ins are files in a folder of this name",
         _ => "make it readable for this user",
     };
+    told(path, error, remedy)
+}
+
+fn told(path: &Path, error: &io::Error, remedy: &str) -> String {
     let error = error.to_string();
     let said = error.split(" (os error").next().unwrap_or_default();
     format!("{}: can't be read ({said}): {remedy}\n", path.display())

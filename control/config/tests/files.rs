@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ulvs_config::Files;
 
@@ -46,7 +49,8 @@ fn links_are_followed() {
     symlink(folder.0.join("elsewhere"), folder.drop_in()).unwrap();
     assert_eq!(folder.read().unwrap().sources()[1].text, "# here\n");
     fs::remove_file(folder.0.join("elsewhere")).unwrap();
-    assert!(folder.refused().starts_with("can't be read (No such file or directory)"), "{}", folder.refused());
+    let said = "can't be read (No such file or directory): it is a link to what is not there, or was just removed: remove the link\n";
+    assert_eq!(folder.refused(), said);
 }
 
 #[test]
@@ -79,4 +83,68 @@ fn what_is_too_long_is_not_read() {
         File::create(folder.0.join(format!("ulvs.d/{name}.toml"))).unwrap().set_len(40 << 20).unwrap();
     }
     assert!(folder.read().unwrap_err().contains("two.toml: can't be read (file too large)"));
+}
+
+/// What is read as nobody, to whom root's rights to read everything are not given.
+fn read_as_nobody(folder: &Folder) -> Result<Files, String> {
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            // of this thread only; who may not change it has no such rights
+            nix::unistd::setfsuid(65534.into());
+            folder.read()
+        });
+        reading.join().unwrap()
+    })
+}
+
+fn forbid(path: &Path) {
+    fs::set_permissions(path, Permissions::from_mode(0o0)).unwrap();
+}
+
+#[test]
+fn what_this_user_may_not_read_is_told_each_by_itself() {
+    let folder = Folder::new("forbidden");
+    let remedy = "can't be read (Permission denied): make it readable for this user\n";
+    fs::write(folder.drop_in(), "").unwrap();
+    assert!(read_as_nobody(&folder).is_ok());
+    forbid(&folder.drop_in());
+    assert_eq!(read_as_nobody(&folder).unwrap_err(), format!("{}: {remedy}", folder.drop_in().display()));
+    forbid(&folder.0.join("ulvs.toml"));
+    forbid(&folder.0.join("ulvs.d"));
+    let told = ["ulvs.d", "ulvs.toml"].map(|name| format!("{}: {remedy}", folder.0.join(name).display()));
+    assert_eq!(read_as_nobody(&folder).unwrap_err(), told.concat());
+    fs::set_permissions(folder.0.join("ulvs.d"), Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn what_is_written_at_this_moment_is_not_taken_for_whole() {
+    let folder = Folder::new("growing");
+    let mut file = File::create(folder.drop_in()).unwrap();
+    file.set_len(4 << 20).unwrap();
+    let (is_over, folder) = (AtomicBool::new(false), &folder);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            file = File::options().append(true).open(folder.drop_in()).unwrap();
+            while !is_over.load(Ordering::Relaxed) && file.metadata().unwrap().len() < 32 << 20 {
+                file.write_all(&[b'#'; 256]).unwrap();
+            }
+        });
+        let told = (0..100).find_map(|_| folder.read().err());
+        is_over.store(true, Ordering::Relaxed);
+        let expected = format!(
+            "{}: can't be read (it was changed while it was read): try again when it is written whole\n",
+            folder.drop_in().display()
+        );
+        assert_eq!(told, Some(expected));
+    });
+    assert!(folder.read().is_ok());
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder_is_told() {
+    let folder = Folder::new("no-folder");
+    fs::remove_dir(folder.0.join("ulvs.d")).unwrap();
+    fs::write(folder.0.join("ulvs.d"), "").unwrap();
+    let said = "ulvs.d: can't be read (Not a directory): drop-ins are files in a folder of this name\n";
+    assert!(folder.read().unwrap_err().ends_with(said), "{:?}", folder.read());
 }

@@ -112,3 +112,42 @@ fn drop_ins_are_followed_with_the_file_or_not_at_all() {
     ulvsd.wait_for("followed: 2 changes");
     assert!(!rig.ask("/v1/services").1.contains("192.0.2.101:53"));
 }
+
+/// Each is told in a sentence with its file, and what runs stays.
+#[test]
+fn a_drop_in_that_cannot_be_read_changes_nothing() {
+    let Some(rig) = Rig::new() else { return };
+    let ulvsd = rig.start(&rig.file());
+    let before = rig.ask("/v1/services");
+    let folder = rig.path("ulvs.d");
+    std::fs::create_dir(&folder).unwrap();
+    rig.write(rig.file().replacen("weight = 1", "weight = 7", 1));
+    let [link, latin, inside, pipe] =
+        ["link.toml", "latin.toml", "folder.toml", "pipe.toml"].map(|name| folder.join(name));
+    std::os::unix::fs::symlink("/nonexistent/drop-in", &link).unwrap();
+    std::fs::write(&latin, b"# caf\xe9\n").unwrap();
+    std::fs::create_dir(&inside).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    ulvsd.signal("HUP");
+    for (path, sentence) in [
+        (&link, "can't be read (No such file or directory): it is a link to what is not there"),
+        (&latin, "can't be read (stream did not contain valid UTF-8): it must be text in UTF-8"),
+        (&inside, "can't be read (is a directory): name the file in it"),
+        (&pipe, "can't be read (it is a pipe, a socket or a device): name a regular file, or a link to one"),
+    ] {
+        ulvsd.wait_for(&format!("{}: {sentence}", path.display()));
+    }
+    ulvsd.wait_for("everything stays as it is");
+    let twice = [folder.join("10.toml"), folder.join("20.toml")];
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    for path in &twice {
+        std::fs::write(path, OTHER).unwrap();
+    }
+    ulvsd.signal("HUP");
+    ulvsd.wait_for(&format!("service udp 192.0.2.101:53 is there already, in line 2 of {}", twice[0].display()));
+    assert_eq!(rig.ask("/v1/services"), before);
+    std::fs::remove_file(&twice[1]).unwrap();
+    ulvsd.signal("HUP");
+    ulvsd.wait_for("followed: 2 changes");
+}
