@@ -11,6 +11,7 @@ mod configuration;
 mod console;
 mod drain;
 mod edit;
+mod hostile;
 mod log;
 mod netlink;
 mod network;
