@@ -39,6 +39,7 @@ mod network;
 mod nowhere;
 mod placement;
 mod proc_net;
+mod resident;
 mod signals;
 mod state;
 mod status;
@@ -105,6 +106,7 @@ fn main() -> ExitCode {
     }
     logging::start(arguments.log_format);
     heap::keep();
+    resident::keep();
     match director::run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

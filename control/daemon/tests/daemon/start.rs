@@ -166,3 +166,21 @@ fn a_broken_file() {
     let output = Command::new(ULVSD).args(["--config", "/nonexistent/ulvs.toml"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
 }
+
+/// Its code is, and nothing large that it maps later.
+#[test]
+fn the_program_stays_in_memory() {
+    let Some(rig) = Rig::new() else { return };
+    let ulvsd = rig.start(&rig.file());
+    let status = std::fs::read_to_string(format!("/proc/{}/status", ulvsd.pid())).unwrap();
+    let kib = |name: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let (locked, code) = (kib("VmLck:"), kib("VmExe:"));
+    if locked == 0 {
+        println!("skipped: memory can't be locked here");
+        return;
+    }
+    assert!((code..code + (128 << 10)).contains(&locked), "{locked} KiB are locked, {code} of code");
+}
