@@ -1,14 +1,22 @@
+use std::net::IpAddr;
+
 use ulvs_engine::MemoryFrame;
 use ulvs_wire::{checksum, ethernet, ipv4, parse};
 
 use crate::director::ip;
 
-pub(crate) const PORT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
-pub(crate) const VIP: u32 = 0x0ac8_0001;
-pub(crate) const SERVICE_PORT: u16 = 443;
-pub(crate) const REAL_SERVER: u32 = 0xac10_0001;
-pub(crate) const REAL_PORT: u16 = 8443;
-pub(crate) const GATEWAY: u32 = 0xac10_ffff;
+/// The hardware address of the director's ports.
+pub const PORT_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+/// The virtual address; more follow it.
+pub const VIP: u32 = 0x0ac8_0001;
+/// The port of services.
+pub const SERVICE_PORT: u16 = 443;
+/// The first real server.
+pub const REAL_SERVER: u32 = 0xac10_0001;
+/// Its port, by NAT.
+pub const REAL_PORT: u16 = 8443;
+/// The gateway to everything.
+pub const GATEWAY: u32 = 0xac10_ffff;
 const CLIENT: u32 = 0x0b00_0000;
 const CLIENT_PORT: u16 = 40_000;
 /// Bytes of a TCP header, and of the payload behind it.
@@ -26,11 +34,24 @@ pub enum Flow {
 
 /// A TCP packet of this client, with right checksums.
 pub fn frame(flow: Flow, ipv6: bool, client: u32, flags: u8) -> MemoryFrame {
-    let near = (ip(ipv6, CLIENT + client), CLIENT_PORT);
-    let (source, destination) = match flow {
-        Flow::Request => (near, (ip(ipv6, VIP), SERVICE_PORT)),
-        Flow::Reply => ((ip(ipv6, REAL_SERVER), REAL_PORT), near),
-    };
+    let near = near(ipv6, client);
+    match flow {
+        Flow::Request => segment((near, (ip(ipv6, VIP), SERVICE_PORT)), flags, WHOLE),
+        Flow::Reply => segment(((ip(ipv6, REAL_SERVER), REAL_PORT), near), flags, WHOLE),
+    }
+}
+
+/// Where a client is.
+pub fn near(ipv6: bool, client: u32) -> (IpAddr, u16) {
+    (ip(ipv6, CLIENT + client), CLIENT_PORT)
+}
+
+/// Number, flags and offset of a packet that is no fragment.
+pub const WHOLE: [u8; 4] = [0, 0, 0x40, 0];
+
+/// A TCP packet from one end to the other. `fragment` is of IPv4 alone.
+pub fn segment((source, destination): ((IpAddr, u16), (IpAddr, u16)), flags: u8, fragment: [u8; 4]) -> MemoryFrame {
+    let ipv6 = source.0.is_ipv6();
     let mut l4 = vec![0; TCP + PAYLOAD];
     l4[..2].copy_from_slice(&source.1.to_be_bytes());
     l4[2..4].copy_from_slice(&destination.1.to_be_bytes());
@@ -51,7 +72,8 @@ pub fn frame(flow: Flow, ipv6: bool, client: u32, flags: u8) -> MemoryFrame {
         bytes.extend(ethernet::TYPE_IPV4.to_be_bytes());
         let mut header = vec![0x45, 0];
         header.extend(len(ipv4::HEADER_LEN));
-        header.extend([0, 0, 0x40, 0, 64, parse::TCP, 0, 0]);
+        header.extend(fragment);
+        header.extend([64, parse::TCP, 0, 0]);
         let sum = checksum::of(&[&header[..], &from, &to].concat());
         header[10..12].copy_from_slice(&sum.to_be_bytes());
         bytes.extend(header);
@@ -62,9 +84,9 @@ pub fn frame(flow: Flow, ipv6: bool, client: u32, flags: u8) -> MemoryFrame {
     MemoryFrame::new(&bytes)
 }
 
-fn octets(ip: std::net::IpAddr) -> Vec<u8> {
+fn octets(ip: IpAddr) -> Vec<u8> {
     match ip {
-        std::net::IpAddr::V4(ip) => ip.octets().to_vec(),
-        std::net::IpAddr::V6(ip) => ip.octets().to_vec(),
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
     }
 }

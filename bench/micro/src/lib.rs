@@ -4,7 +4,7 @@ mod director;
 mod frames;
 
 pub use director::{Director, Setup};
-pub use frames::{Flow, frame};
+pub use frames::{Flow, GATEWAY, PORT_MAC, REAL_PORT, REAL_SERVER, SERVICE_PORT, VIP, WHOLE, frame, near, segment};
 
 use anyhow::{Result, ensure};
 use ulvs_engine::{BURST, MemoryFrame};

@@ -13,10 +13,10 @@ use crate::io::{Burst, PacketIo, PacketOf};
 use crate::outlet::Outlet;
 use crate::waiting::{Patience, Waiting};
 
-/// Bursts of waiting packets that are tried again in one pass, and packets that are given up: all of a queue of the usual size,
-/// and a bounded time of a longer one.
-const BURSTS_AGAIN: usize = 4;
-const LATE_AT_ONCE: usize = BURSTS_AGAIN * BURST;
+/// Bursts of waiting packets that are tried again in one pass: as much as two ports may bring.
+const BURSTS_AGAIN: usize = 2;
+/// Packets that are given up in one pass.
+const LATE_AT_ONCE: usize = 256;
 
 /// Everything one worker owns.
 pub struct Worker<I: PacketIo> {

@@ -66,7 +66,11 @@ const TIERS: &[Tier] = &[
         folder: "bench",
         may_use: &["dpdk", "ulvs-api", "ulvs-engine", "ulvs-ipvs", "ulvs-model", "ulvs-wire", "ulvs-worker"],
     },
-    Tier { name: "ulvs-micro", folder: "bench/micro", may_use: &["ulvs-engine", "ulvs-model", "ulvs-wire"] },
+    Tier {
+        name: "ulvs-micro",
+        folder: "bench/micro",
+        may_use: &["ulvs-engine", "ulvs-model", "ulvs-wire", "ulvs-worker"],
+    },
     Tier { name: "ulvs-xtask", folder: "scripts/xtask", may_use: &[] },
 ];
 
