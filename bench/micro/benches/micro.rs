@@ -11,7 +11,7 @@ use ulvs_micro::{Case, Flow, frame};
 use ulvs_wire::{FlowHasher, Packet, checksum, parse, tcp};
 
 fn burst(ipv6: bool) -> Vec<MemoryFrame> {
-    (0..).take(BURST).map(|client| frame(Flow::Request, ipv6, client, tcp::ACK)).collect()
+    (0..).take(BURST).map(|client| frame(Flow::Request, 0, ipv6, client, tcp::ACK)).collect()
 }
 
 fn parsing(criterion: &mut Criterion) {

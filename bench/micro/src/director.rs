@@ -17,10 +17,12 @@ pub struct Setup {
     pub method: ForwardMethod,
     /// Whether with IPv6.
     pub ipv6: bool,
-    /// Of the one service.
+    /// Of each service.
     pub scheduler: SchedulerKind,
-    /// How many it has.
+    /// How many each service has.
     pub real_servers: u32,
+    /// How many there are, by ports of one address.
+    pub services: u16,
 }
 
 /// One worker's engine, and all that it needs.
@@ -33,18 +35,24 @@ pub struct Director {
 }
 
 impl Director {
-    /// With one service.
+    /// With these services.
     ///
     /// # Errors
     /// If the engine has no room for it.
     pub fn new(setup: Setup) -> Result<Self> {
-        let capacity = Capacity { connections: 1 << 16, destinations: setup.real_servers.max(16), workers: 1 };
+        let capacity = Capacity {
+            connections: 1 << 16,
+            destinations: (setup.real_servers * u32::from(setup.services)).max(16),
+            workers: 1,
+        };
         // The same seeds each time: the same buckets, and the same instructions.
         let shared =
             Arc::new(Shared::new(capacity, [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0])?);
         let mut compiler = Compiler::new(Arc::clone(&shared));
         compiler.set_network(&network(setup.ipv6)?);
-        compiler.add_service(&service(setup)?)?;
+        for number in 0..setup.services {
+            compiler.add_service(&service(setup, number)?)?;
+        }
         let engine = Engine::new(Arc::clone(&shared), 0);
         Ok(Self { shared, engine, snapshot: compiler.snapshot(), verdicts: [Verdict::Wait; BURST] })
     }
@@ -74,8 +82,8 @@ pub(crate) fn ip(ipv6: bool, bits: u32) -> IpAddr {
     }
 }
 
-fn service(setup: Setup) -> Result<Service> {
-    let address = SocketAddr::new(ip(setup.ipv6, VIP), SERVICE_PORT);
+fn service(setup: Setup, number: u16) -> Result<Service> {
+    let address = SocketAddr::new(ip(setup.ipv6, VIP), SERVICE_PORT + number);
     let mut service = Service::new(ServiceKey::new(Protocol::Tcp, address), setup.scheduler)?;
     let port = if setup.method == ForwardMethod::Nat { REAL_PORT } else { SERVICE_PORT };
     for number in 0..setup.real_servers {

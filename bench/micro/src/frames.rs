@@ -32,11 +32,11 @@ pub enum Flow {
     Reply,
 }
 
-/// A TCP packet of this client, with right checksums.
-pub fn frame(flow: Flow, ipv6: bool, client: u32, flags: u8) -> MemoryFrame {
+/// A TCP packet of this client, to the service so many ports after the first, with right checksums.
+pub fn frame(flow: Flow, service: u16, ipv6: bool, client: u32, flags: u8) -> MemoryFrame {
     let near = near(ipv6, client);
     match flow {
-        Flow::Request => segment((near, (ip(ipv6, VIP), SERVICE_PORT)), flags, WHOLE),
+        Flow::Request => segment((near, (ip(ipv6, VIP), SERVICE_PORT + service)), flags, WHOLE),
         Flow::Reply => segment(((ip(ipv6, REAL_SERVER), REAL_PORT), near), flags, WHOLE),
     }
 }

@@ -35,7 +35,7 @@ impl Case {
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         let mut add = |name: &str, method, ipv6, kind, scheduler, real_servers| {
-            let setup = Setup { method, ipv6, scheduler, real_servers };
+            let setup = Setup { method, ipv6, scheduler, real_servers, services: 1 };
             all.push(Self { name: name.to_owned(), setup, kind });
         };
         for (suffix, ipv6) in [("", false), ("-v6", true)] {
@@ -51,6 +51,10 @@ impl Case {
             add(&format!("syn-{scheduler}-100"), ForwardMethod::Dr, false, Kind::New, scheduler, 100);
         }
         add("syn-wlc-1000", ForwardMethod::Dr, false, Kind::New, SchedulerKind::Wlc, 1000);
+        for (scheduler, real_servers) in [(SchedulerKind::Rr, 2), (SchedulerKind::Wlc, 10)] {
+            let setup = Setup { method: ForwardMethod::Dr, ipv6: false, scheduler, real_servers, services: 10_000 };
+            all.push(Self { name: format!("syn-{scheduler}-{real_servers}-ports-10k"), setup, kind: Kind::New });
+        }
         all
     }
 
@@ -60,9 +64,9 @@ impl Case {
     /// If the engine has no room for it.
     pub fn prepare(&self) -> Result<(Director, Vec<MemoryFrame>)> {
         let mut director = Director::new(self.setup)?;
-        let ipv6 = self.setup.ipv6;
+        let Setup { ipv6, services, .. } = self.setup;
         let burst = |first: u32, flow: Flow, flags: u8| -> Vec<MemoryFrame> {
-            (first..).take(BURST).map(|client| frame(flow, ipv6, client, flags)).collect()
+            (first..).take(BURST).map(|client| frame(flow, port_of(client, services), ipv6, client, flags)).collect()
         };
         // The second is so that memory is touched that was not, and branches are where they are in the long run.
         for first in [0, 1000] {
@@ -80,4 +84,9 @@ impl Case {
         }
         Ok((director, frames))
     }
+}
+
+/// Which service's port a client uses: neighbours in time are far apart.
+fn port_of(client: u32, services: u16) -> u16 {
+    u16::try_from(client * 2003 % u32::from(services)).unwrap_or(0)
 }

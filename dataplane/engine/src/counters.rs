@@ -72,13 +72,14 @@ pub struct WorkerCounters {
     drops: [Counter; DropReason::COUNT],
     punts: [Counter; PuntReason::COUNT],
     destinations: Region<DestinationCounters>,
+    /// Connections of each destination: only new ones touch them.
+    connections: Region<Counter>,
 }
 
-/// What one worker counts for one destination, on one cache line.
+/// What one worker counts for one destination's packets: those of two destinations are on a cache line.
 #[derive(Debug, Default)]
-#[repr(C, align(64))]
+#[repr(C, align(32))]
 pub(crate) struct DestinationCounters {
-    pub(crate) connections: Counter,
     pub(crate) packets_in: Counter,
     pub(crate) packets_out: Counter,
     pub(crate) bytes_in: Counter,
@@ -88,6 +89,10 @@ pub(crate) struct DestinationCounters {
 #[expect(unsafe_code, reason = "a struct of atomic integers")]
 // SAFETY: every field is an atomic integer.
 unsafe impl Zeroed for DestinationCounters {}
+
+#[expect(unsafe_code, reason = "an atomic integer")]
+// SAFETY: an atomic integer.
+unsafe impl Zeroed for Counter {}
 
 /// The counters of a destination or service, as IPVS has them (ipvs-facts C.10, D.3). Bytes are IP packet lengths.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -155,6 +160,7 @@ impl WorkerCounters {
             drops: std::array::from_fn(|_| Counter::default()),
             punts: std::array::from_fn(|_| Counter::default()),
             destinations: Region::new(destinations)?,
+            connections: Region::new(destinations)?,
         })
     }
 
@@ -187,14 +193,21 @@ impl WorkerCounters {
 
     /// Takes the memory of these destinations' counters.
     pub(crate) fn take(&self, ids: std::ops::Range<usize>) {
-        self.destinations.take(ids);
+        self.destinations.take(ids.clone());
+        self.connections.take(ids);
+    }
+
+    /// Connections made to a destination.
+    #[inline]
+    pub(crate) fn connections(&self, id: DestinationId) -> &Counter {
+        &self.connections[id.0 as usize]
     }
 
     /// What this worker counted for a destination's number, over all uses of the number.
     pub(crate) fn destination_totals(&self, id: DestinationId) -> Totals {
         let counters = self.destination(id);
         Totals {
-            connections: counters.connections.get(),
+            connections: self.connections(id).get(),
             packets_in: counters.packets_in.get(),
             packets_out: counters.packets_out.get(),
             bytes_in: counters.bytes_in.get(),

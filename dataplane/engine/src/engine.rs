@@ -56,7 +56,6 @@ use crate::verdict::Verdict;
 use decide::Way;
 use defence::{DropRate, is_done};
 use end::End;
-use service::Recent;
 use stage::{Frames, Staged};
 
 /// The most packets in a burst.
@@ -94,8 +93,6 @@ struct Own {
     instead: Verdict,
     /// Where the last packet of one-packet scheduling went, for fragments that follow; and which use of the number it is.
     sent_once: Option<(DestinationId, u32)>,
-    /// Where services of new connections were found.
-    recent: Recent,
     flows: FlowSender,
 }
 
@@ -129,7 +126,6 @@ impl Engine {
             expected: PortId(0),
             instead: Verdict::Wait,
             sent_once: None,
-            recent: Recent::new(),
             flows: FlowSender::default(),
         };
         Self { shared, own, staged: Box::new([Staged::default(); BURST]), guesses: Box::new([Guess::NONE; BURST]) }

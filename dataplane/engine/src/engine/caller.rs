@@ -20,12 +20,8 @@ impl Own {
     pub(super) fn call<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet) -> Option<Verdict> {
         let (destination, service) = cx.snapshot.callers.find(&packet.key)?;
         let address = service.address()?;
-        let (_, service) = cx.snapshot.services.find(Place::new(
-            address.ip().into(),
-            address.port(),
-            parse::UDP,
-            packet.key.family(),
-        ))?;
+        let to = Place::new(address.ip().into(), address.port(), parse::UDP, packet.key.family());
+        let service = cx.snapshot.services.find(&to)?;
         let persistence = service.persistence.as_ref()?;
         let view = cx.snapshot.destinations.get(destination);
         // Replies of other methods pass the director as they are.

@@ -24,7 +24,7 @@ impl Own {
         let id = choice.destination;
         let destination = choice.view;
         let verdict = if destination.is_resolved() || cx.is_here(destination) {
-            cx.counters.destination(id).connections.add(1);
+            cx.counters.connections(id).add(1);
             self.sent_once = Some((id, destination.generation));
             let entry = Entry::of_one_packet(&new(packet.key, choice));
             if destination.is_resolved() {

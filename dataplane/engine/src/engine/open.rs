@@ -64,7 +64,7 @@ impl Own {
     ) -> Result<Hit<'a>, Refused> {
         let made = self.insert(cx, key, home, choice, begin);
         match (&made, choice.role) {
-            (Ok(_), _) => cx.counters.destination(choice.destination).connections.add(1),
+            (Ok(_), _) => cx.counters.connections(choice.destination).add(1),
             (Err(_), Role::Controlled(template)) => drop(cx.shared.table.let_go(template)),
             (Err(_), _) => {}
         }

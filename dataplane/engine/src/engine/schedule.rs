@@ -66,7 +66,7 @@ impl Own {
         {
             return verdict;
         }
-        let Some(service) = self.service_of(cx, packet) else {
+        let Some(service) = cx.service_of(packet) else {
             return Verdict::Punt(PuntReason::NotAService);
         };
         if !opens(packet, &cx.snapshot.sysctls) {
@@ -194,7 +194,7 @@ pub(super) const fn is_one_packet(service: &ServiceView, key: &FlowKey) -> bool 
 }
 
 /// The state of a connection after the step of the state machine that its first packet makes.
-#[inline]
+#[inline(always)]
 pub(super) fn first_state(cx: &Context<'_>, packet: &Packet, method: ForwardMethod) -> State {
     let path = if method == ForwardMethod::Nat { Path::Input } else { Path::InputOnly };
     proto::step(packet.key.protocol(), cx.tcp, path, State::None.number(), packet.signal)

@@ -65,7 +65,7 @@ impl Own {
         let entry = Entry::of_one_packet(&new(quoted.key.reversed(), choice));
         let verdict = self.related_in(cx, frame, packet, quoted, entry.as_hit());
         if verdict != Verdict::Wait {
-            cx.counters.destination(choice.destination).connections.add(1);
+            cx.counters.connections(choice.destination).add(1);
         }
         if let Role::Controlled(template) = choice.role {
             release(cx.shared, template);

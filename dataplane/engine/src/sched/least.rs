@@ -11,7 +11,7 @@ mod tests;
 use std::hint::select_unpredictable;
 use std::marker::PhantomData;
 
-use crate::live::{GROUP, Load};
+use crate::live::{GROUP, LiveConnections, Load};
 use crate::prefetch::prefetch;
 use crate::snapshot::DestinationId;
 
@@ -99,11 +99,21 @@ impl<M: Measure> Least<M> {
         }
     }
 
+    /// As [`pick`](Self::pick) of a list that is walked; of longer ones nothing is known.
+    #[inline(always)]
+    pub(super) fn expected(&self, live: &LiveConnections) -> Option<usize> {
+        match &self.members {
+            Members::Scaled(list) if list.groups.is_none() => list.pick_by_walk::<M>(live),
+            Members::Ratios(list) if list.groups.is_none() => list.pick_by_walk::<M>(live),
+            _ => None,
+        }
+    }
+
     /// The eligible destination with the least load; of equals the first.
     #[inline(never)]
     pub(super) fn pick(&self, request: &Request<'_>) -> Option<usize> {
         match &self.members {
-            Members::Scaled(list) if list.groups.is_none() => list.pick_by_walk::<M>(request),
+            Members::Scaled(list) if list.groups.is_none() => list.pick_by_walk::<M>(request.live),
             Members::Scaled(list) => list.pick::<M>(request),
             Members::Ratios(list) => list.pick::<M>(request),
         }
@@ -124,22 +134,22 @@ impl<S: Score> List<S> {
     #[inline(never)]
     fn pick<M: Measure>(&self, request: &Request<'_>) -> Option<usize> {
         match &self.groups {
-            None => self.pick_by_walk::<M>(request),
+            None => self.pick_by_walk::<M>(request.live),
             Some(groups) => groups.least::<M, S>(&self.members, request).place(self.mask),
         }
     }
 
     #[inline(always)]
-    fn pick_by_walk<M: Measure>(&self, request: &Request<'_>) -> Option<usize> {
-        least::<M, S>(&self.members, request).place(self.mask)
+    fn pick_by_walk<M: Measure>(&self, live: &LiveConnections) -> Option<usize> {
+        least::<M, S>(&self.members, live).place(self.mask)
     }
 }
 
 /// The least of some members that are in the list's order. Two rows side by side, each second member in one: comparing takes
 /// longer than all the rest, and no row waits for the other.
 #[inline(always)]
-fn least<M: Measure, S: Score>(members: &[Member], request: &Request<'_>) -> S {
-    let loads = request.live.all();
+fn least<M: Measure, S: Score>(members: &[Member], live: &LiveConnections) -> S {
+    let loads = live.all();
     let score = |member: &Member| {
         let load = loads.of(member.id);
         let score = S::new(M::overhead(load), member.share, member.place);

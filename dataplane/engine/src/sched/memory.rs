@@ -1,12 +1,14 @@
 //! What schedulers remember between two picks.
 
-use crossbeam::utils::CachePadded;
+use std::sync::Arc;
+
 use ulvs_model::SchedulerKind;
 use ulvs_wire::{Address, FlowHasher};
 
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::time::Ticks;
 
+use super::cells::{Cells, Column};
 use super::locality::Locality;
 use super::{Candidate, rr, twos, wrr};
 
@@ -21,28 +23,25 @@ pub(crate) enum Edit {
     Edited,
 }
 
-/// What a service's scheduler remembers, as long as it is bound.
-#[derive(Debug)]
+/// What a service's scheduler remembers, as long as it is bound. Clones are the same memory.
+#[derive(Clone, Debug)]
 pub(crate) enum Memory {
     /// Nothing: the list and the loads say it all.
     Nothing,
     /// A word for each worker.
-    Cells(Box<[Cell]>),
+    Cells(Column),
     /// Which destination had which address, for all workers.
-    Locality(Box<Locality>),
+    Locality(Arc<Locality>),
 }
 
 impl Memory {
     /// As it is when the scheduler is bound to a list of destinations.
-    pub(crate) fn bind(kind: SchedulerKind, workers: usize, hasher: FlowHasher, candidates: &[Candidate]) -> Self {
-        let cells = |word: &dyn Fn(usize) -> u64| {
-            Self::Cells((0..workers).map(|worker| Cell(CachePadded::new(AtomicU64::new(word(worker))))).collect())
-        };
+    pub(crate) fn bind(kind: SchedulerKind, cells: &mut Cells, hasher: FlowHasher, candidates: &[Candidate]) -> Self {
         match kind {
-            SchedulerKind::Rr => cells(&|_| 0),
-            SchedulerKind::Wrr => cells(&|_| wrr::bound(candidates).to_word()),
-            SchedulerKind::Twos => cells(&twos::seed),
-            SchedulerKind::Lblc | SchedulerKind::Lblcr => Self::Locality(Box::new(Locality::new(hasher))),
+            SchedulerKind::Rr => Self::Cells(cells.column(|_| 0)),
+            SchedulerKind::Wrr => Self::Cells(cells.column(|_| wrr::bound(candidates).to_word())),
+            SchedulerKind::Twos => Self::Cells(cells.column(twos::seed)),
+            SchedulerKind::Lblc | SchedulerKind::Lblcr => Self::Locality(Arc::new(Locality::new(hasher))),
             _ => Self::Nothing,
         }
     }
@@ -51,31 +50,37 @@ impl Memory {
     pub(crate) fn copy(&self, worker: usize, address: Address, hasher: FlowHasher, now: Ticks) -> Self {
         match self {
             Self::Nothing => Self::Nothing,
-            Self::Cells(cells) => {
-                let word = cells.get(worker).map_or(0, Cell::word);
-                Self::Cells(Box::new([Cell(CachePadded::new(AtomicU64::new(word)))]))
+            Self::Cells(column) => {
+                let word = column.cell(worker).map_or(0, Cell::word);
+                Self::Cells(Cells::new(1).column(|_| word))
             }
-            Self::Locality(locality) => Self::Locality(Box::new(locality.copy(address, hasher, now))),
+            Self::Locality(locality) => Self::Locality(Arc::new(locality.copy(address, hasher, now))),
         }
     }
 
     /// Brings it along with a change of the list; `candidates` are those after it.
     pub(crate) fn edited(&self, kind: SchedulerKind, edit: Edit, candidates: &[Candidate]) {
-        let Self::Cells(cells) = self else { return };
+        let Self::Cells(column) = self else { return };
         match kind {
-            SchedulerKind::Rr => cells.iter().for_each(|cell| cell.update(|place| rr::edited(place, edit))),
+            SchedulerKind::Rr => column.all().for_each(|cell| cell.update(|place| rr::edited(place, edit))),
             SchedulerKind::Wrr => {
                 let weights = wrr::Weights::of(candidates);
-                cells.iter().for_each(|cell| cell.update(|place| wrr::edited(place, weights)));
+                column.all().for_each(|cell| cell.update(|place| wrr::edited(place, weights)));
             }
             _ => {}
         }
     }
 
-    #[inline]
+    /// One worker's, with a position.
+    #[cfg(test)]
+    pub(super) fn at(position: Position) -> Self {
+        Self::Cells(Cells::new(1).column(|_| position.to_word()))
+    }
+
+    #[inline(always)]
     pub(super) fn cell(&self, worker: usize) -> Option<&Cell> {
         match self {
-            Self::Cells(cells) => cells.get(worker),
+            Self::Cells(column) => column.cell(worker),
             Self::Nothing | Self::Locality(_) => None,
         }
     }
@@ -91,7 +96,7 @@ impl Memory {
 
 /// One worker's word. Written by its worker, and by the control side when destinations change.
 #[derive(Debug)]
-pub(crate) struct Cell(CachePadded<AtomicU64>);
+pub(crate) struct Cell(pub(super) AtomicU64);
 
 /// Where a walk is: `place:32 | weight:32` of a [`Cell`].
 ///
@@ -103,6 +108,12 @@ pub(super) struct Position {
 }
 
 impl Position {
+    /// The index behind the destination picked last, of a list of so many.
+    #[inline(always)]
+    pub(super) const fn after(self, len: usize) -> usize {
+        if (self.place as usize) < len { self.place as usize } else { 0 }
+    }
+
     #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
     const fn from_word(word: u64) -> Self {
         Self { place: (word >> 32) as u32, weight: word as i32 }
@@ -114,11 +125,6 @@ impl Position {
 }
 
 impl Cell {
-    #[cfg(test)]
-    pub(super) fn new(position: Position) -> Self {
-        Self(CachePadded::new(AtomicU64::new(position.to_word())))
-    }
-
     pub(super) fn get(&self) -> Position {
         Position::from_word(self.0.load(Ordering::Acquire))
     }

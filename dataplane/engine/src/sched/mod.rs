@@ -4,6 +4,7 @@
 //! belongs to the snapshot ([`Scheduler`]); what it remembers between two picks outlives it ([`Memory`]), and the control side
 //! brings it along when destinations change, exactly as the kernel does.
 
+mod cells;
 mod dh;
 mod fo;
 mod hash32;
@@ -28,8 +29,8 @@ mod wlc;
 mod wrr;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
+use smallvec::SmallVec;
 use ulvs_model::{SchedulerFlags, SchedulerKind};
 use ulvs_wire::{Family, FlowKey};
 
@@ -38,6 +39,7 @@ use crate::prefetch::prefetch;
 use crate::snapshot::DestinationId;
 use crate::time::Ticks;
 
+pub(crate) use cells::Cells;
 use least::Least;
 pub(crate) use memory::{Edit, Memory};
 
@@ -83,9 +85,9 @@ impl Request<'_> {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Scheduler {
-    /// Newest first.
-    candidates: Box<[Candidate]>,
-    memory: Arc<Memory>,
+    memory: Memory,
+    /// Newest first. Most are few, and lie where the service does.
+    candidates: SmallVec<[Candidate; Self::FEW]>,
     rule: Rule,
     flags: SchedulerFlags,
 }
@@ -137,15 +139,14 @@ impl Rule {
 impl Scheduler {
     /// Where in it the rule begins.
     pub(crate) const RULE: usize = std::mem::offset_of!(Self, rule);
-    /// So many of a list are asked for ahead: of longer ones most would be in vain.
-    const AHEAD: usize = 4;
+    const FEW: usize = 4;
 
     /// The rule over `listed` destinations, newest first, for a service of this family.
     pub(crate) fn new(
         (kind, flags): (SchedulerKind, SchedulerFlags),
         family: Family,
         listed: &[Listed],
-        memory: Arc<Memory>,
+        memory: Memory,
         workers: usize,
     ) -> Self {
         let candidates = listed.iter().map(|one| one.candidate).collect();
@@ -165,41 +166,62 @@ impl Scheduler {
         }
     }
 
-    /// Asks for what the scheduler itself is on, besides its first line.
-    #[inline]
-    pub(crate) fn prefetch(&self) {
-        match &self.rule {
-            Rule::Lc(least) => prefetch(least),
-            Rule::Wlc(least) => prefetch(least),
-            Rule::Sed(least) => prefetch(least),
-            Rule::Nq(least) => prefetch(least),
-            _ => {}
-        }
+    /// Asks for the line on which the rule begins.
+    #[inline(always)]
+    pub(crate) fn prefetch_rule(&self) {
+        prefetch(&self.rule);
     }
 
-    /// Asks for the list, for what the rule prepared, and for what is remembered.
-    #[inline]
-    pub(crate) fn prefetch_list(&self) {
-        self.candidates.first().map(prefetch);
+    /// The destination that most likely gets the next connection, where they take turns.
+    #[inline(always)]
+    pub(crate) fn next_by_turn(&self, worker: usize) -> Option<DestinationId> {
+        let (Rule::Rr | Rule::Wrr(_)) = &self.rule else { return None };
+        let list = self.candidates.as_slice();
+        list.get(self.memory.cell(worker)?.get().after(list.len())).map(|candidate| candidate.id)
+    }
+
+    /// Asks for the list, where destinations don't take turns. Of a few of which nothing more can be told, any may be it.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, ask_for: impl Fn(DestinationId)) {
         match &self.rule {
             Rule::Lc(least) => least.prefetch(),
             Rule::Wlc(least) => least.prefetch(),
             Rule::Sed(least) => least.prefetch(),
             Rule::Nq(least) => least.prefetch(),
-            _ => prefetch(&*self.memory),
+            _ if !self.candidates.spilled() => self.candidates.iter().for_each(|one| ask_for(one.id)),
+            _ => {}
+        }
+        if self.candidates.spilled() {
+            self.candidates.first().map(prefetch);
         }
     }
 
-    /// Asks for the worker's word, and for the loads; the destinations that may be chosen, if they are few.
-    #[inline]
-    pub(crate) fn prefetch_memory(&self, worker: usize, live: &LiveConnections) -> impl Iterator<Item = DestinationId> {
-        self.memory.cell(worker).map(prefetch);
+    /// Whether the next connection's destination is told by the loads.
+    #[inline(always)]
+    pub(crate) const fn goes_by_loads(&self) -> bool {
+        matches!(self.rule, Rule::Lc(_) | Rule::Wlc(_) | Rule::Sed(_) | Rule::Nq(_))
+    }
+
+    /// Asks for the loads.
+    #[inline(always)]
+    pub(crate) fn prefetch_loads(&self, live: &LiveConnections) {
         if let ([first, ..], [.., last]) = (&*self.candidates, &*self.candidates) {
             live.prefetch(first.id);
             live.prefetch(last.id);
         }
-        let few = if self.candidates.len() <= Self::AHEAD { &*self.candidates } else { &[] };
-        few.iter().map(|candidate| candidate.id)
+    }
+
+    /// The destination that most likely gets the next connection, where loads tell it.
+    #[inline(always)]
+    pub(crate) fn next_by_loads(&self, live: &LiveConnections) -> Option<DestinationId> {
+        let place = match &self.rule {
+            Rule::Lc(least) => least.expected(live)?,
+            Rule::Wlc(least) => least.expected(live)?,
+            Rule::Sed(least) => least.expected(live)?,
+            Rule::Nq(least) => least.expected(live)?,
+            _ => return None,
+        };
+        self.candidates.get(place).map(|candidate| candidate.id)
     }
 
     /// The destination that gets the next connection, if any can.
@@ -210,9 +232,12 @@ impl Scheduler {
             Rule::Wlc(least) => least.pick(request),
             Rule::Sed(least) => least.pick(request),
             Rule::Nq(least) => least.pick(request),
+            Rule::Rr => rr::pick(&self.candidates, &self.memory, request),
+            Rule::Wrr(rounds) => wrr::pick(&self.candidates, rounds, &self.memory, request),
             _ => self.place(request),
         };
-        place.map(|place| self.candidates[place].id)
+        let list = self.candidates.as_slice();
+        place.map(|place| list[place].id)
     }
 
     /// Where in the list it is, by the other rules.
@@ -220,8 +245,6 @@ impl Scheduler {
     fn place(&self, request: &Request<'_>) -> Option<usize> {
         let list = &*self.candidates;
         match &self.rule {
-            Rule::Rr => rr::pick(list, self.memory.cell(request.worker)?, request),
-            Rule::Wrr(rounds) => wrr::pick(list, rounds, self.memory.cell(request.worker)?, request),
             Rule::Lblc(rule) => rule.pick(list, self.memory.locality()?, request),
             Rule::Lblcr(rule) => rule.pick(list, self.memory.locality()?, request),
             Rule::Fo(order) => fo::pick(list, order, request),
@@ -230,7 +253,17 @@ impl Scheduler {
             Rule::Dh(slots) => dh::pick(list, slots, request),
             Rule::Sh(slots) => sh::pick(list, slots, self.flags, request),
             Rule::Mh(places) => mh::pick(list, places, self.flags, request),
-            Rule::Lc(_) | Rule::Wlc(_) | Rule::Sed(_) | Rule::Nq(_) | Rule::None => None,
+            Rule::Rr | Rule::Wrr(_) | Rule::Lc(_) | Rule::Wlc(_) | Rule::Sed(_) | Rule::Nq(_) | Rule::None => None,
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Of a service without destinations.
+    pub(crate) fn scheduler_of_nobody() -> Scheduler {
+        Scheduler::new((SchedulerKind::None, SchedulerFlags::default()), Family::V4, &[], Memory::Nothing, 1)
     }
 }

@@ -1,17 +1,27 @@
 //! Round robin (ipvs-facts A.1).
 
-use super::memory::{Cell, Edit, Position};
+use super::memory::{Edit, Memory, Position};
 use super::{Candidate, Request};
 
 /// The first destination that is eligible after the one picked last, which itself comes last.
-pub(super) fn pick(candidates: &[Candidate], cell: &Cell, request: &Request<'_>) -> Option<usize> {
+#[inline(always)]
+pub(super) fn pick(candidates: &[Candidate], memory: &Memory, request: &Request<'_>) -> Option<usize> {
+    let cell = memory.cell(request.worker)?;
     let position = cell.get();
-    let after = position.place as usize;
-    let after = if after > candidates.len() { 0 } else { after };
-    let mut walk = (after..candidates.len()).chain(0..after);
-    let picked = walk.find(|&at| request.is_eligible(candidates[at]))?;
+    let next = position.after(candidates.len());
+    let picked = match candidates.get(next) {
+        Some(&candidate) if request.is_eligible(candidate) => next,
+        _ => walk(candidates, next, request)?,
+    };
     cell.set(position, Position { place: place(picked), ..position });
     Some(picked)
+}
+
+/// The first that is eligible from `from` on, or before it.
+#[cold]
+#[inline(never)]
+fn walk(candidates: &[Candidate], from: usize, request: &Request<'_>) -> Option<usize> {
+    (from..candidates.len()).chain(0..from).find(|&at| request.is_eligible(candidates[at]))
 }
 
 /// The pointer stays at its destination; if that left, it goes to the one before.
@@ -25,6 +35,7 @@ pub(super) fn edited(position: Position, edit: Edit) -> Position {
     Position { place, ..position }
 }
 
-fn place(index: usize) -> u32 {
-    u32::try_from(index + 1).unwrap_or(0)
+#[expect(clippy::cast_possible_truncation, reason = "destinations' numbers are 32 bits")]
+const fn place(index: usize) -> u32 {
+    index as u32 + 1
 }

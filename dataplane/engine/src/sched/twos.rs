@@ -94,7 +94,7 @@ impl Random {
 mod tests {
     use super::*;
     use crate::live::LiveConnections;
-    use crate::sched::memory::Memory;
+    use crate::sched::{Cells, Memory};
     use crate::snapshot::DestinationId;
     use crate::time::Ticks;
     use ulvs_model::{SchedulerKind, Thresholds};
@@ -111,7 +111,8 @@ mod tests {
             address: ([10, 0, 0, 1], 80).into(),
         });
         let shares = Shares::new(&listed);
-        let memory = Memory::bind(SchedulerKind::Twos, 1, ulvs_wire::FlowHasher::new([1, 2, 3]), &candidates);
+        let memory =
+            Memory::bind(SchedulerKind::Twos, &mut Cells::new(1), ulvs_wire::FlowHasher::new([1, 2, 3]), &candidates);
         let request = Request { key: &FlowKey::default(), worker: 0, live, now: Ticks(0) };
         let mut counts = [0; 4];
         for _ in 0..40_000 {

@@ -2,7 +2,7 @@
 //! destination whose weight reaches the current one, and lowers it by the weights' greatest common divisor.
 
 use super::heaviest::Order;
-use super::memory::{Cell, Position};
+use super::memory::{Memory, Position};
 use super::reach::Reach;
 use super::{Candidate, Request};
 
@@ -73,7 +73,9 @@ impl Rounds {
     }
 }
 
-pub(super) fn pick(candidates: &[Candidate], rounds: &Rounds, cell: &Cell, request: &Request<'_>) -> Option<usize> {
+#[inline(never)]
+pub(super) fn pick(candidates: &[Candidate], rounds: &Rounds, memory: &Memory, request: &Request<'_>) -> Option<usize> {
+    let cell = memory.cell(request.worker)?;
     let Weights { step, top } = rounds.weights;
     if top == 0 {
         return None;
@@ -192,14 +194,15 @@ mod tests {
             let live = LiveConnections::new(64).unwrap();
             let mut list: Vec<_> =
                 (0..).zip(weights).map(|(id, weight)| Candidate { id: DestinationId(id), weight }).collect();
-            let mut cell = Cell::new(bound(&list));
+            let mut memory = Memory::at(bound(&list));
             for step in steps {
                 match step {
                     Step::Pick => {
-                        let expected = walk(&list, &live, cell.get());
+                        let position = || memory.cell(0).unwrap().get();
+                        let expected = walk(&list, &live, position());
                         let request = Request { key: &FlowKey::default(), worker: 0, live: &live, now: Ticks(0) };
-                        let picked = pick(&list, &Rounds::new(&list), &cell, &request);
-                        prop_assert_eq!((picked, cell.get()), expected);
+                        let picked = pick(&list, &Rounds::new(&list), &memory, &request);
+                        prop_assert_eq!((picked, position()), expected);
                     }
                     Step::Overload(at, set) => {
                         let id = list[at % list.len()].id;
@@ -211,7 +214,8 @@ mod tests {
                     Step::Weigh(at, weight) => {
                         let at = at % list.len();
                         list[at].weight = weight;
-                        cell = Cell::new(edited(cell.get(), Weights::of(&list)));
+                        let position = memory.cell(0).unwrap().get();
+                        memory = Memory::at(edited(position, Weights::of(&list)));
                     }
                 }
             }
@@ -226,10 +230,10 @@ mod tests {
         let list = [heavy, Candidate { id: DestinationId(1), weight: 1 }];
         live.opened(heavy.id, false);
         live.limit(heavy.id, Thresholds::new(1, 0).unwrap());
-        let (cell, rounds) = (Cell::new(bound(&list)), Rounds::new(&list));
+        let (memory, rounds) = (Memory::at(bound(&list)), Rounds::new(&list));
         let request = Request { key: &FlowKey::default(), worker: 0, live: &live, now: Ticks(0) };
         for _ in 0..3 {
-            assert_eq!(pick(&list, &rounds, &cell, &request), Some(1));
+            assert_eq!(pick(&list, &rounds, &memory, &request), Some(1));
         }
     }
 }

@@ -21,7 +21,7 @@ use ulvs_model::{Destination, ServiceKey, ServiceSettings, Sysctls};
 
 use crate::counters::Totals;
 use crate::proto::Timeouts;
-use crate::sched::Memory;
+use crate::sched::{Cells, Memory};
 use crate::shared::Shared;
 use crate::time::Ticks;
 
@@ -37,7 +37,7 @@ use super::{
 #[derive(Debug)]
 struct Record {
     settings: ServiceSettings,
-    memory: Arc<Memory>,
+    memory: Memory,
     /// Newest first.
     destinations: Vec<DestinationId>,
     /// What removed destinations had counted.
@@ -86,6 +86,8 @@ pub struct Compiler {
     additions: u64,
     trash: HashMap<(ServiceKey, SocketAddr), DestinationId>,
     services: Services,
+    /// What schedulers of all services remember.
+    cells: Cells,
     marks: Arc<Marks>,
     callers: Arc<Callers>,
     destinations: Destinations,
@@ -109,7 +111,8 @@ impl Compiler {
     /// No services, no network.
     pub fn new(shared: Arc<Shared>) -> Self {
         Self {
-            services: Services::new(shared.hasher()),
+            services: Services::default(),
+            cells: Cells::new(shared.capacity().workers),
             marks: Arc::default(),
             callers: Arc::default(),
             shared,

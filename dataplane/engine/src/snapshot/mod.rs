@@ -7,6 +7,7 @@ mod callers;
 mod compiler;
 mod defence;
 mod destinations;
+mod directory;
 mod error;
 mod ftp_ports;
 mod marks;
@@ -31,7 +32,7 @@ pub(crate) use marks::Marks;
 pub(crate) use network::{Hop, Lookup, NetworkView};
 pub use network::{HopId, Neighbour, Network, Port, Route};
 pub(crate) use place::{ANY, Place, mark_as_address};
-pub(crate) use services::{FTP, FTP_DATA, Persistence, ServiceView, Services, Spot};
+pub(crate) use services::{FTP, FTP_DATA, Persistence, ServiceView, Services};
 pub use source_limits::SourceLimits;
 pub use status::{DestinationStatus, Reach, ServiceStatus};
 

@@ -12,6 +12,10 @@ pub(crate) struct Place {
     address: [u64; 2],
 }
 
+/// A [`Place`] in one number.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Mixed(pub(super) u64);
+
 impl Place {
     const SOURCE_PORT: u64 = 0xffff << 32;
 
@@ -43,10 +47,15 @@ impl Place {
         Self::new(mark_as_address(mark, family), 0, ANY, family)
     }
 
-    /// A number in which places differ that are alike.
+    /// A number in whose upper bits places differ that are alike: all that tells them apart is multiplied from its lowest bits on.
     #[inline(always)]
-    pub(crate) const fn mixed(&self) -> u64 {
-        (self.ends ^ self.address[0] ^ self.address[1]).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    pub(crate) const fn mixed(&self) -> Mixed {
+        let mixed = self.ends.rotate_left(16).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = mixed.wrapping_add(self.address[0].wrapping_mul(0xc2b2_ae3d_27d4_eb4f));
+        match self.family() {
+            Family::V4 => Mixed(mixed),
+            Family::V6 => Mixed(mixed.wrapping_add(self.address[1].swap_bytes().wrapping_mul(0x1656_67b1_9e37_79f9))),
+        }
     }
 
     /// The same address by another port.

@@ -1,20 +1,20 @@
-//! Services by address, port and protocol or by mark, in shards that snapshots share.
+//! Services by address, port and protocol or by mark.
 
 use std::sync::Arc;
 
-use hashbrown::HashTable;
 use ulvs_model::{PersistenceEngine, ServiceKey, ServiceSettings};
-use ulvs_wire::{Address, Family, FlowHasher, parse};
+use ulvs_wire::{Address, Family, parse};
 
+use crate::prefetch::prefetch;
 use crate::sched::{Request, Scheduler};
 use crate::time::ticks;
 
+use super::directory::Directory;
 use super::place::{ANY, Place};
 use super::{Addresses, DestinationId};
 
-const SHARDS: usize = 1024;
-/// Services whose schedulers' lines stay in a worker's cache: some ten lines each.
-const FEW: u32 = 64;
+/// Services whose lines stay in a worker's cache, some seven each: to look ahead would take longer than to wait for them.
+const FEW: u32 = 2048;
 /// FTP's port, its data's from the server, and the first that its clients and servers choose among.
 pub(crate) const FTP: u16 = 21;
 pub(crate) const FTP_DATA: u16 = 20;
@@ -38,9 +38,10 @@ impl Persistence {
     }
 }
 
-/// A service as a worker sees it. What all new connections need is on its first line, up to what the scheduler's rule is.
+/// A service as a worker sees it. What all new connections need is on its first two lines, up to what the scheduler's rule is:
+/// processors fetch the second line of a pair nearly for nothing.
 #[derive(Debug)]
-#[repr(C, align(64))]
+#[repr(C, align(128))]
 pub(crate) struct ServiceView {
     /// What it is found by.
     place: Place,
@@ -54,7 +55,7 @@ pub(crate) struct ServiceView {
     pub(crate) persistence: Option<Persistence>,
 }
 
-const _: () = assert!(std::mem::offset_of!(ServiceView, scheduler) + Scheduler::RULE < 64);
+const _: () = assert!(std::mem::offset_of!(ServiceView, scheduler) + Scheduler::RULE < 128);
 
 impl ServiceView {
     pub(crate) fn new(key: ServiceKey, scheduler: Scheduler, settings: &ServiceSettings) -> Self {
@@ -66,6 +67,10 @@ impl ServiceView {
     /// The port it serves; 0: all.
     pub(crate) const fn port(&self) -> u16 {
         self.place.port()
+    }
+
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Whether it is the one of this very address and port.
@@ -85,6 +90,13 @@ impl ServiceView {
         self.place.protocol() == ANY
     }
 
+    /// Asks for all that new connections need of it.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self) {
+        prefetch(self);
+        self.scheduler.prefetch_rule();
+    }
+
     /// What the next pick reads can be asked for.
     pub(crate) const fn scheduler(&self) -> &Scheduler {
         &self.scheduler
@@ -97,19 +109,10 @@ impl ServiceView {
     }
 }
 
-type Shard = HashTable<Arc<ServiceView>>;
-
-/// Where a service is, until services change: whoever finds something there has to see what it is.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Spot {
-    shard: u16,
-    bucket: u32,
-}
-
 /// All services of a snapshot. One lookup, however many ports an address has.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Services {
-    shards: Vec<Arc<Shard>>,
+    directory: Directory,
     /// Virtual addresses, once for each service.
     vips: Addresses,
     /// How many services there are of IPv4 and of IPv6.
@@ -118,46 +121,30 @@ pub(crate) struct Services {
     wide: u32,
     /// How many of them are found by a mark.
     marked: u32,
-    hasher: FlowHasher,
 }
 
 impl Services {
-    pub(crate) fn new(hasher: FlowHasher) -> Self {
-        let empty = Arc::new(Shard::new());
-        Self { shards: vec![empty; SHARDS], vips: Addresses::default(), of_family: [0; 2], wide: 0, marked: 0, hasher }
-    }
-
     /// The service a packet to this address and port is for (ipvs-facts B.5.2): one of this port, or one of FTP if the port
     /// may be of its data, or one of all ports.
-    #[inline]
-    pub(crate) fn find(&self, to: Place) -> Option<(Spot, &ServiceView)> {
-        let exact = self.at(to);
+    #[inline(always)]
+    pub(crate) fn find(&self, to: &Place) -> Option<&ServiceView> {
+        let exact = self.directory.find(to);
         if exact.is_none() && self.wide > 0 { self.find_wide(to) } else { exact }
     }
 
     #[cold]
-    fn find_wide(&self, to: Place) -> Option<(Spot, &ServiceView)> {
+    #[inline(never)]
+    fn find_wide(&self, to: &Place) -> Option<&ServiceView> {
         let port = to.port();
         let may_be_ftp = to.protocol() == parse::TCP && (port == FTP_DATA || port >= UNPRIVILEGED);
-        let ftp = if may_be_ftp { self.at(to.with_port(FTP)) } else { None };
-        ftp.or_else(|| self.at(to.with_port(0)))
+        let ftp = if may_be_ftp { self.directory.find(&to.with_port(FTP)) } else { None };
+        ftp.or_else(|| self.directory.find(&to.with_port(0)))
     }
 
-    /// What is in a spot now, if there is anything.
+    /// The service of a place, most likely; it is not read.
     #[inline(always)]
-    pub(crate) fn at_spot(&self, spot: Spot) -> Option<&ServiceView> {
-        let shard = &self.shards[usize::from(spot.shard) % SHARDS];
-        shard.get_bucket(spot.bucket as usize).map(|service| &**service)
-    }
-
-    #[inline]
-    fn at(&self, place: Place) -> Option<(Spot, &ServiceView)> {
-        let hash = place.hash(self.hasher);
-        let shard = shard_index(hash);
-        let bucket = self.shards[shard].find_bucket_index(hash, |service| service.place == place)?;
-        let service = self.shards[shard].get_bucket(bucket)?;
-        let spot = Spot { shard: u16::try_from(shard).ok()?, bucket: u32::try_from(bucket).ok()? };
-        Some((spot, &**service))
+    pub(crate) fn guess(&self, place: &Place) -> Option<&ServiceView> {
+        self.directory.guess(place)
     }
 
     /// Whether there is any service by mark, and so a reason to ask for a packet's.
@@ -167,8 +154,14 @@ impl Services {
     }
 
     /// The service of packets with this mark; 0: they have none.
-    pub(crate) fn of_mark(&self, mark: u32, family: Family) -> Option<(Spot, &ServiceView)> {
-        if mark == 0 { None } else { self.at(Place::marked(mark, family)) }
+    pub(crate) fn of_mark(&self, mark: u32, family: Family) -> Option<&ServiceView> {
+        if mark == 0 { None } else { self.directory.find(&Place::marked(mark, family)) }
+    }
+
+    /// Whether some are found by other ports than their own, or by a mark.
+    #[inline]
+    pub(crate) const fn are_wide(&self) -> bool {
+        self.wide + self.marked > 0
     }
 
     /// Whether there are so many that a worker's cache may not hold what their schedulers use.
@@ -188,12 +181,7 @@ impl Services {
 
     pub(crate) fn set(&mut self, service: Arc<ServiceView>) {
         let key = service.key;
-        let hasher = self.hasher;
-        let (hash, shard) = self.shard_of(service.place);
-        if let Some(place) = shard.find_mut(hash, |other| other.key == key) {
-            *place = service;
-        } else {
-            shard.insert_unique(hash, service, |other| other.place.hash(hasher));
+        if self.directory.set(service) {
             if let Some(vip) = key.vip() {
                 self.vips.add(vip);
             }
@@ -204,9 +192,7 @@ impl Services {
     }
 
     pub(crate) fn remove(&mut self, key: &ServiceKey) {
-        let (hash, shard) = self.shard_of(Place::of(key));
-        if let Ok(found) = shard.find_entry(hash, |other| other.key == *key) {
-            found.remove();
+        if self.directory.remove(&Place::of(key)) {
             self.of_family[family_index(key.family())] -= 1;
             self.wide -= u32::from(is_wide(key));
             self.marked -= u32::from(key.mark().is_some());
@@ -215,16 +201,6 @@ impl Services {
             }
         }
     }
-
-    fn shard_of(&mut self, place: Place) -> (u64, &mut Shard) {
-        let hash = place.hash(self.hasher);
-        (hash, Arc::make_mut(&mut self.shards[shard_index(hash)]))
-    }
-}
-
-/// By other bits than a shard's table uses, which are the lowest and the highest.
-const fn shard_index(hash: u64) -> usize {
-    (hash >> 32) as usize % SHARDS
 }
 
 const fn is_wide(key: &ServiceKey) -> bool {

@@ -16,6 +16,7 @@ mod icmp;
 mod ipsec;
 mod ipvsadm;
 mod local;
+mod many_services;
 mod next_hops;
 mod persistence;
 mod properties;

@@ -65,7 +65,7 @@ impl Groups {
     #[inline(never)]
     fn least_of<M: Measure, S: Score>(&self, group: usize, members: &[Member], request: &Request<'_>) -> S {
         let Range { start, end } = self.ranges[group];
-        least::<M, S>(&members[start as usize..end as usize], request)
+        least::<M, S>(&members[start as usize..end as usize], request.live)
     }
 }
 

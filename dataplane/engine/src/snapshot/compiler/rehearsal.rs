@@ -34,7 +34,7 @@ impl Compiler {
         let Some(record) = self.records.get(&key) else { return Vec::new() };
         let listed = self.listed(record);
         let ServiceSettings { scheduler, scheduler_flags, .. } = record.settings;
-        let memory = Arc::new(record.memory.copy(worker, address, self.shared.hasher(), now));
+        let memory = record.memory.copy(worker, address, self.shared.hasher(), now);
         let scheduler = Scheduler::new((scheduler, scheduler_flags), key.family(), &listed, memory, 1);
         snapshot.services.set(Arc::new(ServiceView::new(key, scheduler, &record.settings)));
         let destination = |id: &DestinationId| Some((*id, self.slots[id.0 as usize].as_ref()?.destination));

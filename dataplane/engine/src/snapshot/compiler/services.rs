@@ -36,8 +36,7 @@ impl Compiler {
         if self.records.contains_key(&key) {
             return Err(CompileError::ServiceExists(key));
         }
-        let (workers, hasher) = (self.shared.capacity().workers, self.shared.hasher());
-        let memory = Arc::new(Memory::bind(settings.scheduler, workers, hasher, &[]));
+        let memory = Memory::bind(settings.scheduler, &mut self.cells, self.shared.hasher(), &[]);
         self.generations = self.generations.wrapping_add(1);
         let (destinations, removed, generation) = (Vec::new(), Totals::default(), self.generations);
         self.records.insert(key, Record { settings, memory, destinations, removed, generation });
@@ -52,10 +51,10 @@ impl Compiler {
     pub fn edit_service(&mut self, key: ServiceKey, settings: ServiceSettings) -> Result<(), CompileError> {
         let candidates = self.candidates(key)?;
         fits(key, settings.scheduler, candidates.len())?;
-        let (workers, hasher) = (self.shared.capacity().workers, self.shared.hasher());
+        let hasher = self.shared.hasher();
         let record = self.records.get_mut(&key).ok_or(CompileError::NoSuchService(key))?;
         if record.settings.scheduler != settings.scheduler {
-            record.memory = Arc::new(Memory::bind(settings.scheduler, workers, hasher, &candidates));
+            record.memory = Memory::bind(settings.scheduler, &mut self.cells, hasher, &candidates);
         }
         let began_calls = by_call(&record.settings);
         record.settings = settings;
@@ -86,8 +85,7 @@ impl Compiler {
         let family = key.family();
         let workers = self.shared.capacity().workers;
         remember(record, &self.sysctls);
-        let scheduler =
-            Scheduler::new((scheduler, scheduler_flags), family, &listed, Arc::clone(&record.memory), workers);
+        let scheduler = Scheduler::new((scheduler, scheduler_flags), family, &listed, record.memory.clone(), workers);
         // Before any worker picks by it: no change is missed.
         for one in &listed {
             self.shared.live.watch(one.candidate.id, scheduler.watches());
