@@ -31,6 +31,11 @@ pub(crate) struct Lab {
 impl Lab {
     /// One service on `VIP`, TCP and UDP, NAT to 10.0.0.1:8080, whose neighbour is known.
     pub(crate) fn new(workers: usize, ports: u8) -> Self {
+        Self::with_patience(workers, ports, PATIENCE)
+    }
+
+    /// The same with another patience.
+    fn with_patience(workers: usize, ports: u8, patience: Patience) -> Self {
         let capacity = Capacity { connections: 32_768, destinations: 256, workers };
         let shared = Arc::new(Shared::new(capacity, [1, 2, 3]).unwrap());
         let mut compiler = Compiler::new(Arc::clone(&shared));
@@ -45,7 +50,7 @@ impl Lab {
             let engine = Engine::new(Arc::clone(&shared), number);
             let io = MemoryIo::new(ports.into());
             let place = (number, workers);
-            Worker::new(io, engine, publisher.reader(), place, ports.into(), Arc::clone(&exception), PATIENCE)
+            Worker::new(io, engine, publisher.reader(), place, ports.into(), Arc::clone(&exception), patience)
         };
         let workers = (0..workers).map(worker).collect();
         Self { shared, compiler, publisher, network, exception, workers, now: Ticks::from_seconds(100) }
@@ -53,7 +58,12 @@ impl Lab {
 
     /// The same, and nobody knows where 10.0.0.1 is.
     pub(crate) fn unresolved() -> Self {
-        let mut lab = Self::new(1, 2);
+        Self::unresolved_for(PATIENCE)
+    }
+
+    /// The same with another patience.
+    pub(crate) fn unresolved_for(patience: Patience) -> Self {
+        let mut lab = Self::with_patience(1, 2, patience);
         lab.forget_server();
         lab.pass(0);
         lab

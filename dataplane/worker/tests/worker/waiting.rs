@@ -1,6 +1,7 @@
 //! Packets to a real server whose hardware address is not known.
 
-use ulvs_engine::{DropReason, Ticks};
+use ulvs_engine::{BURST, DropReason, Ticks};
+use ulvs_worker::Patience;
 
 use crate::frames::{at, datagram, number};
 use crate::lab::{Lab, PATIENCE, VIP};
@@ -113,5 +114,41 @@ fn packets_of_a_removed_service_do_not_wait_on() {
     lab.publish();
     lab.pass(0);
     assert_eq!(lab.workers[0].waiting(), 0);
+    lab.check_sum();
+}
+
+/// However many wait: a pass tries two bursts of them, in the order they came, and gives up a bounded number.
+#[test]
+fn many_packets_are_tried_again_some_in_each_pass() {
+    const MANY: u16 = 1000;
+    let waiting = |lab: &Lab| lab.workers[0].waiting();
+    let patience = Patience { packets: MANY.into(), ticks: PATIENCE.ticks };
+    let mut lab = Lab::unresolved_for(patience);
+    send(&mut lab, 0..MANY);
+    lab.settle();
+    assert_eq!((waiting(&lab), asked(&lab)), (MANY.into(), MANY.into()));
+    // Nothing is known yet: all are tried once.
+    lab.publish();
+    for left in (0..MANY).step_by(2 * BURST) {
+        lab.pass(0);
+        assert_eq!(asked(&lab), (2 * BURST).min((MANY - left).into()));
+    }
+    lab.pass(0);
+    assert_eq!((waiting(&lab), asked(&lab)), (MANY.into(), 0));
+    lab.learn_server();
+    lab.pass(0);
+    assert_eq!(waiting(&lab), usize::from(MANY) - 2 * BURST);
+    while waiting(&lab) > 200 {
+        lab.pass(0);
+    }
+    assert!(lab.sent(0, 1).iter().map(number).eq((0..MANY).take(usize::from(MANY) - waiting(&lab))));
+    lab.forget_server();
+    send(&mut lab, 0..300);
+    lab.settle();
+    let before = waiting(&lab);
+    later(&mut lab, PATIENCE.ticks);
+    assert_eq!(before - waiting(&lab), 256);
+    later(&mut lab, 1);
+    assert_eq!(waiting(&lab), 0);
     lab.check_sum();
 }
