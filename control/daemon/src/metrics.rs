@@ -11,6 +11,7 @@ mod services;
 #[cfg(test)]
 mod tests;
 mod text;
+mod threads;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -110,6 +111,7 @@ fn write(
     files::gather(&registry, followed)?;
     workers(&registry, &sources.shared)?;
     cycles(&registry, &sources.shared, |span| sources.clock.cycles_of(span))?;
+    threads::gather(&registry, &threads::of_workers())?;
     flows::gather(&registry, &sources.shared, &sources.flows)?;
     let rows = sources.ports.iter().zip(sources.started_ports.iter()).map(|(port, started)| PortRow {
         name: port.settings.name.as_str(),

@@ -79,6 +79,7 @@ fn page() -> String {
     files::gather(&registry, &Followed { metrics, digest, at: SystemTime::now(), is_current: true }).unwrap();
     workers(&registry, &shared).unwrap();
     cycles(&registry, &shared, |span| span).unwrap();
+    threads::gather(&registry, &[threads::Thread::default()]).unwrap();
     flows::gather(&registry, &shared, &crate::flows::Counts::default()).unwrap();
     let xstats = vec![("rx_good_packets".to_owned(), 0)];
     let port = PortRow { name: "wan", stats: PortStats::default(), has_link: true, xstats };
