@@ -7,7 +7,7 @@ use std::{mem, ptr};
 
 use libc::{c_int, c_void, sockaddr_nl, sockaddr_un, socklen_t, timeval};
 
-use crate::table::{Entry, Side};
+use crate::table::{Entry, LONGEST_REQUEST, Request, Side};
 use crate::{errno, netlink, next, settings, tracked};
 
 /// How long an ulvsd that accepts nobody is waited for.
@@ -17,6 +17,8 @@ static HAD_ONE: AtomicBool = AtomicBool::new(false);
 /// How long the next ulvsd is waited for by a program that had one.
 const RESTART_MS: libc::c_long = 30_000;
 const PAUSE_MS: libc::c_long = 50;
+/// How often a request is sent again: one that ends every ulvsd must not do so for ever.
+const MOST_AGAIN: u8 = 4;
 
 /// A generic-netlink socket where the kernel gives none (a sandbox without netlink): a connection from the beginning.
 pub(crate) fn open(kind: c_int) -> Result<c_int, c_int> {
@@ -46,6 +48,33 @@ pub(crate) fn reconnect(fd: c_int, entry: Entry) -> Result<(), c_int> {
     replace(fd, entry, entry.port_id)
 }
 
+/// Sends a request again whose answer the end of ulvsd has cut off: to the next one, which is waited for. False: nobody waits on
+/// this socket, there is no other ulvsd, or none that outlives the request.
+///
+/// What the request wanted may be done already: then the answer is that it is there, or no longer there.
+pub(crate) fn ask_again(fd: c_int, entry: Entry, asked: Request, bytes: &[u8; LONGEST_REQUEST]) -> bool {
+    let Some(again) = asked.again.filter(|again| *again < MOST_AGAIN) else { return false };
+    if flags(fd) & libc::O_NONBLOCK != 0 {
+        return false;
+    }
+    // who was killed may still seem to listen
+    pause();
+    if reconnect(fd, entry).is_err() {
+        return false;
+    }
+    let request = bytes.get(..asked.length).unwrap_or_default();
+    // SAFETY: bytes and their length; where this fails, receiving does
+    unsafe { next::send(fd, request.as_ptr().cast(), request.len(), libc::MSG_NOSIGNAL) };
+    tracked::set_asked(fd, asked.sequence, request, again + 1);
+    true
+}
+
+fn pause() {
+    let pause = libc::timespec { tv_sec: 0, tv_nsec: PAUSE_MS * 1_000_000 };
+    // SAFETY: a time; one that a signal ends is a shorter pause
+    unsafe { libc::nanosleep(&raw const pause, ptr::null_mut()) };
+}
+
 /// A connection for the socket `fd`.
 ///
 /// A program that had one already waits for the next ulvsd, unless its socket may not: what it would change would be lost
@@ -64,9 +93,7 @@ fn connect_for(fd: c_int) -> Result<c_int, c_int> {
             Err(error) => return Err(error),
         }
         pauses -= 1;
-        let pause = libc::timespec { tv_sec: 0, tv_nsec: PAUSE_MS * 1_000_000 };
-        // SAFETY: a time; one that a signal ends is a shorter pause
-        unsafe { libc::nanosleep(&raw const pause, ptr::null_mut()) };
+        pause();
     }
 }
 

@@ -50,6 +50,32 @@ fn names_ipvs(message: &[u8]) -> bool {
     false
 }
 
+/// The number of a request.
+pub(crate) fn sequence_of(message: &[u8]) -> Option<u32> {
+    u32_at(message, 8)
+}
+
+/// Bytes of [`refusal`].
+pub(crate) const REFUSAL: usize = HEADER + 4 + HEADER;
+
+/// The kernel's answer that a request has failed: an error, and of the request what tells it from others.
+pub(crate) fn refusal(sequence: u32, port_id: u32, error: c_int) -> [u8; REFUSAL] {
+    const ERROR: u16 = 2;
+    let mut message = [0; REFUSAL];
+    let header = |kind: u16, length: usize| {
+        let mut header = [0; HEADER];
+        header[..4].copy_from_slice(&(length as u32).to_ne_bytes());
+        header[4..6].copy_from_slice(&kind.to_ne_bytes());
+        header[8..12].copy_from_slice(&sequence.to_ne_bytes());
+        header[12..].copy_from_slice(&port_id.to_ne_bytes());
+        header
+    };
+    message[..HEADER].copy_from_slice(&header(ERROR, REFUSAL));
+    message[HEADER..HEADER + 4].copy_from_slice(&(-error).to_ne_bytes());
+    message[HEADER + 4..].copy_from_slice(&header(0, HEADER));
+    message
+}
+
 fn aligned(length: usize) -> usize {
     length.checked_next_multiple_of(4).unwrap_or(usize::MAX)
 }

@@ -31,6 +31,24 @@ struct Slot {
     inode: AtomicU64,
     /// [`Side`] and port id.
     socket: AtomicU64,
+    /// The last request's number and length, and what became of it.
+    asked: AtomicU64,
+    request: [AtomicU64; REQUEST_WORDS],
+}
+
+/// The longest request that is kept: ipvsadm's and keepalived's have up to 300 bytes.
+pub(crate) const LONGEST_REQUEST: usize = REQUEST_WORDS * 8;
+const REQUEST_WORDS: usize = 64;
+
+/// The last request of a socket, as far as its answer is still to come.
+#[derive(Clone, Copy)]
+pub(crate) struct Request {
+    /// Its number.
+    pub(crate) sequence: u32,
+    /// Its bytes; 0: it is too long to be kept.
+    pub(crate) length: usize,
+    /// How often it was sent again; absent: it may not be, for a part of its answer was received, or it was not kept.
+    pub(crate) again: Option<u8>,
 }
 
 /// A socket, as it is known under each of its descriptors.
@@ -51,6 +69,14 @@ pub(crate) enum Side {
 }
 
 const DIRECTOR: u64 = 1 << 63;
+/// An answer may still come.
+const ASKED: u64 = 1 << 63;
+/// A part of it has come.
+const BEGUN: u64 = 1 << 62;
+/// Where it stands how often the request was sent again.
+const AGAIN: u32 = 48;
+/// Where its length stands.
+const LENGTH: u32 = 32;
 
 impl Table {
     #[expect(clippy::large_stack_arrays, reason = "made at compile time, into a static")]
@@ -75,9 +101,51 @@ impl Table {
         let Some(slot) = self.page_for(fd).and_then(|page| page.slots.get(place(fd)?.1)) else { return false };
         let side = if entry.side == Side::Director { DIRECTOR } else { 0 };
         slot.inode.store(0, Ordering::Release);
+        slot.asked.store(0, Ordering::Relaxed);
         slot.socket.store(side | u64::from(entry.port_id), Ordering::Release);
         slot.inode.store(entry.inode, Ordering::Release);
         true
+    }
+
+    /// A request was sent by `fd`, and so often again.
+    pub(crate) fn set_asked(&self, fd: c_int, sequence: u32, request: &[u8], again: u8) {
+        let Some(slot) = self.slot(fd) else { return };
+        let length = if request.len() <= LONGEST_REQUEST { request.len() } else { 0 };
+        for (word, bytes) in slot.request.iter().zip(request.get(..length).unwrap_or_default().chunks(8)) {
+            let mut whole = [0; 8];
+            whole[..bytes.len()].copy_from_slice(bytes);
+            word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
+        }
+        let counts = u64::from(again) << AGAIN | (length as u64) << LENGTH;
+        slot.asked.store(ASKED | counts | u64::from(sequence), Ordering::Release);
+    }
+
+    /// Something was received by `fd`.
+    #[inline]
+    pub(crate) fn answered(&self, fd: c_int) {
+        if let Some(slot) = self.slot(fd) {
+            slot.asked.fetch_or(BEGUN, Ordering::Relaxed);
+        }
+    }
+
+    /// The last request by `fd`, its bytes in `bytes`.
+    pub(crate) fn asked(&self, fd: c_int, bytes: &mut [u8; LONGEST_REQUEST]) -> Option<Request> {
+        let slot = self.slot(fd)?;
+        let word = slot.asked.load(Ordering::Acquire);
+        for (word, bytes) in slot.request.iter().zip(bytes.chunks_mut(8)) {
+            bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        let length = usize::from((word >> LENGTH) as u16);
+        let sequence = (word & u64::from(u32::MAX)) as u32;
+        let again = (word & BEGUN == 0 && length > 0).then_some((word >> AGAIN) as u8);
+        (word & ASKED != 0).then_some(Request { sequence, length, again })
+    }
+
+    /// The last request by `fd` was refused.
+    pub(crate) fn refused(&self, fd: c_int) {
+        if let Some(slot) = self.slot(fd) {
+            slot.asked.store(0, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn forget(&self, fd: c_int) {
@@ -160,6 +228,32 @@ mod tests {
         assert_eq!(table.entry(4), None);
         table.forget(3);
         assert_eq!(table.entry(3), None);
+    }
+
+    #[test]
+    fn a_request_is_kept_until_it_is_refused_or_its_number_is_anothers() {
+        let (table, mut bytes) = (Table::new(), [0; LONGEST_REQUEST]);
+        table.remember(3, entry(7));
+        assert!(table.asked(3, &mut bytes).is_none());
+        let request: Vec<u8> = (0..=254).collect();
+        table.set_asked(3, u32::MAX, &request, 0);
+        let asked = table.asked(3, &mut bytes).unwrap();
+        assert_eq!((asked.sequence, asked.again, &bytes[..asked.length]), (u32::MAX, Some(0), &request[..]));
+        table.answered(3);
+        assert!(table.asked(3, &mut bytes).is_some_and(|asked| asked.again.is_none()));
+        table.set_asked(3, 0, &request, u8::MAX);
+        assert!(table.asked(3, &mut bytes).is_some_and(|asked| asked.again == Some(u8::MAX) && asked.sequence == 0));
+        table.set_asked(3, 1, &[1; LONGEST_REQUEST + 1], 0);
+        assert!(table.asked(3, &mut bytes).is_some_and(|asked| asked.again.is_none() && asked.length == 0));
+        table.set_asked(3, 1, &[1; LONGEST_REQUEST], 0);
+        assert!(
+            table.asked(3, &mut bytes).is_some_and(|asked| asked.again == Some(0) && asked.length == LONGEST_REQUEST)
+        );
+        table.refused(3);
+        assert!(table.asked(3, &mut bytes).is_none());
+        table.set_asked(3, 1, &request, 0);
+        table.remember(3, entry(8));
+        assert!(table.asked(3, &mut bytes).is_none());
     }
 
     #[test]

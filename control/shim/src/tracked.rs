@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use libc::c_int;
 
 use crate::errno;
-use crate::table::{Entry, Side, Table};
+use crate::table::{Entry, LONGEST_REQUEST, Request, Side, Table};
 
 static TABLE: Table = Table::new();
 
@@ -67,6 +67,27 @@ pub(crate) fn set_port_id(entry: Entry, port_id: u32) {
     TABLE.for_each_of(entry.inode, |fd| {
         TABLE.remember(fd, Entry { port_id, ..entry });
     });
+}
+
+/// A request was sent to ulvsd by `fd`, and so often again.
+pub(crate) fn set_asked(fd: c_int, sequence: u32, request: &[u8], again: u8) {
+    TABLE.set_asked(fd, sequence, request, again);
+}
+
+/// Something of ulvsd's was received by `fd`.
+#[inline]
+pub(crate) fn answered(fd: c_int) {
+    TABLE.answered(fd);
+}
+
+/// The last request of `fd`'s, if it was not refused.
+pub(crate) fn asked(fd: c_int, bytes: &mut [u8; LONGEST_REQUEST]) -> Option<Request> {
+    TABLE.asked(fd, bytes)
+}
+
+/// The last request of `fd`'s was refused.
+pub(crate) fn refused(fd: c_int) {
+    TABLE.refused(fd);
 }
 
 /// Before `fd` is closed.

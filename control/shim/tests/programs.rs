@@ -94,6 +94,20 @@ fn an_ulvsd_that_dies_at_a_request_leaves_nobody_waiting() {
     assert_ne!(errors, "");
 }
 
+#[test]
+fn a_request_that_an_ulvsd_dies_at_is_asked_of_the_next_one() {
+    if !installed("ipvsadm") {
+        return;
+    }
+    let folder = Folder::new();
+    let director = Director::that_dies_times_at(&folder.file("sock"), 3, NEW_SERVICE);
+    let (status, _, errors) = outcome(under(&folder.file("sock"), &["ipvsadm", "-A", "-t", "192.0.2.1:80"]));
+    assert_eq!((status, errors.as_str()), (Some(0), ""));
+    let mut commands = director.commands();
+    commands.retain(|command| *command == NEW_SERVICE);
+    assert_eq!(commands, [NEW_SERVICE; 4]);
+}
+
 /// What lists the same with the library as without.
 #[test]
 fn other_programs_say_what_they_say_without_it() {

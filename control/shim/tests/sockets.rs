@@ -173,16 +173,23 @@ fn inside_restart() {
         flush[16] = 17;
         send(fd, &flush, MsgFlags::empty()).expect("it is sent");
         let mut buffer = [0; 4096];
-        let mut errors = 0;
-        while errors < 2 {
-            // the ACK of the request before comes first
-            match nix::sys::socket::recv(fd, &mut buffer, MsgFlags::empty()) {
-                Ok(length) => assert_ne!(length, 0),
-                Err(error) => {
-                    assert_eq!(error, Errno::ECONNRESET);
-                    errors += 1;
-                }
-            }
+        // the ACK of the request before comes first
+        assert_ne!(nix::sys::socket::recv(fd, &mut buffer, MsgFlags::empty()).expect("an ACK"), 0);
+        // and then the kernel's answer to a request that has failed, once, however often it is looked at
+        for flags in [MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC, MsgFlags::MSG_PEEK, MsgFlags::empty()] {
+            let mut small = [0; 20];
+            let mut parts = [IoSliceMut::new(&mut small), IoSliceMut::new(&mut buffer)];
+            let received = recvmsg::<NetlinkAddr>(fd, &mut parts, None, flags).expect("an answer");
+            assert_eq!((received.bytes, received.flags), (36, MsgFlags::empty()));
+            assert_eq!(received.address.map(|address| address.pid()), Some(0));
+            assert_eq!(
+                (kind(&small), &small[8..12], &small[16..]),
+                (2, &flush[8..12], &(-libc::EBUSY).to_ne_bytes()[..])
+            );
+            assert_eq!(small[12..16], own.to_ne_bytes());
+        }
+        for flags in [MsgFlags::empty(), MsgFlags::MSG_PEEK] {
+            assert_eq!(nix::sys::socket::recv(fd, &mut buffer, flags), Err(Errno::ECONNRESET));
         }
         assert_eq!(port_id(fd), own);
     }

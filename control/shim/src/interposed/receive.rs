@@ -6,7 +6,8 @@ use std::{mem, ptr};
 
 use libc::{c_int, c_uint, c_void, iovec, mmsghdr, msghdr, size_t, sockaddr, socklen_t, ssize_t, timespec};
 
-use crate::{errno, netlink, next, tracked};
+use crate::table::LONGEST_REQUEST;
+use crate::{director, errno, netlink, next, tracked};
 
 interpose! {
     fn recv(fd: c_int, data: *mut c_void, length: size_t, flags: c_int) -> ssize_t {
@@ -117,17 +118,63 @@ unsafe fn take(
     received
 }
 
-/// Receives; a connection that was closed is an error. A netlink socket has no end, so clients that wait for an answer
-/// would take "nothing" for "not yet" and ask again without a pause.
+/// Receives. A netlink socket has no end and no request without an answer: clients would take "nothing" for "not yet", and some
+/// (keepalived) an error as well, and ask again without a pause. So where the connection ends, the next ulvsd is asked; where
+/// that can't be, the request is refused. Only who has asked nothing sees an error.
 ///
 /// # Safety
 /// As for `recvmsg`.
 unsafe fn without_end(fd: c_int, message: &mut msghdr, flags: c_int) -> ssize_t {
-    // SAFETY: the caller's message
-    let length = unsafe { next::recvmsg(fd, message, flags) };
-    // with no room, nothing is what was asked for
-    if length == 0 && (flags & libc::MSG_TRUNC != 0 || message.msg_iovlen > 0) {
-        return errno::fail(libc::ECONNRESET) as ssize_t;
+    loop {
+        // SAFETY: the caller's message
+        let length = unsafe { next::recvmsg(fd, message, flags) };
+        // with no room, nothing is what was asked for
+        let has_ended = match length {
+            0 => flags & libc::MSG_TRUNC != 0 || message.msg_iovlen > 0,
+            1.. => false,
+            _ => errno::get() == libc::ECONNRESET,
+        };
+        if !has_ended {
+            if length > 0 && flags & libc::MSG_PEEK == 0 {
+                tracked::answered(fd);
+            }
+            return length;
+        }
+        let mut request = [0; LONGEST_REQUEST];
+        let (Some(entry), Some(asked)) = (tracked::find_director(fd), tracked::asked(fd, &mut request)) else {
+            return errno::fail(libc::ECONNRESET) as ssize_t;
+        };
+        if flags & libc::MSG_DONTWAIT == 0 && director::ask_again(fd, entry, asked, &request) {
+            continue;
+        }
+        if flags & libc::MSG_PEEK == 0 {
+            tracked::refused(fd);
+        }
+        let refusal = netlink::refusal(asked.sequence, entry.port_id, libc::EBUSY);
+        // SAFETY: the caller's message
+        return unsafe { fill(message, &refusal, flags) };
     }
-    length
+}
+
+/// As if this had been received.
+///
+/// # Safety
+/// As for `recvmsg`.
+unsafe fn fill(message: &mut msghdr, bytes: &[u8], flags: c_int) -> ssize_t {
+    let mut left = bytes;
+    for index in 0..if message.msg_iov.is_null() { 0 } else { message.msg_iovlen } {
+        // SAFETY: one of the caller's parts
+        let part = unsafe { message.msg_iov.add(index) };
+        // SAFETY: as above, and written by nobody else during the call
+        let part = unsafe { part.read() };
+        let (now, later) = left.split_at(left.len().min(part.iov_len));
+        if !now.is_empty() {
+            // SAFETY: the part has that much room
+            unsafe { ptr::copy_nonoverlapping(now.as_ptr(), part.iov_base.cast(), now.len()) };
+        }
+        left = later;
+    }
+    (message.msg_controllen, message.msg_flags) = (0, if left.is_empty() { 0 } else { libc::MSG_TRUNC });
+    let all = if flags & libc::MSG_TRUNC == 0 { bytes.len() - left.len() } else { bytes.len() };
+    all as ssize_t
 }

@@ -6,7 +6,7 @@ use std::{mem, ptr};
 
 use libc::{c_int, c_uint, c_void, iovec, mmsghdr, msghdr, size_t, sockaddr, socklen_t, ssize_t};
 
-use crate::table::{Entry, Side};
+use crate::table::{Entry, LONGEST_REQUEST, Side};
 use crate::{director, errno, netlink, next, tracked};
 
 /// As much of what is sent as is looked at: requests for families are shorter.
@@ -126,7 +126,7 @@ unsafe fn divert_found(fd: c_int, entry: Entry, parts: *const iovec, count: usiz
     // writing to a netlink socket never raises a signal
     let flags = flags | libc::MSG_NOSIGNAL;
     // SAFETY: the caller's parts
-    let sent = unsafe { next::sendmsg(fd, &raw const message, flags) };
+    let sent = unsafe { send_request(fd, &message, flags) };
     if sent >= 0 || !matches!(errno::get(), libc::EPIPE | libc::ECONNRESET | libc::ENOTCONN | libc::ECONNREFUSED) {
         return Some(sent);
     }
@@ -135,14 +135,33 @@ unsafe fn divert_found(fd: c_int, entry: Entry, parts: *const iovec, count: usiz
         return Some(errno::fail(error) as ssize_t);
     }
     // SAFETY: the caller's parts
-    Some(unsafe { next::sendmsg(fd, &raw const message, flags) })
+    Some(unsafe { send_request(fd, &message, flags) })
+}
+
+/// Sends, and keeps what was sent until it is answered.
+///
+/// # Safety
+/// As for `sendmsg`.
+unsafe fn send_request(fd: c_int, message: &msghdr, flags: c_int) -> ssize_t {
+    let mut request = [0; LONGEST_REQUEST + 1];
+    // SAFETY: as promised by the caller
+    let length = unsafe { gather(message.msg_iov, message.msg_iovlen, &mut request) };
+    // SAFETY: as promised by the caller
+    let sent = unsafe { next::sendmsg(fd, message, flags) };
+    let request = request.get(..length).unwrap_or_default();
+    if sent >= 0
+        && let Some(sequence) = netlink::sequence_of(request)
+    {
+        tracked::set_asked(fd, sequence, request, 0);
+    }
+    sent
 }
 
 /// Copies the beginning of what is sent, and tells how much that is.
 ///
 /// # Safety
 /// `count` parts that can be read.
-unsafe fn gather(parts: *const iovec, count: usize, head: &mut [u8; LOOKED_AT]) -> usize {
+unsafe fn gather(parts: *const iovec, count: usize, head: &mut [u8]) -> usize {
     let mut length = 0;
     for index in 0..if parts.is_null() { 0 } else { count } {
         // SAFETY: one of `count` parts

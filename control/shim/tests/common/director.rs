@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket};
@@ -28,6 +29,8 @@ struct Shared {
     clients: Mutex<Vec<UnixStream>>,
     /// Closes a connection on which this command comes, without an answer.
     dies_at: Option<u8>,
+    /// How often it still does that.
+    deaths: AtomicUsize,
 }
 
 impl Director {
@@ -36,7 +39,11 @@ impl Director {
     }
 
     pub(crate) fn that_dies_at(path: &Path, command: u8) -> Self {
-        Self::with(path, Shared { dies_at: Some(command), ..Shared::default() })
+        Self::that_dies_times_at(path, usize::MAX, command)
+    }
+
+    pub(crate) fn that_dies_times_at(path: &Path, times: usize, command: u8) -> Self {
+        Self::with(path, Shared { dies_at: Some(command), deaths: AtomicUsize::new(times), ..Shared::default() })
     }
 
     fn with(path: &Path, shared: Shared) -> Self {
@@ -86,7 +93,8 @@ fn serve(mut client: UnixStream, shared: &Shared) {
         let (kind, flags, command) = (number(&request[4..]), number(&request[6..]), request[16]);
         if kind != CONTROL {
             shared.commands.lock().expect("a lock").push(command);
-            if shared.dies_at == Some(command) {
+            let dies = || shared.deaths.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+            if shared.dies_at == Some(command) && dies() {
                 let _ = client.shutdown(Shutdown::Both);
                 break;
             }
