@@ -45,7 +45,13 @@ impl Own {
     #[inline(always)]
     fn decide<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged, guess: Guess) -> Way {
         match cx.shared.table.likely(guess, &staged.packet.key) {
-            Some(hit) if hit.entry.has_time(cx.now) => self.forward(cx, frame, staged, hit),
+            // Two cases, so that the direction is not asked for again.
+            Some(hit @ Hit { direction: Direction::In, .. }) if hit.entry.has_time(cx.now) => {
+                self.inbound(cx, frame, staged, hit)
+            }
+            Some(hit @ Hit { direction: Direction::Out, .. }) if hit.entry.has_time(cx.now) => {
+                self.outbound(cx, frame, staged, hit)
+            }
             _ => {
                 let verdict = self.decide_by_search(cx, frame, &staged.packet, staged.home);
                 self.no_way(verdict)
