@@ -89,7 +89,13 @@ impl Rig {
     }
 
     pub(crate) fn spawn(&self, text: &str) -> Ulvsd {
-        let path = self.write(text);
+        self.write(text);
+        self.spawn_again()
+    }
+
+    /// The same with the file as it is.
+    pub(crate) fn spawn_again(&self) -> Ulvsd {
+        let path = self.path("ulvs.toml");
         let ulvsd = std::env::var("ULVSD").unwrap_or_else(|_| ULVSD.to_owned());
         Ulvsd::spawn(self.command(&[&ulvsd, "--config", path.to_str().unwrap()]))
     }

@@ -128,7 +128,8 @@ fn two_that_start_at_once() {
     assert!(rig.socket().exists());
     // The metrics' address and the TAP would keep the second from starting, too.
     let file = rig.file().replacen("127.0.0.1:9477", "off", 1).replacen("tap = \"ulvs0\"", "tap = false", 1);
-    let both = [rig.spawn(&file), rig.spawn(&file)];
+    rig.write(&file);
+    let both = [rig.spawn_again(), rig.spawn_again()];
     let refused = |ulvsd: &Ulvsd| ulvsd.count("another ulvsd answers on");
     eventually("one is refused", || both.iter().map(refused).sum::<usize>() == 1);
     both.iter().find(|ulvsd| refused(ulvsd) == 0).unwrap().wait_for("forwarding:");
