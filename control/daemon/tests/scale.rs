@@ -84,6 +84,17 @@ fn compiler_of_all_services() -> Compiler {
     compiler
 }
 
+/// Publishes what the compiler has, to a worker that takes it at once.
+fn publishing(compiler: &Compiler) -> impl FnMut(&Compiler) + use<> {
+    let mut publisher = Publisher::new(compiler.snapshot());
+    let mut reader = publisher.reader();
+    move |compiler| {
+        publisher.publish(compiler.snapshot());
+        reader.refresh();
+        publisher.reclaim();
+    }
+}
+
 #[test]
 #[ignore = "a measurement"]
 fn changes_among_many_services() {
@@ -136,13 +147,7 @@ fn real_servers_come_and_go_among_as_many_addresses() {
     for number in 0..SERVICES * EACH / 2 {
         compiler.add_destination(key(number % SERVICES), own(number)).unwrap();
     }
-    let mut publisher = Publisher::new(compiler.snapshot());
-    let mut reader = publisher.reader();
-    let mut publish = |compiler: &Compiler| {
-        publisher.publish(compiler.snapshot());
-        reader.refresh();
-        publisher.reclaim();
-    };
+    let mut publish = publishing(&compiler);
     times("a real server more and less, to the worker each", 1000, |number| {
         compiler.add_destination(key(number), own(1_000_000 + number)).unwrap();
         publish(&compiler);
@@ -189,13 +194,7 @@ fn changes_among_a_million_routes() {
     let mut network = network(HOSTS);
     network.routes.extend((0..ROUTES).filter_map(|number| route(number, number % 64).1));
     times("the network anew, with a million routes", 3, |_| compiler.set_network(&network));
-    let mut publisher = Publisher::new(compiler.snapshot());
-    let mut reader = publisher.reader();
-    let mut publish = |compiler: &Compiler| {
-        publisher.publish(compiler.snapshot());
-        reader.refresh();
-        publisher.reclaim();
-    };
+    let mut publish = publishing(&compiler);
     times("one route, to the worker", 1000, |number| {
         compiler.set_routes(&[route(number * 997, 64)]);
         publish(&compiler);
