@@ -55,6 +55,7 @@ impl Context<'_> {
     fn prefetch_destination(&self, id: DestinationId) {
         prefetch(self.snapshot.destinations.get(id));
         prefetch(self.counters.destination(id));
+        prefetch(self.counters.connections(id));
         self.shared.live.prefetch(id);
     }
 }
