@@ -1,8 +1,9 @@
 //! What workers remember of services between two picks, a word each: in a row for each worker, so that those of eight services
 //! are on a cache line and no two workers write to one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
+use crate::sync::Mutex;
 use crate::sync::atomic::AtomicU64;
 
 use super::memory::Cell;

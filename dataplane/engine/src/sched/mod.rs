@@ -139,6 +139,7 @@ impl Rule {
 impl Scheduler {
     /// Where in it the rule begins.
     pub(crate) const RULE: usize = std::mem::offset_of!(Self, rule);
+    /// So many destinations lie beside what their service is found by; of more, the list is elsewhere.
     const FEW: usize = 4;
 
     /// The rule over `listed` destinations, newest first, for a service of this family.
