@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use dpdk::{Eal, Mempool, StartedPort};
+use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use ulvs_config::{Director, Files};
@@ -40,7 +42,7 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     tracing::info!("ulvsd {} with {}", env!("CARGO_PKG_VERSION"), file.display());
     placement::check(&director.workers().cores)?;
     placement::keep_off(&director.workers().cores);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no event loop")?;
+    let runtime = runtime()?;
     let (signals, sockets) = {
         let _inside = runtime.enter();
         (Signals::listen()?, api::bind(&director)?)
@@ -51,6 +53,14 @@ pub(crate) fn run(file: &Path) -> Result<()> {
     // With it go the tasks, and whatever of the datapath they hold.
     drop(runtime);
     datapath.stop(result)
+}
+
+/// The event loop. Threads that it has for files stay: with one that ends its stack is given back, for which the kernel interrupts
+/// the workers.
+fn runtime() -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().thread_keep_alive(Duration::MAX).thread_name("files");
+    builder.build().context("no event loop")
 }
 
 /// What outlives the event loop.

@@ -1,19 +1,29 @@
-//! The heap: memory that is free stays with the process.
+//! The heap: memory that is free stays with the process, and what is in use stays where it is.
 //!
-//! To give memory back is to take it out of the process' mappings, and for that the kernel interrupts every core that runs a
-//! thread of it: the workers' are among them always. glibc does it each time that something large is freed, as the page of a
-//! listing. That was some fifty interruptions for a listing of 65,536 connections, and passes of a millisecond and more on a
-//! machine whose cores are virtual. Kept, the memory serves the next page.
+//! To give memory back is to take it out of the process' mappings, and to have the system move it is to change them. For either the
+//! kernel interrupts every core that runs a thread of the process: the workers' are among them always. glibc does both with blocks
+//! that are large: fifty interruptions for a listing of 65,536 connections, and twenty for loading 10,000 services. With passes of a
+//! millisecond and more on a machine whose cores are virtual. Kept, the memory serves the next page.
 
-/// Blocks up to this size come from the heap: the most that glibc takes.
+/// What glibc is told.
+///
+/// No block has a mapping of its own, which would be moved as it grows and be given back when it is freed. There is one heap: those
+/// that glibc makes for each thread have a bound, beyond which blocks have mappings of their own after all; they are given back when
+/// they are empty, and become larger by a system call for each page. The one heap has neither a bound nor ever an end, and becomes
+/// larger by [`STEP`].
 #[cfg(target_env = "gnu")]
-const FROM_THE_HEAP: i32 = 32 << 20;
+const SETTINGS: [(i32, i32); 4] =
+    [(libc::M_MMAP_MAX, 0), (libc::M_ARENA_MAX, 1), (libc::M_TRIM_THRESHOLD, i32::MAX), (libc::M_TOP_PAD, STEP)];
+
+/// How much more the heap has at a time, in bytes.
+#[cfg(target_env = "gnu")]
+const STEP: i32 = 1 << 20;
 
 /// Tells the C library to keep what is freed. To be called before there is a second thread.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "the C library has no other way")]
 pub(crate) fn keep() {
-    for (option, value) in [(libc::M_MMAP_THRESHOLD, FROM_THE_HEAP), (libc::M_TRIM_THRESHOLD, i32::MAX)] {
+    for (option, value) in SETTINGS {
         // SAFETY: sets a number of the allocator's, with no other thread about.
         let is_set = unsafe { libc::mallopt(option, value) };
         if is_set == 0 {
@@ -25,3 +35,30 @@ pub(crate) fn keep() {
 /// Other libraries do as they do.
 #[cfg(not(target_env = "gnu"))]
 pub(crate) const fn keep() {}
+
+#[cfg(all(test, target_env = "gnu"))]
+mod tests {
+    use std::ops::Range;
+
+    use super::*;
+
+    /// Where the heap is by now.
+    fn heap() -> Range<usize> {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let ends = maps.lines().filter(|line| line.ends_with("[heap]")).filter_map(|line| {
+            let (begin, end) = line.split_whitespace().next()?.split_once('-')?;
+            Some((usize::from_str_radix(begin, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
+        });
+        ends.map(|(begin, end)| begin..end).reduce(|all, next| all.start..next.end).unwrap()
+    }
+
+    #[test]
+    fn a_large_block_of_any_thread_is_of_the_one_heap_which_stays() {
+        keep();
+        let block = std::thread::spawn(|| vec![0_u8; 100 << 20]).join().unwrap();
+        let before = heap();
+        assert!(before.contains(&block.as_ptr().addr()), "{:?} is not in {before:?}", block.as_ptr());
+        drop(block);
+        assert!(heap().end >= before.end, "given back: {before:?}, now {:?}", heap());
+    }
+}
