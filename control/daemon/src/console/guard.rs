@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
+use axum::body::{self, Body};
 use axum::extract::{Request, State};
 use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY,
@@ -30,6 +32,10 @@ const HEADERS: [(HeaderName, &str); 6] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
+
+/// What is read of a refused request, in bytes, and how long.
+const MOST: usize = 64 << 10;
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -64,7 +70,10 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, mut request: Request,
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err((status, sentence)) => failure(status, sentence),
+        Err((status, sentence)) => {
+            read_out(request.into_body()).await;
+            failure(status, sentence)
+        }
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -72,6 +81,12 @@ pub(super) async fn check(State(guard): State<Arc<Guard>>, mut request: Request,
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response.into_response()
+}
+
+/// Reads what follows the head of a refused request, within limits: who is still writing when the connection is closed loses the
+/// answer.
+async fn read_out(body: Body) {
+    let _ = tokio::time::timeout(PATIENCE, body::to_bytes(body, MOST)).await;
 }
 
 impl Guard {
