@@ -26,7 +26,7 @@ use crate::events::{Kind, Severity};
 use crate::followed::Following;
 use crate::proc_net::ProcNet;
 use crate::signals::{Signals, Told};
-use crate::state::{self, Folder, Keeper};
+use crate::state::{self, Folder, Journal, Keeper};
 use crate::status::Sources;
 use crate::threads::Threads;
 use crate::vip::Vip;
@@ -261,9 +261,15 @@ fn adopt(
     let services = Arc::new(ipvs::Director::new(workers));
     let mut install = |operations: Vec<_>| control.install(&operations).map_err(|error| ipvs::no_room(&error));
     ipvs::adopt(&services, director, &mut install)?;
-    let keeper = folder.and_then(|folder| match state::restore(&folder, &services, install) {
-        Ok(()) => Some(Keeper::new(folder)),
-        Err(error) => {
+    let keep = |folder: Arc<Folder>| {
+        let last = state::restore(&folder, &services, install)?;
+        let journal = Arc::new(Journal::start(&folder, last)?);
+        services.datapath().keep_in(Arc::clone(&journal));
+        Ok(Keeper::new(folder, journal))
+    };
+    let keeper = folder.and_then(|folder| match keep(folder) {
+        Ok(keeper) => Some(keeper),
+        Err::<_, anyhow::Error>(error) => {
             tracing::error!("{error}; until ulvsd is started again, nothing that is set outlives it");
             None
         }

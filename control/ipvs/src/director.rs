@@ -1,3 +1,4 @@
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use tokio::sync::{Mutex, watch};
@@ -34,7 +35,17 @@ pub trait Datapath: Counters + Host + Send + Sync + 'static {
     fn changed(&self, table: &Table, changes: &[Change], by: Owner) {
         let _ = (table, changes, by);
     }
+
+    /// Keeps changes that are in `table` now, the last `number`s of all, for a next start. What it returns is waited for
+    /// before they are answered; the next changes don't wait for it.
+    fn keep(&self, table: &Table, changes: &[Change], number: u64, by: Owner) -> Option<Kept> {
+        let _ = (table, changes, number, by);
+        None
+    }
 }
+
+/// Ends when changes are kept, or can't be.
+pub type Kept = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Where a listing in pieces goes on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -175,7 +186,7 @@ impl<D: Datapath> Director<D> {
     ) -> Result<(Vec<Change>, T), E> {
         let director = Arc::clone(self);
         let work = async move {
-            let _one_at_a_time = director.changing.lock().await;
+            let one_at_a_time = director.changing.lock().await;
             let (changes, told, prepared) = {
                 let table = director.read();
                 let (changes, told) = plan(&table, &director.datapath)?;
@@ -184,17 +195,35 @@ impl<D: Datapath> Director<D> {
             };
             director.datapath.install(prepared).await?;
             director.datapath.changed(&director.read(), &changes, by);
-            director.table.write().unwrap_or_else(PoisonError::into_inner).commit(&changes);
-            director.committed.send_modify(|count| *count += 1);
+            let kept = director.commit(&changes, by);
+            drop(one_at_a_time);
+            if let Some(kept) = kept {
+                kept.await;
+            }
             Ok((changes, told))
         };
         let stopped = |_| Err(Refusal::because(Errno::Io, "the director is stopping, so nothing was changed").into());
         tokio::spawn(work).await.unwrap_or_else(stopped)
     }
 
+    /// Puts changes into the table, and has them kept in the order that they are made in.
+    fn commit(&self, changes: &[Change], by: Owner) -> Option<Kept> {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        table.commit(changes);
+        self.committed.send_modify(|count| *count += 1);
+        let number = *self.committed.borrow();
+        self.datapath.keep(&table, changes, number, by)
+    }
+
     /// Counts the changes made, for who wants to know of each.
     pub fn committed(&self) -> watch::Receiver<u64> {
         self.committed.subscribe()
+    }
+
+    /// A copy of the table, and how many changes made it.
+    pub fn copy(&self) -> (Table, u64) {
+        let table = self.read();
+        (table.clone(), *self.committed.borrow())
     }
 
     /// Answers a query.

@@ -30,7 +30,7 @@ pub mod table;
 
 pub use access::Access;
 pub use counters::{Counters, DestinationCounters, Stats};
-pub use director::{Cursor, Datapath, Director};
+pub use director::{Cursor, Datapath, Director, Kept};
 pub use errno::{Errno, Refusal};
 pub use file::Follow;
 pub use host::Host;

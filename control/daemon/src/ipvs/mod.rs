@@ -8,7 +8,7 @@ mod told;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, anyhow};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -17,11 +17,12 @@ use ulvs_engine::snapshot::CompileError;
 use ulvs_ipvs::codec::Info;
 use ulvs_ipvs::server::{Limits, Rights, Server};
 use ulvs_ipvs::table::{Change, DestinationId, Owner, ServiceId, Table};
-use ulvs_ipvs::{Counters, Datapath, DestinationCounters, Errno, Host, Refusal, Stats};
+use ulvs_ipvs::{Counters, Datapath, DestinationCounters, Errno, Host, Kept, Refusal, Stats};
 use ulvs_kernel::KernelState;
 
 use crate::control::Request;
 use crate::events::{self, Events};
+use crate::state::Journal;
 use crate::words::counted;
 
 pub(crate) use board::{Board, PERIOD};
@@ -41,6 +42,8 @@ pub(crate) struct Workers {
     kernel: Option<watch::Receiver<Arc<KernelState>>>,
     connections: u32,
     events: Arc<Events>,
+    /// Where changes outlive ulvsd, if they do.
+    journal: OnceLock<Arc<Journal>>,
 }
 
 impl Workers {
@@ -51,7 +54,13 @@ impl Workers {
         connections: u32,
         events: Arc<Events>,
     ) -> Self {
-        Self { control, board, kernel, connections, events }
+        Self { control, board, kernel, connections, events, journal: OnceLock::new() }
+    }
+
+    /// Has changes from now on written into a journal before they are answered.
+    pub(crate) fn keep_in(&self, journal: Arc<Journal>) {
+        // There is one folder, which has one.
+        let _ = self.journal.set(journal);
     }
 
     /// What all workers have counted up to now, real servers that are gone included.
@@ -149,6 +158,10 @@ impl Datapath for Workers {
         }
         let all = lines.len() + more;
         self.events.changed(lines, all);
+    }
+
+    fn keep(&self, table: &Table, changes: &[Change], number: u64, by: Owner) -> Option<Kept> {
+        self.journal.get()?.keep(table, changes, number, by)
     }
 }
 

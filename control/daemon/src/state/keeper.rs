@@ -8,7 +8,7 @@ use std::time::Duration;
 use ulvs_ipvs::table::Table;
 
 use super::saved::Saved;
-use super::{Folder, SERVICES};
+use super::{Folder, JOURNAL, Journal, SERVICES};
 use crate::ipvs::Director;
 use crate::words::said;
 
@@ -21,13 +21,15 @@ const AGAIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct Keeper {
     folder: Arc<Folder>,
+    /// What keeps changes until they are in the folder's file.
+    journal: Arc<Journal>,
     /// Of what is in the folder; what is the same is not written again.
     written: Option<u64>,
 }
 
 impl Keeper {
-    pub(crate) const fn new(folder: Arc<Folder>) -> Self {
-        Self { folder, written: None }
+    pub(crate) const fn new(folder: Arc<Folder>, journal: Arc<Journal>) -> Self {
+        Self { folder, journal, written: None }
     }
 
     /// Follows the table until it is aborted.
@@ -35,8 +37,9 @@ impl Keeper {
         let mut committed = director.committed();
         let mut is_failing = false;
         loop {
-            let change = *committed.borrow_and_update();
-            let table = director.look(Table::clone);
+            committed.mark_unchanged();
+            self.journal.rotate().await;
+            let (table, change) = director.copy();
             let mut keeper = self.clone();
             let written = tokio::task::spawn_blocking(move || keeper.write(&table, change).map(|()| keeper)).await;
             match written {
@@ -66,26 +69,31 @@ impl Keeper {
 
     /// Writes a last time, when nothing is changed any more.
     pub(crate) fn finish(mut self, director: &Director) {
-        if let Err(error) = self.write(&director.look(Table::clone), u64::MAX) {
-            tracing::error!("{}", self.failed(&error));
+        let (table, change) = director.copy();
+        match self.write(&table, change) {
+            // What is left of it is known to be older.
+            Ok(()) => drop(self.folder.forget_journal()),
+            Err(error) => tracing::error!("{}", self.failed(&error)),
         }
     }
 
     fn write(&mut self, table: &Table, change: u64) -> io::Result<()> {
-        let text = Saved::of(table).text();
+        let (mut saved, number) = (Saved::of(table), self.journal.number(change));
         let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
+        saved.hash(&mut hasher);
         let hash = hasher.finish();
         if self.written != Some(hash) {
-            self.folder.store(&text, change)?;
+            saved.changes = Some(number);
+            self.folder.store(&saved.text(), number)?;
             self.written = Some(hash);
         }
+        self.journal.folded(number);
         Ok(())
     }
 
     fn failed(&self, error: &io::Error) -> String {
         format!(
-            "{} can't be written ({}): until it can, what ipvsadm, keepalived and the API set does not survive a restart",
+            "{} can't be written ({}): until it can, what ipvsadm, keepalived and the API set is in {JOURNAL} alone",
             self.folder.path.join(SERVICES).display(),
             said(error)
         )

@@ -1,8 +1,16 @@
 //! What outlives ulvsd: the services that ipvsadm, keepalived and the API set, and what they made of the file's.
 
+mod journal;
 mod keeper;
+mod load;
+mod record;
+mod replay;
 mod restore;
 mod saved;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod trouble_tests;
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -17,12 +25,16 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::words::said;
 
+pub(crate) use journal::Journal;
 pub(crate) use keeper::Keeper;
 pub(crate) use restore::restore;
-use saved::Saved;
 
 /// The file in the folder.
 const SERVICES: &str = "services.json";
+/// What was changed since it was written.
+const JOURNAL: &str = "services.journal";
+/// The same, of changes that are in the next one that is written.
+const JOURNAL_BEFORE: &str = "services.journal.before";
 /// Copies that were put aside; more than these, and the oldest go.
 const ASIDE: usize = 10;
 
@@ -60,41 +72,13 @@ impl Folder {
         &self.path
     }
 
-    /// What was kept; `None` if nothing was. What can't be read is put aside, which is told, so that nothing of it is
-    /// lost and ulvsd starts all the same.
-    fn load(&self) -> Result<Option<Saved>> {
-        let path = self.path.join(SERVICES);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => bail!(
-                "{} can't be read ({}): make it readable, or remove it if what ipvsadm, keepalived and the API set is to be \
-                 forgotten",
-                path.display(),
-                said(&error)
-            ),
-        };
-        match Saved::parse(&text) {
-            Ok(saved) => Ok(Some(saved)),
-            Err(reason) => {
-                let aside = self.put_aside(&path, "unreadable")?;
-                tracing::error!(
-                    "{} is not what ulvsd writes ({reason}): it is kept as {}, and ulvsd begins with the file's services alone",
-                    path.display(),
-                    aside.display()
-                );
-                Ok(None)
-            }
-        }
-    }
-
-    /// Copies what is there to a name of its own, and gives the name.
-    fn put_aside(&self, path: &Path, why: &str) -> Result<PathBuf> {
-        let stem = format!("{SERVICES}.{why}-");
+    /// Keeps what was in a file of the folder under a name of its own, and gives the name.
+    fn put_aside(&self, name: &str, content: &[u8], why: &str) -> Result<PathBuf> {
+        let stem = format!("{name}.{why}-");
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
         let aside = self.path.join(format!("{stem}{now}"));
-        fs::copy(path, &aside).map_err(|error| {
-            let shown = aside.display();
+        write_atomically(&aside, content).map_err(|error| {
+            let (path, shown) = (self.path.join(name), aside.display());
             anyhow!("{} can't be copied to {shown} ({}): make room there, or remove it", path.display(), said(&error))
         })?;
         let mut copies: Vec<_> = fs::read_dir(&self.path)?

@@ -5,12 +5,14 @@ use ulvs_ipvs::Refusal;
 use ulvs_ipvs::table::{Command, DestinationId, DestinationSpec, Owner, ServiceId, Table, Timeouts};
 use ulvs_model::Sysctl;
 
-use super::saved::{Saved, SavedDestinationSettings, SavedDeviation, SavedDrain, SavedService, SavedSettings};
+use super::load::Loaded;
+use super::saved::{Saved, SavedDestinationSettings, SavedDeviation, SavedDrain, SavedSettings};
 use super::{Folder, SERVICES};
 use crate::ipvs::{Director, Operation};
 use crate::words::counted;
 
-/// Restores what the folder keeps. What can't be restored is told, one by one, and the file with it is kept aside.
+/// Restores what the folder keeps, and gives the number of the last change in it. What can't be restored is told, one by one, and
+/// all that was kept with it is put aside.
 ///
 /// # Errors
 /// If what is kept can be neither read nor put aside: then it must not be written over.
@@ -18,14 +20,10 @@ pub(crate) fn restore(
     folder: &Folder,
     director: &Director,
     mut install: impl FnMut(Vec<Operation>) -> Result<(), Refusal>,
-) -> Result<()> {
-    let Some(saved) = folder.load()? else { return Ok(()) };
-    let steps = director.look(|table| {
-        let drains = drains(table, &saved);
-        let mut steps = steps(table, saved.services, saved.deviations);
-        steps.push((drains, Owner::Api));
-        steps
-    });
+) -> Result<u64> {
+    let Loaded { saved: Some(saved), number } = folder.load()? else { return Ok(0) };
+    let text = saved.text();
+    let steps = director.look(|table| steps(table, saved));
     let (mut restored, mut refused) = (0, 0);
     for (commands, owner) in &steps {
         if director.adopt(commands, *owner, &mut install).is_ok() {
@@ -44,13 +42,13 @@ pub(crate) fn restore(
         }
     }
     if refused > 0 {
-        let aside = folder.put_aside(&folder.path.join(SERVICES), "unrestored")?;
+        let aside = folder.put_aside(SERVICES, &text, "unrestored")?;
         tracing::error!("{} could not be restored; all of them are in {}", counted(refused, "change"), aside.display());
     }
     if restored > 0 {
         tracing::info!("restored what ipvsadm, keepalived and the API had set: {}", counted(restored, "change"));
     }
-    Ok(())
+    Ok(number)
 }
 
 /// Drains of destinations that are there in the end.
@@ -67,7 +65,9 @@ fn drains(table: &Table, saved: &Saved) -> Vec<Command> {
 type Step = (Vec<Command>, Owner);
 
 /// What makes the file's table again what it was. Edits of the file's entries are netlink's: they stay the file's.
-fn steps(table: &Table, services: Vec<SavedService>, deviations: Vec<SavedDeviation>) -> Vec<Step> {
+pub(super) fn steps(table: &Table, saved: Saved) -> Vec<Step> {
+    let drains = drains(table, &saved);
+    let Saved { services, deviations, .. } = saved;
     let edits = deviations.into_iter().filter_map(|deviation| made_of_the_files(table, deviation)).collect();
     let mut steps = vec![(edits, Owner::Netlink)];
     let owners = [Owner::Netlink, Owner::Api];
@@ -97,6 +97,7 @@ fn steps(table: &Table, services: Vec<SavedService>, deviations: Vec<SavedDeviat
             }
         }
     }
+    steps.push((drains, Owner::Api));
     steps
 }
 

@@ -13,10 +13,13 @@ const FORMAT: &str = "ulvs-services";
 const VERSION: u32 = 1;
 
 /// What is kept.
-#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub(super) struct Saved {
     format: String,
     version: u32,
+    /// Up to which change of the journal it has them all; absent: written by an ulvsd without a journal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) changes: Option<u64>,
     /// Services that are not the file's, oldest first, and those of the file in which others have destinations.
     pub(super) services: Vec<SavedService>,
     /// What others made of the file's entries.
@@ -27,7 +30,7 @@ pub(super) struct Saved {
 }
 
 /// An operator's wish, whoever the destination is of.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub(super) struct SavedDrain {
     pub(super) id: SavedId,
     pub(super) address: SocketAddr,
@@ -45,21 +48,21 @@ struct Head {
     version: u32,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub(super) enum SavedId {
     Address { protocol: u16, address: SocketAddr },
     Mark { mark: u32, ipv6: bool },
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum SavedOwner {
     Netlink,
     Api,
 }
 
-#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub(super) struct SavedService {
     pub(super) id: SavedId,
     /// Absent: the service is the file's.
@@ -69,7 +72,7 @@ pub(super) struct SavedService {
     pub(super) destinations: Vec<SavedDestination>,
 }
 
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub(super) struct SavedSettings {
     scheduler: String,
     flags: u32,
@@ -79,14 +82,14 @@ pub(super) struct SavedSettings {
     engine: String,
 }
 
-#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub(super) struct SavedDestination {
     pub(super) address: SocketAddr,
     pub(super) owner: SavedOwner,
     pub(super) settings: SavedDestinationSettings,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub(super) struct SavedDestinationSettings {
     method: u8,
     weight: i32,
@@ -99,7 +102,7 @@ pub(super) struct SavedDestinationSettings {
 }
 
 /// What the file said, and what it is now; absent: gone.
-#[derive(Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum SavedDeviation {
     Service {
@@ -129,14 +132,25 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+impl Default for Saved {
+    fn default() -> Self {
+        Self::new(Vec::new(), Vec::new(), Vec::new())
+    }
+}
+
 impl Saved {
     /// What of a table has to be kept.
     pub(super) fn of(table: &Table) -> Self {
         let mut services: Vec<_> = table.services(None).filter_map(|(_, service)| SavedService::of(service)).collect();
         services.reverse();
         let deviations = table.deviations().filter_map(|one| SavedDeviation::of(&one)).collect();
-        let drains = table.services(None).flat_map(|(_, service)| SavedDrain::of(service)).collect();
-        Self { format: FORMAT.to_owned(), version: VERSION, services, deviations, drains }
+        let drains = table.services(None).flat_map(|(_, service)| SavedDrain::all_of(service)).collect();
+        Self::new(services, deviations, drains)
+    }
+
+    /// These, whichever change was the last.
+    pub(super) fn new(services: Vec<SavedService>, deviations: Vec<SavedDeviation>, drains: Vec<SavedDrain>) -> Self {
+        Self { format: FORMAT.to_owned(), version: VERSION, changes: None, services, deviations, drains }
     }
 
     /// Reads what [`Self::text`] wrote.
@@ -165,7 +179,7 @@ impl Saved {
 
 impl SavedService {
     fn of(service: &Service) -> Option<Self> {
-        let own = SavedOwner::of(service.owner()).map(|owner| (owner, SavedSettings::of(service.settings())));
+        let own = SavedSettings::own(service);
         let destinations: Vec<_> = service.destinations().rev().filter_map(SavedDestination::of).collect();
         if own.is_none() && destinations.is_empty() {
             return None;
@@ -175,15 +189,17 @@ impl SavedService {
 }
 
 impl SavedDrain {
-    fn of(service: &Service) -> impl Iterator<Item = Self> {
-        service.destinations().filter_map(|one| {
-            let (removed, remove_at) = match one.hold.drain {
-                Drain::No => return None,
-                Drain::Quiescent(deadline) => (false, deadline.map(|deadline| deadline.0)),
-                Drain::Removed => (true, None),
-            };
-            Some(Self { id: SavedId::of(service.id()), address: one.id.0, removed, remove_at })
-        })
+    fn all_of(service: &Service) -> impl Iterator<Item = Self> {
+        service.destinations().filter_map(|one| Self::of(service.id(), one))
+    }
+
+    pub(super) fn of(id: &ServiceId, one: &Destination) -> Option<Self> {
+        let (removed, remove_at) = match one.hold.drain {
+            Drain::No => return None,
+            Drain::Quiescent(deadline) => (false, deadline.map(|deadline| deadline.0)),
+            Drain::Removed => (true, None),
+        };
+        Some(Self { id: SavedId::of(id), address: one.id.0, removed, remove_at })
     }
 
     pub(super) fn command(self) -> Command {
@@ -193,14 +209,14 @@ impl SavedDrain {
 }
 
 impl SavedDestination {
-    fn of(one: &Destination) -> Option<Self> {
+    pub(super) fn of(one: &Destination) -> Option<Self> {
         let owner = SavedOwner::of(one.owner)?;
         Some(Self { address: one.id.0, owner, settings: SavedDestinationSettings::of(&one.settings) })
     }
 }
 
 impl SavedDeviation {
-    fn of(deviation: &Deviation) -> Option<Self> {
+    pub(super) fn of(deviation: &Deviation) -> Option<Self> {
         let numbers = |timeouts: &Timeouts| [timeouts.tcp, timeouts.tcp_fin, timeouts.udp];
         Some(match deviation {
             Deviation::Service(said, now) => Self::Service {
@@ -241,7 +257,7 @@ impl SavedOwner {
 }
 
 impl SavedId {
-    const fn of(id: &ServiceId) -> Self {
+    pub(super) const fn of(id: &ServiceId) -> Self {
         match *id {
             ServiceId::Address { protocol, address } => Self::Address { protocol, address },
             ServiceId::Mark { family, mark } => Self::Mark { mark, ipv6: matches!(family, Family::V6) },
@@ -257,6 +273,11 @@ impl SavedId {
 }
 
 impl SavedSettings {
+    /// A service's, and whose it is; `None`: it is the file's.
+    pub(super) fn own(service: &Service) -> Option<(SavedOwner, Self)> {
+        SavedOwner::of(service.owner()).map(|owner| (owner, Self::of(service.settings())))
+    }
+
     fn of(settings: &ServiceSettings) -> Self {
         Self {
             scheduler: settings.scheduler.name().to_owned(),

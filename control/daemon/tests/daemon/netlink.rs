@@ -23,14 +23,19 @@ impl Netlink {
 
     /// The errno of the answer.
     pub(crate) fn command(&self, number: u8, attributes: &[Vec<u8>]) -> i32 {
+        self.try_command(number, attributes).expect("an answer")
+    }
+
+    /// The same; `None` if ulvsd has ended.
+    pub(crate) fn try_command(&self, number: u8, attributes: &[Vec<u8>]) -> Option<i32> {
         let body = attributes.concat();
         let mut bytes = u32::try_from(20 + body.len()).unwrap().to_ne_bytes().to_vec();
         bytes.extend([0x26, 0, 5, 0, 1, 0, 0, 0, 2, 0, 0, 0, number, 1, 0, 0]);
         bytes.extend(body);
-        socket::send(self.0.as_raw_fd(), &bytes, MsgFlags::empty()).unwrap();
+        socket::send(self.0.as_raw_fd(), &bytes, MsgFlags::MSG_NOSIGNAL).ok()?;
         let mut answer = [0; 4096];
-        assert!(socket::recv(self.0.as_raw_fd(), &mut answer, MsgFlags::empty()).unwrap() >= 20);
-        i32::from_ne_bytes(answer[16..20].try_into().unwrap())
+        let length = socket::recv(self.0.as_raw_fd(), &mut answer, MsgFlags::empty()).ok()?;
+        (length >= 20).then(|| i32::from_ne_bytes(answer[16..20].try_into().unwrap()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What outlives ulvsd.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use crate::netlink::{Netlink, destination, service};
 use crate::rig::{Rig, Ulvsd, eventually};
@@ -40,12 +41,6 @@ const ALL: [&str; 5] = [
     "192.0.2.21:80 3 netlink false",
 ];
 
-/// Waits until what is kept names all that was set.
-fn kept(rig: &Rig) {
-    let is_kept = |text: &str| ["192.0.2.21", "192.0.2.22", "\"now\""].iter().all(|part| text.contains(part));
-    eventually("it is kept", || fs::read_to_string(rig.path("state/services.json")).is_ok_and(|text| is_kept(&text)));
-}
-
 fn stop(ulvsd: Ulvsd) {
     ulvsd.signal("TERM");
     assert!(ulvsd.end().0.success());
@@ -57,7 +52,6 @@ fn what_netlink_set_is_there_after_a_kill_and_after_a_stop() {
     let mut ulvsd = rig.start(&rig.file());
     set(&rig);
     assert_eq!(shown(&rig), ALL);
-    kept(&rig);
     ulvsd.kill();
     let ulvsd = rig.start(&rig.file());
     assert_eq!(shown(&rig), ALL);
@@ -71,6 +65,89 @@ fn what_netlink_set_is_there_after_a_kill_and_after_a_stop() {
     stop(ulvsd);
     let _ulvsd = rig.start(&rig.file());
     assert_eq!(shown(&rig), [""; 0], "what was removed stays away, the file's service, too");
+}
+
+/// How often it is killed at least: `ULVS_KILLS=200` for the long form.
+fn kills() -> i32 {
+    std::env::var("ULVS_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20)
+}
+
+/// The weights of the real servers of netlink's services, by address.
+fn weights(rig: &Rig) -> Vec<i32> {
+    let lines = shown(rig);
+    let mut lines: Vec<_> = lines.iter().filter(|line| line.starts_with("192.0.2.2")).collect();
+    lines.sort();
+    lines.iter().map(|line| line.split(' ').nth(1).unwrap().parse().unwrap()).collect()
+}
+
+#[test]
+fn each_change_that_was_answered_outlives_a_kill_right_after_it() {
+    let Some(rig) = Rig::new() else { return };
+    let mut ulvsd = rig.start(&rig.file());
+    let netlink = Netlink::connect(&rig);
+    assert_eq!(netlink.command(1, &[service(OWN, "rr")]), 0);
+    assert_eq!(netlink.command(5, &[service(OWN, ""), destination([192, 0, 2, 20], 0)]), 0);
+    for kill in 1..=kills() {
+        let netlink = Netlink::connect(&rig);
+        // Every third is a real server that comes or goes, of the file's service.
+        let real_server = destination([192, 0, 2, 30], 1);
+        let (command, change) = match kill % 6 {
+            2 => (5, [service(FILES, ""), real_server]),
+            5 => (7, [service(FILES, ""), real_server]),
+            _ => (6, [service(OWN, ""), destination([192, 0, 2, 20], kill)]),
+        };
+        assert_eq!(netlink.command(command, &change), 0);
+        ulvsd.kill();
+        ulvsd = rig.spawn_again();
+        ulvsd.wait_for("forwarding:");
+        let is_there = shown(&rig).iter().any(|line| line == "192.0.2.30:80 1 netlink false");
+        assert_eq!(is_there, (2..5).contains(&(kill % 6)), "kill {kill}");
+        if !matches!(kill % 6, 2 | 5) {
+            assert_eq!(weights(&rig), [kill]);
+        }
+    }
+}
+
+/// Changes of several clients and writing the file go on all the while: of each client the last answer counts, or the change that
+/// was under way.
+#[test]
+fn many_that_change_lose_nothing_that_was_answered_when_it_is_killed() {
+    let Some(rig) = Rig::new() else { return };
+    let clients = [20_u8, 21, 22];
+    let mut ulvsd = rig.start(&rig.file());
+    let netlink = Netlink::connect(&rig);
+    assert_eq!(netlink.command(1, &[service(OWN, "rr")]), 0);
+    let mut weight = 0;
+    for host in clients {
+        assert_eq!(netlink.command(5, &[service(OWN, ""), destination([192, 0, 2, host], weight)]), 0);
+    }
+    for kill in 1..=kills() / 4 {
+        let (is_over, answered) = (AtomicBool::new(false), clients.map(|_| AtomicI32::new(weight)));
+        std::thread::scope(|scope| {
+            for (host, answered) in clients.into_iter().zip(&answered) {
+                let (rig, is_over) = (&rig, &is_over);
+                scope.spawn(move || {
+                    let netlink = Netlink::connect(rig);
+                    for weight in weight + 1.. {
+                        let change = [service(OWN, ""), destination([192, 0, 2, host], weight)];
+                        if is_over.load(Ordering::Relaxed) || netlink.try_command(6, &change) != Some(0) {
+                            return;
+                        }
+                        answered.store(weight, Ordering::Relaxed);
+                    }
+                });
+            }
+            eventually("it is changed", || answered[0].load(Ordering::Relaxed) > weight + kill * 100);
+            ulvsd.kill();
+            is_over.store(true, Ordering::Relaxed);
+        });
+        ulvsd = rig.spawn_again();
+        ulvsd.wait_for("forwarding:");
+        let (kept, answered) = (weights(&rig), answered.map(AtomicI32::into_inner));
+        let is_right = |(kept, answered): (&i32, &i32)| (0..=1).contains(&(kept - answered));
+        assert!(kept.iter().zip(&answered).all(is_right), "kill {kill}: {kept:?} of {answered:?}");
+        weight = kept.into_iter().max().unwrap();
+    }
 }
 
 #[test]
@@ -114,6 +191,42 @@ fn what_is_not_ulvsds_is_put_aside_and_told() {
     let aside: Vec<_> = aside.iter().filter(|path| path.to_string_lossy().contains(".unreadable-")).collect();
     assert_eq!(aside.len(), 5);
     assert!(aside.iter().any(|path| fs::read_to_string(path).unwrap() == newer));
+}
+
+#[test]
+fn a_journal_counts_as_far_as_it_can_be_read_and_not_without_its_file() {
+    let Some(rig) = Rig::new() else { return };
+    let (journal, folder) = (rig.path("state/services.journal"), rig.path("state"));
+    let start = |ulvsd: &mut Ulvsd| {
+        ulvsd.kill();
+        *ulvsd = rig.spawn_again();
+        ulvsd.wait_for("forwarding:");
+    };
+    let mut ulvsd = rig.start(&rig.file());
+    set(&rig);
+    ulvsd.kill();
+    let write = |text: &str| {
+        let known = fs::read_to_string(&journal).unwrap_or_default();
+        let head = "{\"format\":\"ulvs-journal\",\"version\":1}\n";
+        fs::write(&journal, [if known.is_empty() { head } else { &known }, text].concat()).unwrap();
+    };
+    write("{\"number\":1000000,\"steps\":[");
+    start(&mut ulvsd);
+    ulvsd.wait_for("services.journal ends within a change");
+    assert_eq!(shown(&rig), ALL);
+    ulvsd.kill();
+    write("of somebody else\n");
+    start(&mut ulvsd);
+    ulvsd.wait_for("services.journal is damaged (");
+    assert_eq!(shown(&rig), ALL);
+    let aside = |name: &str| {
+        fs::read_dir(&folder).unwrap().any(|one| one.unwrap().file_name().to_string_lossy().starts_with(name))
+    };
+    assert!(aside("services.journal.unreadable-"));
+    ulvsd.kill();
+    fs::remove_file(rig.path("state/services.json")).unwrap();
+    start(&mut ulvsd);
+    assert_eq!(shown(&rig), ["192.0.2.100:80 wrr file false", "192.0.2.11:80 1 file false"], "it is forgotten");
 }
 
 #[test]
