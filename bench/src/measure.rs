@@ -46,18 +46,53 @@ pub(crate) fn worker(worker: &mut Worker<Generator>, clock: &mut PacketClock, pa
     per_packet(cpu_time().saturating_sub(before), packets)
 }
 
-/// The longest pass of so many packets, in CPU time.
-pub(crate) fn longest_pass(worker: &mut Worker<Generator>, clock: &mut PacketClock, packets: u64) -> Duration {
-    let goal = worker.io().made + packets;
-    let mut longest = Duration::ZERO;
-    let mut before = cpu_time();
-    while worker.io().made < goal {
-        worker.pass(clock.next());
-        let now = cpu_time();
-        longest = longest.max(now.saturating_sub(before));
-        before = now;
+/// How long passes took, in CPU time of the worker's. What the system does meanwhile is in it: its timer, and devices.
+#[derive(Debug, Default)]
+pub(crate) struct PassTimes {
+    times: Vec<Duration>,
+}
+
+impl PassTimes {
+    /// Adds the passes of so many packets, of which `counts` is told how many connections each has ended.
+    pub(crate) fn watch(
+        &mut self,
+        worker: &mut Worker<Generator>,
+        clock: &mut PacketClock,
+        packets: u64,
+        counts: impl Fn(u64) -> bool,
+    ) {
+        let goal = worker.io().made + packets;
+        let ended = |worker: &Worker<Generator>| worker.engine().counters().connections_ended.get();
+        while worker.io().made < goal {
+            let (began, before) = (cpu_time(), ended(worker));
+            worker.pass(clock.next());
+            let time = cpu_time().saturating_sub(began);
+            if counts(ended(worker) - before) {
+                self.times.push(time);
+            }
+        }
     }
-    longest
+
+    /// As long as this share of them, in microseconds; of none, 0.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "for people"
+    )]
+    pub(crate) fn quantile(&mut self, share: f64) -> f64 {
+        self.times.sort_unstable();
+        let at = (self.times.len().saturating_sub(1) as f64 * share) as usize;
+        self.times.get(at).map_or(0.0, |time| time.as_secs_f64() * 1e6)
+    }
+}
+
+impl std::fmt::Display for PassTimes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut sorted = Self { times: self.times.clone() };
+        let [half, most, nearly_all, longest] = [0.5, 0.99, 0.999, 1.0].map(|share| sorted.quantile(share));
+        write!(f, "half {half:.1} us, 99 % {most:.1} us, 99.9 % {nearly_all:.1} us, the longest {longest:.0} us")
+    }
 }
 
 /// Nanoseconds for each packet of the null forwarder: what the generator alone costs.

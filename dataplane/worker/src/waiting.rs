@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
+use ulvs_engine::Ticks;
 use ulvs_engine::snapshot::PortId;
-use ulvs_engine::{BURST, Ticks};
 
 use crate::io::Burst;
 
@@ -55,8 +55,9 @@ impl<P> Waiting<P> {
     }
 
     /// Takes the oldest of those that are to be tried again into an empty burst, with the times they came: as many as came by
-    /// the same port one after the other. That port; `None`: there are none.
-    pub(crate) fn take<B: Burst<Packet = P>>(&mut self, burst: &mut B, came: &mut [Ticks; BURST]) -> Option<PortId> {
+    /// the same port one after the other, and as there are times for, of which there are at most [`BURST`](ulvs_engine::BURST).
+    /// That port; `None`: there are none.
+    pub(crate) fn take<B: Burst<Packet = P>>(&mut self, burst: &mut B, came: &mut [Ticks]) -> Option<PortId> {
         let &(_, port, _) = self.packets.front().filter(|_| self.untried > 0)?;
         for since in came.iter_mut().take(self.untried) {
             if self.packets.front().is_none_or(|(_, of, _)| *of != port) {

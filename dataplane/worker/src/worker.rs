@@ -13,8 +13,10 @@ use crate::io::{Burst, PacketIo, PacketOf};
 use crate::outlet::Outlet;
 use crate::waiting::{Patience, Waiting};
 
-/// Bursts of waiting packets that are tried again in one pass: as much as two ports may bring.
-const BURSTS_AGAIN: usize = 2;
+/// Waiting packets that are tried again in one pass, whatever their ports: as much as a port may bring.
+const TRIED_AT_ONCE: usize = BURST;
+/// Held fragments that go on in one pass.
+const RELEASED_AT_ONCE: usize = 16;
 /// Packets that are given up in one pass.
 const LATE_AT_ONCE: usize = 256;
 
@@ -169,10 +171,12 @@ impl<I: PacketIo> Forwarder<I> {
 
     /// Packets that wait get one try with each new snapshot. Those that must wait on keep their place and their deadline.
     #[cold]
+    #[inline(never)]
     fn retry_waiting(&mut self, snapshot: &Snapshot, now: Ticks) {
-        let mut came = [now; BURST];
-        for _ in 0..BURSTS_AGAIN {
-            let Some(port) = self.waiting.take(&mut *self.received, &mut came) else { break };
+        let (mut came, mut left) = ([now; TRIED_AT_ONCE], TRIED_AT_ONCE);
+        while left > 0 {
+            let Some(port) = self.waiting.take(&mut *self.received, &mut came[..left]) else { break };
+            left -= self.received.len();
             let Self { engine, recorders, verdicts, received, .. } = self;
             decide_again(engine, recorders, (snapshot, now, port), received.packets(), verdicts);
             self.dispatch_received(port, now, |at| came[at]);
@@ -181,10 +185,11 @@ impl<I: PacketIo> Forwarder<I> {
 
     /// Only when some first fragment has come since the last time: a flood of others costs one comparison a pass.
     #[cold]
+    #[inline(never)]
     fn look_through_held(&mut self, snapshot: &Snapshot, now: Ticks) {
         let begun = self.engine.shared().datagrams.begun();
-        if std::mem::replace(&mut self.held.seen, begun) != begun {
-            self.retry_held(snapshot, now);
+        if self.held.seen != begun && self.retry_held(snapshot, now) {
+            self.held.seen = begun;
         }
         while let Some(held) = self.held.pop_late(now) {
             let Self { engine, recorders, .. } = self;
@@ -192,12 +197,15 @@ impl<I: PacketIo> Forwarder<I> {
         }
     }
 
-    /// Fragments whose first has come meanwhile, on whatever worker, go on.
+    /// Fragments whose first has come meanwhile, on whatever worker, go on in the order they came: some of them in a pass, each of
+    /// which is a burst of its own. Whether it was all.
     #[cold]
-    fn retry_held(&mut self, snapshot: &Snapshot, now: Ticks) {
+    fn retry_held(&mut self, snapshot: &Snapshot, now: Ticks) -> bool {
+        let mut left = RELEASED_AT_ONCE;
         for _ in 0..self.held.len() {
             let Some(mut held) = self.held.pop() else { break };
-            if self.engine.shared().datagrams.has(held.name, now) {
+            if left > 0 && self.engine.shared().datagrams.has(held.name, now) {
+                left -= 1;
                 let Self { engine, recorders, verdicts, .. } = self;
                 let frames = std::slice::from_mut(&mut held.packet);
                 decide_again(engine, recorders, (snapshot, now, held.port), frames, verdicts);
@@ -206,6 +214,7 @@ impl<I: PacketIo> Forwarder<I> {
                 self.held.put_back(held);
             }
         }
+        left > 0
     }
 
     /// Takes a fragment where its new verdict says.

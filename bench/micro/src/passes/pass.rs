@@ -29,7 +29,7 @@ const FAR_SERVER: u32 = 0xac20_0001;
 const FAR_GATEWAY: u32 = GATEWAY - 2;
 /// Packets that wait for it, as many as the file's default says, and those that are tried again in one pass.
 const WAITING: u32 = 256;
-const TRIED_AGAIN: u32 = 128;
+const TRIED_AGAIN: u32 = PER_BURST;
 const PATIENCE: Patience = Patience { packets: WAITING as usize, ticks: u32::MAX / 4 };
 #[expect(clippy::cast_possible_truncation, reason = "64")]
 const PER_BURST: u32 = BURST as u32;
@@ -39,9 +39,10 @@ const OTHERS: u32 = 1 << 20;
 const OLD: u32 = 128;
 /// Passes in which they are seen to be over, and in which they end.
 const LOOKS: u32 = 8;
-const ENDS: u32 = 8;
-/// Fragments that wait for the first of theirs, as many as there may be.
+const ENDS: u32 = 16;
+/// Fragments that wait for the first of theirs, as many as there may be, and those that go on in one pass.
 const FRAGMENTS: u32 = 256;
+const RELEASED: u32 = 16;
 const OF_ONE_CLIENT: u32 = 4;
 /// Frames of the kernel's that a worker sends in one pass.
 const OF_THE_KERNEL: u32 = 32;
@@ -55,7 +56,7 @@ pub(crate) enum Pass {
     Adopt,
     /// Another snapshot, a burst of the dearest packets (new connections by NAT of clients that are to be remembered and are
     /// limited, each to another service), the most waiting packets that are tried again at once, all held fragments to be looked
-    /// through, the most frames of the kernel's, and the most connections that are looked at, ended and freed at once.
+    /// through and the most that go on at once, the most frames of the kernel's, and the most connections that are looked at, ended and freed at once.
     Worst,
 }
 
@@ -140,8 +141,7 @@ impl Passes {
         let dropped: u64 = DropReason::ALL.iter().map(|reason| self.shared.drops(*reason)).sum();
         ensure!(dropped == 0, "{dropped} packets were dropped");
         if self.of == Pass::Worst {
-            // The fragment whose first has come went on.
-            let (waiting, expected) = (worker.waiting(), WAITING - TRIED_AGAIN + FRAGMENTS - 1);
+            let (waiting, expected) = (worker.waiting(), WAITING - TRIED_AGAIN + FRAGMENTS - RELEASED);
             ensure!(waiting == expected as usize, "{waiting} packets wait, not {expected}");
         }
         Ok(())
@@ -163,8 +163,8 @@ impl Passes {
         self.publisher.publish(self.compiler.snapshot());
     }
 
-    fn arrive(&mut self, port: usize, frames: impl Iterator<Item = MemoryFrame>) {
-        self.workers[0].io().arriving[port].extend(frames);
+    fn arrive(&mut self, worker: usize, frames: impl Iterator<Item = MemoryFrame>) {
+        self.workers[worker].io().arriving[0].extend(frames);
     }
 
     /// Puts before the first worker all that there can be in one pass.
@@ -185,19 +185,19 @@ impl Passes {
         self.run(0, ENDS);
         let waiting = self.workers[0].waiting();
         ensure!(waiting == (WAITING + FRAGMENTS) as usize, "{waiting} packets wait");
-        self.run(1, 1);
+        // The firsts of the fragments come to the other worker.
+        self.arrive(1, (0..FRAGMENTS).map(|number| fragment(number, 0)));
+        self.run(1, FRAGMENTS / burst);
         // A way to the far gateway, which changes nothing else.
         self.compiler.set_neighbours(&neighbours(&[GATEWAY, FAR_GATEWAY]));
         self.publish();
-        self.arrive(0, (0..burst - 1).map(|client| syn(2 * OTHERS + client, client)));
-        self.arrive(0, std::iter::once(fragment(0, 0)));
+        self.arrive(0, (0..burst).map(|client| syn(2 * OTHERS + client, client)));
         for client in 0..OF_THE_KERNEL {
             let server = (ip(REAL_SERVER + client), REAL_PORT);
             let frame = segment((server, near(false, 2 * OTHERS + client)), tcp::SYN | tcp::ACK, WHOLE);
             ensure!(self.exception.inject(PortId(0), frame).is_ok(), "the kernel's frames find no room");
         }
-        // The fragment that goes on, too.
-        self.expected += u64::from(TRIED_AGAIN + burst + 1);
+        self.expected += u64::from(TRIED_AGAIN + burst + RELEASED);
         Ok(())
     }
 }

@@ -28,6 +28,10 @@ fn without_df(frame: &MemoryFrame) -> Vec<u8> {
     bytes
 }
 
+fn identification(frame: &MemoryFrame) -> u16 {
+    u16::from_be_bytes([frame.bytes()[18], frame.bytes()[19]])
+}
+
 /// Offsets of fragments, in bytes.
 fn offsets(frames: &[MemoryFrame]) -> Vec<u16> {
     let offset = |frame: &MemoryFrame| (u16::from_be_bytes([frame.bytes()[20], frame.bytes()[21]]) & 0x1fff) * 8;
@@ -54,6 +58,35 @@ fn the_last_comes_first_on_another_worker() {
     lab.settle();
     assert_eq!(offsets(&lab.sent(1, 1)), [1152, 576]);
     assert_eq!(lab.workers[1].waiting(), 0);
+    lab.check_sum();
+}
+
+/// However many wait for the same pass: a bounded number of them goes on in one, in the order they came.
+#[test]
+fn many_that_waited_go_on_some_in_each_pass() {
+    const MANY: u16 = 80;
+    let part = |number: u16, at: usize| {
+        let client = format!("198.{}.100.1:1000", number / 4);
+        let mut bytes = fragments(&client, 1600)[at].bytes().to_vec();
+        bytes[18..20].copy_from_slice(&number.to_be_bytes());
+        without_checksum(bytes)
+    };
+    let mut lab = Lab::new(2, 2);
+    for number in 0..MANY {
+        lab.arrive(1, 0, part(number, 1));
+    }
+    lab.settle();
+    for number in 0..MANY {
+        lab.arrive(0, 0, part(number, 0));
+    }
+    lab.pass(0);
+    lab.pass(0);
+    assert_eq!(lab.workers[1].waiting(), MANY.into());
+    for left in [64, 48, 32, 16, 0, 0] {
+        lab.pass(1);
+        assert_eq!(lab.workers[1].waiting(), left);
+    }
+    assert!(lab.sent(1, 1).iter().map(identification).eq(0..MANY));
     lab.check_sum();
 }
 
