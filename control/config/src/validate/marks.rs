@@ -5,8 +5,8 @@ use crate::MarkRule;
 use crate::draft::DraftMarkRule;
 use crate::problems::{At, Problems};
 
-/// The most rules: each packet without a connection is compared with them one after the other.
-const MOST_RULES: usize = 256;
+/// The most rules: each packet without a connection looks at a bit of each.
+const MOST_RULES: usize = 1024;
 /// The most ranges of ports in a list, as of iptables' `multiport`.
 const MOST_RANGES: usize = 15;
 
