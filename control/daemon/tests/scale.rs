@@ -209,6 +209,10 @@ fn changes_among_a_million_routes() {
         compiler.set_addresses(&[(PortId(0), address)]);
         publish(&compiler);
     });
+    times("another MTU of a port, to the worker", 20, |number| {
+        compiler.set_ports(&[Port { mtu: if number % 2 == 0 { 1400 } else { 1500 }, ..network.ports[0] }]);
+        publish(&compiler);
+    });
     times("one neighbour, to the worker", 100, |number| {
         network.neighbours[0].mac[5] = if number % 2 == 0 { 8 } else { 9 };
         compiler.set_neighbours(&network.neighbours);

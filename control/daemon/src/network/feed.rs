@@ -70,12 +70,17 @@ impl Feed {
         // An interface that goes up or down is another way for routes that are the same.
         let over = Over::changed(&self.kernel.links, &kernel.links);
         self.kernel = kernel;
-        if self.network.ports != before.ports {
+        if self.network.ports.len() != before.ports.len() {
             self.tell_all(compiler);
             return true;
         }
         self.over = Over::both(self.over.take(), over);
-        let mut is_new = self.network.routes != before.routes && self.tell_fixed(compiler);
+        let has_other_ports = self.network.ports != before.ports;
+        if has_other_ports {
+            compiler.set_ports(&self.network.ports);
+        }
+        let mut is_new = has_other_ports;
+        is_new |= self.network.routes != before.routes && self.tell_fixed(compiler);
         if self.network.addresses != before.addresses {
             compiler.set_addresses(&self.network.addresses);
             is_new = true;
@@ -142,7 +147,7 @@ impl Feed {
         fixed
     }
 
-    /// Everything anew: ports are others than before.
+    /// Everything, at the beginning.
     fn tell_all(&mut self, compiler: &mut Compiler) {
         self.fixed = self.network_fixed();
         self.over = None;

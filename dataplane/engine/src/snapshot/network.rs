@@ -141,6 +141,13 @@ impl NetworkView {
         }
     }
 
+    /// The same network over ports that have other MTUs or hardware addresses, as many as before.
+    pub(crate) fn with_ports(&self, ports: &[Port], generation: u32) -> Self {
+        let mut ways = self.ways.clone();
+        ways.set_ports(ports);
+        Self::over(ports.into(), ways, self.known.neighbours.clone(), generation)
+    }
+
     /// With a hop for each neighbour and each MTU that routes over its port have.
     fn over(ports: Arc<[Port]>, ways: Ways, neighbours: HashMap<(PortId, IpAddr), Mac>, generation: u32) -> Self {
         let mut hops = Vec::with_capacity(neighbours.len());
@@ -187,7 +194,7 @@ impl NetworkView {
             return Lookup::NoRoute;
         };
         let next = route.via.unwrap_or(to);
-        match self.known.hop_of.get(&(route.port, next, route.mtu)) {
+        match self.known.hop_of.get(&(route.port, next, route.mtu(&self.ports))) {
             Some(&hop) => Lookup::Hop(hop),
             None => Lookup::Unresolved { port: route.port, next },
         }

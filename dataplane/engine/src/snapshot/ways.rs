@@ -15,7 +15,15 @@ pub(super) struct Way {
     pub(super) port: PortId,
     pub(super) via: Option<IpAddr>,
     pub(super) source: Option<IpAddr>,
+    /// The route's own; packets may be no longer than its port's either.
     pub(super) mtu: u16,
+}
+
+impl Way {
+    /// How long packets may be.
+    pub(super) fn mtu(&self, ports: &[Port]) -> u16 {
+        ports.get(usize::from(self.port.0)).map_or(self.mtu, |port| port.mtu.min(self.mtu))
+    }
 }
 
 /// What a route says of packets.
@@ -61,7 +69,7 @@ struct Sums {
 impl Sums {
     fn new<'a>(ways: impl Iterator<Item = &'a Way> + Clone, ports: &[Port]) -> Arc<Self> {
         let of_ports = (0..).zip(ports).map(|(number, port)| (PortId(number), port.mtu));
-        let mut mtus: Vec<_> = of_ports.chain(ways.clone().map(|way| (way.port, way.mtu))).collect();
+        let mut mtus: Vec<_> = of_ports.chain(ways.clone().map(|way| (way.port, way.mtu(ports)))).collect();
         mtus.sort_unstable();
         mtus.dedup();
         Arc::new(Self { mtus, gateways: ways.filter_map(|way| way.via).collect() })
@@ -94,6 +102,11 @@ impl Ways {
         if renews {
             self.sum_up(ports);
         }
+    }
+
+    /// Follows ports that have other MTUs; routes stay what they are.
+    pub(super) fn set_ports(&mut self, ports: &[Port]) {
+        self.sum_up(ports);
     }
 
     /// Changes the director's own addresses.
@@ -160,8 +173,8 @@ impl Rule {
     /// `None`: it leads over a port that there is not.
     fn of(route: &Route, ports: &[Port]) -> Option<Self> {
         let Some(id) = route.port else { return Some(Self::Refuses) };
-        let port = ports.get(usize::from(id.0))?;
-        let mtu = route.mtu.map_or(port.mtu, |mtu| mtu.min(port.mtu));
+        ports.get(usize::from(id.0))?;
+        let mtu = route.mtu.unwrap_or(u16::MAX);
         Some(Self::Leads(Way { port: id, via: route.via, source: route.source, mtu }))
     }
 

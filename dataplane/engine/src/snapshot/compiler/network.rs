@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use ulvs_model::{Destination, ForwardMethod};
 
-use crate::snapshot::{DestinationId, DestinationView, Listener, Neighbour, Network, NetworkView, PortId, Route};
+use crate::snapshot::{DestinationId, DestinationView, Listener, Neighbour, Network, NetworkView, Port, PortId, Route};
 
 use super::{Compiler, Slot};
 
@@ -16,6 +16,14 @@ impl Compiler {
     pub fn set_network(&mut self, network: &Network) {
         let generation = self.network.generation.wrapping_add(1);
         self.set_view(NetworkView::new(network, generation));
+        self.refresh_all();
+    }
+
+    /// Changes the MTUs and hardware addresses of ports, of which there are as many as before. Takes time by neighbours and
+    /// real servers, not by routes.
+    pub fn set_ports(&mut self, ports: &[Port]) {
+        let generation = self.network.generation.wrapping_add(1);
+        self.set_view(self.network.with_ports(ports, generation));
         self.refresh_all();
     }
 

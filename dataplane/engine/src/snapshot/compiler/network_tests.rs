@@ -1,4 +1,4 @@
-//! A change of neighbours, routes or addresses does what the whole network anew would do.
+//! A change of neighbours, routes, addresses or MTUs does what the whole network anew would do.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -34,6 +34,8 @@ enum Step {
     Routes(Vec<(usize, u8)>),
     /// Another address of the director's.
     Address(u8),
+    /// Another MTU of the port.
+    Mtu(u16),
     /// All of it anew.
     Whole,
 }
@@ -48,6 +50,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => macs().prop_map(Step::Neighbours),
         3 => routes.prop_map(Step::Routes),
         1 => (0..HOSTS).prop_map(Step::Address),
+        2 => (12..=16_u16).prop_map(|hundreds| Step::Mtu(hundreds * 100)),
         1 => Just(Step::Whole),
     ];
     prop::collection::vec(step, 1..40)
@@ -63,11 +66,12 @@ struct Known {
     routes: [u8; PREFIXES.len()],
     macs: Vec<u8>,
     address: u8,
+    mtu: u16,
 }
 
 impl Known {
     fn new() -> Self {
-        Self { routes: [2, 3, 0, 0, 0], macs: Vec::new(), address: 1 }
+        Self { routes: [2, 3, 0, 0, 0], macs: Vec::new(), address: 1, mtu: 1500 }
     }
 
     fn route(&self, at: usize) -> (IpNet, Option<Route>) {
@@ -76,7 +80,7 @@ impl Known {
         let route = match self.routes[at] {
             0 => None,
             1 => over(None, None, None, None),
-            2 => over(Some(PortId(0)), None, None, Some(1400)),
+            2 => over(Some(PortId(0)), None, None, None),
             3 => over(Some(PortId(0)), Some(host(GATEWAY)), None, Some(1400)),
             4 => over(Some(PortId(0)), None, Some(host(3)), Some(1300)),
             // A port that there is not.
@@ -89,6 +93,10 @@ impl Known {
         vec![(PortId(0), IpNet::new(host(self.address), 24).unwrap())]
     }
 
+    fn ports(&self) -> Vec<Port> {
+        vec![Port { mac: [2; 6], mtu: self.mtu }]
+    }
+
     fn network(&self) -> Network {
         let neighbour = |(number, mac): (u8, &u8)| Neighbour {
             port: PortId(0),
@@ -96,7 +104,7 @@ impl Known {
             mac: [2, 0, 0, 0, number, *mac],
         };
         Network {
-            ports: vec![Port { mac: [2; 6], mtu: 1500 }],
+            ports: self.ports(),
             routes: (0..PREFIXES.len()).filter_map(|at| self.route(at).1).collect(),
             neighbours: (0..).zip(&self.macs).filter(|(_, mac)| **mac > 0).map(neighbour).collect(),
             addresses: self.addresses(),
@@ -170,6 +178,11 @@ proptest! {
                 Step::Address(address) => {
                     known.address = address;
                     one.set_addresses(&known.addresses());
+                    whole.set_network(&known.network());
+                }
+                Step::Mtu(mtu) => {
+                    known.mtu = mtu;
+                    one.set_ports(&known.ports());
                     whole.set_network(&known.network());
                 }
                 Step::Whole => [&mut one, &mut whole].into_iter().for_each(|it| it.set_network(&known.network())),
