@@ -76,6 +76,8 @@ fn main() -> Result<()> {
     if let Some(folder) = &arguments.pktgen {
         return scripts(folder, &scenarios, arguments.scenarios.is_empty());
     }
+    // Its own interruptions are not to be those of the worker that it measures, or of the clock beside.
+    let _others_do_as_they_do = ulvs_worker::heap::keep();
     let generator =
         if scenarios.iter().any(Scenario::needs_generator) { Some(source(arguments.no_huge)?) } else { None };
     let repeats = if arguments.quick { 3 } else { 7 };

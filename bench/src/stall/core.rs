@@ -58,9 +58,29 @@ impl Interrupts {
     }
 }
 
+/// Whether the system was started with this core for those alone that ask for it.
+pub(super) fn is_isolated(core: usize) -> bool {
+    fs::read_to_string("/sys/devices/system/cpu/isolated").is_ok_and(|list| has(&list, core))
+}
+
+/// Whether a core is in a list such as `1-3,5`.
+fn has(list: &str, core: usize) -> bool {
+    list.trim().split(',').any(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        matches!((first.parse::<usize>(), last.parse::<usize>()), (Ok(first), Ok(last)) if (first..=last).contains(&core))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn isolated_cores_are_a_list() {
+        let isolated: Vec<_> = (0..8).filter(|core| has("1-3,5\n", *core)).collect();
+        assert_eq!(isolated, [1, 2, 3, 5]);
+        assert!(!has("\n", 0));
+    }
 
     #[test]
     fn each_core_has_a_column() {

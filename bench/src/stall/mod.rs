@@ -251,6 +251,11 @@ fn notes(operation: Operation, seen: &Seen) -> Vec<String> {
         seen.interrupts.calls,
         seen.interrupts.others,
     ));
+    notes.push(if core::is_isolated(CORE) {
+        format!("core {CORE} is isolated")
+    } else {
+        format!("core {CORE} is not isolated: the system runs others there, too (docs/sizing.md)")
+    });
     notes.push(format!(
         "longest pass {:.0} us in the {} of {} windows of {} ms in which the system gave nobody else the core",
         seen.longest_alone,

@@ -26,7 +26,6 @@ mod exception;
 mod explain;
 mod flows;
 mod followed;
-mod heap;
 mod http;
 mod ipvs;
 mod links;
@@ -105,7 +104,9 @@ fn main() -> ExitCode {
         return generate(&folder);
     }
     logging::start(arguments.log_format);
-    heap::keep();
+    if !ulvs_worker::heap::keep() {
+        tracing::warn!("the C library does not keep freed memory: workers are interrupted when it is given back");
+    }
     resident::keep();
     match director::run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,

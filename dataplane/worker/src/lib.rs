@@ -5,6 +5,7 @@
 
 pub mod capture;
 pub mod exception;
+pub mod heap;
 mod held;
 mod io;
 pub mod memory;

@@ -1,9 +1,9 @@
-//! The heap: memory that is free stays with the process, and what is in use stays where it is.
+//! The heap of a process that has workers: memory that is free stays with the process, and what is in use stays where it is.
 //!
 //! To give memory back is to take it out of the process' mappings, and to have the system move it is to change them. For either the
 //! kernel interrupts every core that runs a thread of the process: the workers' are among them always. glibc does both with blocks
-//! that are large: fifty interruptions for a listing of 65,536 connections, and twenty for loading 10,000 services. With passes of a
-//! millisecond and more on a machine whose cores are virtual. Kept, the memory serves the next page.
+//! that are large: fifty interruptions for a listing of 65,536 connections, and twenty for loading 10,000 services, with passes of a
+//! millisecond and more on a machine whose cores are virtual. Kept, the memory serves the next time.
 
 /// What glibc is told.
 ///
@@ -19,22 +19,19 @@ const SETTINGS: [(i32, i32); 4] =
 #[cfg(target_env = "gnu")]
 const STEP: i32 = 1 << 20;
 
-/// Tells the C library to keep what is freed. To be called before there is a second thread.
+/// Tells the C library to keep what is freed; whether it does. To be called before there is a second thread.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "the C library has no other way")]
-pub(crate) fn keep() {
-    for (option, value) in SETTINGS {
-        // SAFETY: sets a number of the allocator's, with no other thread about.
-        let is_set = unsafe { libc::mallopt(option, value) };
-        if is_set == 0 {
-            tracing::warn!("the C library does not keep freed memory: workers are interrupted when it is given back");
-        }
-    }
+pub fn keep() -> bool {
+    // SAFETY: sets a number of the allocator's, with no other thread about.
+    SETTINGS.iter().all(|&(option, value)| unsafe { libc::mallopt(option, value) } != 0)
 }
 
 /// Other libraries do as they do.
 #[cfg(not(target_env = "gnu"))]
-pub(crate) const fn keep() {}
+pub const fn keep() -> bool {
+    true
+}
 
 #[cfg(all(test, target_env = "gnu"))]
 mod tests {
@@ -54,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_large_block_of_any_thread_is_of_the_one_heap_which_stays() {
-        keep();
+        assert!(keep());
         let block = std::thread::spawn(|| vec![0_u8; 100 << 20]).join().unwrap();
         let before = heap().unwrap();
         assert!(before.contains(&block.as_ptr().addr()), "{:?} is not in {before:?}", block.as_ptr());
