@@ -181,6 +181,26 @@ await dialog.getByPlaceholder("10.0.0.11:8080").fill(RS3);
 await apply("add-server", [`+ ${NAT} real server ${RS3}`, "nat"], "Add");
 assert.equal(server(NAT, RS3).method, "nat");
 
+step("a real server behind a tunnel: GUE with its port and checksum, then away");
+const TUNNELLED = "10.77.2.14:80";
+await page.getByRole("button", { name: "Add real server" }).click();
+await dialog.getByPlaceholder("10.0.0.11:8080").fill(TUNNELLED);
+assert.equal(await dialog.getByLabel("Type of tunnel").count(), 0, "NAT has no tunnel");
+await dialog.getByLabel("Forwarding method").selectOption("tun");
+assert.equal(await dialog.getByLabel("UDP port of the tunnel").count(), 0, "IPIP has no port");
+await dialog.getByLabel("Type of tunnel").selectOption("gre");
+await dialog.getByLabel("Checksum of the tunnel").selectOption("csum");
+await dialog.getByLabel("Type of tunnel").selectOption("gue");
+await dialog.getByLabel("UDP port of the tunnel").fill("0");
+assert.ok(await dialog.getByRole("button", { name: "Add", exact: true }).isDisabled(), "a port has to be one");
+await dialog.getByLabel("UDP port of the tunnel").fill("6081");
+await dialog.getByLabel("Checksum of the tunnel").selectOption("remcsum");
+await apply("add-tunnel", [`+ ${NAT} real server ${TUNNELLED}`, "tun"], "Add");
+const { method, tun_type, tun_port, tun_checksum } = server(NAT, TUNNELLED);
+assert.deepEqual({ method, tun_type, tun_port, tun_checksum }, { method: "tun", tun_type: "gue", tun_port: 6081, tun_checksum: "remcsum" });
+await page.getByRole("button", { name: `Remove ${TUNNELLED}` }).click();
+await apply("remove-tunnel", [`- ${NAT} real server ${TUNNELLED}`], "Remove");
+
 step("a scheduler");
 await page.getByRole("button", { name: "Scheduler" }).click();
 await dialog.getByLabel("Scheduler").selectOption("wlc");

@@ -174,7 +174,17 @@ export type Edit =
   | { add_service: { service: string; scheduler?: string; persistence?: number } }
   | { edit_service: { service: string; scheduler?: string; persistence?: number } }
   | { remove_service: { service: string } }
-  | { add_real_server: { service: string; real_server: string; method: string; weight?: number } }
+  | {
+      add_real_server: {
+        service: string;
+        real_server: string;
+        method: string;
+        tun_type?: string;
+        tun_port?: number;
+        tun_checksum?: string;
+        weight?: number;
+      };
+    }
   | { edit_real_server: { service: string; real_server: string; weight?: number } }
   | { remove_real_server: { service: string; real_server: string } };
 

@@ -3,6 +3,7 @@ import { target, type Event, type Live, type Sample } from "../src/api";
 import { seconds, sign } from "../src/diff";
 import { hashOf, placeOf } from "../src/place";
 import { joined, merged, quantile, worst } from "../src/joined";
+import { tunnelOf, tunnelSaid } from "../src/parts/tunnel";
 
 const sample = (at: number, drops: [string, number][] = []): Sample => ({
   at,
@@ -107,4 +108,21 @@ test("lines of a change have a sign", () => {
 test("a time has a unit or is seconds", () => {
   expect(["60s", "90", " 5m ", "1h", "2 min"].map(seconds)).toEqual([60, 90, 300, 3600, 120]);
   expect(["", "s", "1d", "-1s", "1.5s", "12345678"].map(seconds)).toEqual(Array(6).fill(undefined));
+});
+
+describe("a tunnel", () => {
+  test("says what its type has, and nothing else", () => {
+    const said = (type: string, port: string, checksum: string) => tunnelSaid({ type, port, checksum });
+    expect(said("ipip", "6080", "csum")).toEqual({ tun_type: "ipip" });
+    expect(said("gre", "6080", "csum")).toEqual({ tun_type: "gre", tun_checksum: "csum" });
+    expect(said("gre", "6080", "remcsum")).toEqual({ tun_type: "gre", tun_checksum: "nocsum" });
+    expect(said("gue", " 6081 ", "remcsum")).toEqual({ tun_type: "gue", tun_port: 6081, tun_checksum: "remcsum" });
+  });
+  test("of GUE has a port", () => {
+    for (const port of ["", "0", "65536", "1.5", "-1", "x"])
+      expect(tunnelSaid({ type: "gue", port, checksum: "csum" })).toBeNull();
+  });
+  test("begins as IPIP", () => {
+    expect(tunnelSaid(tunnelOf(undefined))).toEqual({ tun_type: "ipip" });
+  });
 });

@@ -5,6 +5,7 @@ import { drain, edit, type Edit, type RealServer, type Service } from "../api";
 import { seconds } from "../diff";
 import { counted, span } from "../format";
 import { Change, Field } from "./dialog";
+import { TunnelFields, tunnelOf, tunnelSaid } from "./tunnel";
 
 export const SCHEDULERS = [
   "rr",
@@ -187,12 +188,14 @@ function Drain({ service, server, ...rest }: Rest & { service: Service; server: 
 function AddServer({ service, ...rest }: Rest & { service: Service }) {
   const [address, setAddress] = useState("");
   const [method, setMethod] = useState<string>(service.live.at(-1)?.method ?? "nat");
+  const [tunnel, setTunnel] = useState(tunnelOf(service.live.at(-1)));
   const [weight, setWeight] = useState("1");
   const number = /^\d{1,9}$/.test(weight.trim()) ? Number(weight) : null;
+  const said = method === "tun" ? tunnelSaid(tunnel) : {};
   const edits = [
-    { add_real_server: { service: service.name, real_server: address.trim(), method, weight: number ?? 0 } },
+    { add_real_server: { service: service.name, real_server: address.trim(), method, ...said, weight: number ?? 0 } },
   ];
-  const wish = address.trim() === "" || number === null ? null : JSON.stringify(edits);
+  const wish = address.trim() === "" || number === null || said === null ? null : JSON.stringify(edits);
   return (
     <Change
       title={`Add a real server to ${service.name}`}
@@ -219,6 +222,7 @@ function AddServer({ service, ...rest }: Rest & { service: Service }) {
           ))}
         </select>
       </Field>
+      {method === "tun" && <TunnelFields tunnel={tunnel} set={setTunnel} />}
       <Field label="Weight">
         <input
           type="number"
