@@ -128,7 +128,12 @@ fn service(rehearsal: &Rehearsal) -> Option<Stage> {
         mark => format!("It has the firewall mark {mark}. "),
     };
     let says = if let Some(service) = rehearsal.service {
-        format!("{mark}It is for the service {}.", words::service(service))
+        let service = words::service(service);
+        if rehearsal.is_call {
+            format!("{mark}A real server of the service {service} begins a call with it, in the service's name.")
+        } else {
+            format!("{mark}It is for the service {service}.")
+        }
     } else {
         let to = SocketAddr::new(key.destination().to_ip(key.family()), key.destination_port());
         format!("{mark}No service is {} {to}.", words::protocol(key.protocol()))
@@ -137,14 +142,24 @@ fn service(rehearsal: &Rehearsal) -> Option<Stage> {
 }
 
 fn persistence(rehearsal: &Rehearsal) -> Option<Stage> {
-    let template = rehearsal.template.as_ref()?;
-    Some(stage("persistence", format!("Its client's template is {}.", words::connection(template))))
+    let says = match &rehearsal.template {
+        Some(template) if rehearsal.is_call => format!("Its call's template is {}.", words::connection(template)),
+        Some(template) => format!("Its client's template is {}.", words::connection(template)),
+        None if rehearsal.is_call => {
+            "Its call has no template yet, and gets one that leads to the real server.".to_owned()
+        }
+        None => return None,
+    };
+    Some(stage("persistence", says))
 }
 
 /// Why it is this real server.
 fn schedule(rehearsed: &Rehearsed) -> Option<Stage> {
     let rehearsal = &rehearsed.rehearsal;
     let settings = rehearsed.settings.filter(|_| rehearsal.service.is_some())?;
+    if rehearsal.is_call {
+        return Some(stage("schedule", "The real server is known, and no scheduler is asked.".to_owned()));
+    }
     let by = match (&rehearsal.template, rehearsal.after) {
         (Some(template), Some(after)) if template.destination == after.destination => {
             return Some(stage("schedule", "The template decides, and no scheduler is asked.".to_owned()));

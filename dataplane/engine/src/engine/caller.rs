@@ -13,23 +13,41 @@ use super::end::{forget, release};
 use super::schedule::Choice;
 use super::{Context, Own, Staged};
 
+/// A real server's message that its service may send to a client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Called<'a> {
+    pub(super) destination: DestinationId,
+    pub(super) service: &'a ServiceView,
+    pub(super) persistence: &'a Persistence,
+    /// What the client's request would be.
+    pub(super) request: FlowKey,
+}
+
+impl<'a> Context<'a> {
+    /// `None`: it is nobody's, and goes as it is.
+    pub(super) fn called(&self, packet: &Packet) -> Option<Called<'a>> {
+        let (destination, service) = self.snapshot.callers.find(&packet.key)?;
+        let address = service.address()?;
+        let to = Place::new(address.ip().into(), address.port(), parse::UDP, packet.key.family());
+        let service = self.snapshot.services.find(&to)?;
+        let persistence = service.persistence.as_ref()?;
+        let view = self.snapshot.destinations.get(destination);
+        // Replies of other methods pass the director as they are.
+        if view.method != ForwardMethod::Nat || packet.key.destination_port() == 0 {
+            return None;
+        }
+        let request = packet.key.reversed().to(address.ip().into(), address.port());
+        Some(Called { destination, service, persistence, request })
+    }
+}
+
 impl Own {
     /// Sends a real server's message to a client, in the name of its service. `None`: it is nobody's, and goes as it is.
     #[cold]
     #[inline(never)]
     pub(super) fn call<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet) -> Option<Verdict> {
-        let (destination, service) = cx.snapshot.callers.find(&packet.key)?;
-        let address = service.address()?;
-        let to = Place::new(address.ip().into(), address.port(), parse::UDP, packet.key.family());
-        let service = cx.snapshot.services.find(&to)?;
-        let persistence = service.persistence.as_ref()?;
+        let Called { destination, service, persistence, request: key } = cx.called(packet)?;
         let view = cx.snapshot.destinations.get(destination);
-        // Replies of other methods pass the director as they are.
-        if view.method != ForwardMethod::Nat || packet.key.destination_port() == 0 {
-            return None;
-        }
-        // What the client's request would be.
-        let key = packet.key.reversed().to(address.ip().into(), address.port());
         let role = match self.keep_caller(cx, frame, packet, (service, persistence), &key, destination) {
             Ok(role) => role,
             // Not of SIP: it goes as it is.

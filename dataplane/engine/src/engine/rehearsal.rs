@@ -15,11 +15,12 @@ use crate::frame::MemoryFrame;
 use crate::live::Load;
 use crate::proto::TcpStates;
 use crate::shared::Shared;
-use crate::snapshot::{Compiler, PortId, Snapshot};
+use crate::snapshot::{Compiler, PortId, ServiceView, Snapshot};
 use crate::time::Ticks;
 use crate::verdict::Verdict;
 
 use super::announced::announced;
+use super::caller::Called;
 use super::ipsec::{followed, is_ipsec};
 use super::persist::{call_of, template_key};
 use super::{Context, Engine};
@@ -41,9 +42,11 @@ pub struct Rehearsal {
     pub before: Option<Connection>,
     /// The same afterwards.
     pub after: Option<Connection>,
-    /// The service of packets to its address, port and mark.
+    /// The service of packets to its address, port and mark, or the one whose real server begins a call with it.
     pub service: Option<ServiceKey>,
-    /// Where the client's template leads, and its port.
+    /// A real server begins a call with it, and no scheduler is asked.
+    pub is_call: bool,
+    /// Where the client's template leads, or the call's, and its port.
     pub template: Option<Connection>,
     /// The real servers of the service as its scheduler has them, newest first.
     pub candidates: Vec<(Destination, Load)>,
@@ -82,9 +85,9 @@ impl Rehearsal {
             ingress,
             tcp: TcpStates::of(snapshot.defence.secure_tcp),
         };
-        let found = packet
-            .filter(|packet| !is_error && !is_ipsec(&packet.key))
-            .and_then(|packet| Some((packet, cx.service_of(&packet)?)));
+        let asking = packet.filter(|packet| !is_error && !is_ipsec(&packet.key));
+        let called = asking.and_then(|packet| called(&cx, frame, packet));
+        let found = called.or_else(|| asking.and_then(|packet| Some((packet, cx.service_of(&packet)?))));
         let mark = packet.map_or(0, |packet| snapshot.marks.of(&packet.key, ingress));
         let service = found.map(|(_, service)| service.key);
         let template_key = found.and_then(|(packet, service)| {
@@ -101,6 +104,7 @@ impl Rehearsal {
             before: None,
             after: None,
             service,
+            is_call: called.is_some(),
             template: None,
             candidates: Vec::new(),
             is_full: live.is_full(),
@@ -162,6 +166,15 @@ impl Rehearsal {
         let key = self.flow.map(|key| if self.is_error { key.reversed() } else { key });
         self.after = key.and_then(|key| engine.connection(&followed(&key), now));
     }
+}
+
+/// The service whose real server begins a call with a packet, and the packet as the client's request would be.
+fn called<'a>(cx: &Context<'a>, frame: &[u8], packet: Packet) -> Option<(Packet, &'a ServiceView)> {
+    let Called { service, persistence, request, .. } = cx.called(&packet)?;
+    let packet = Packet { key: request, ..packet };
+    // What is not of a call goes as it is.
+    call_of(&MemoryFrame::new(frame), &packet, persistence).ok()?;
+    Some((packet, service))
 }
 
 /// The packet of a frame, or the one that it quotes as an ICMP error.

@@ -116,6 +116,34 @@ fn a_real_servers_call_stays_with_it() {
     assert_eq!(director.service("udp 10.0.1.100:5060").destinations[0].load.total, 0);
 }
 
+/// Asked before, it is told whose call it is and where its template leads.
+#[test]
+fn a_real_servers_call_is_foretold_with_its_template() {
+    use ulvs_engine::Frame;
+    let mut director = director();
+    let message_from = |port: u16, text: &[u8]| {
+        Flow::new(Protocol::Udp, "10.0.2.12:5060", &format!("10.9.3.1:{port}")).packet(0, text)
+    };
+    let foretold =
+        |director: &Director, l3: &[u8]| director.rehearse(0, Side::Server, Director::frame(Side::Server, l3).bytes());
+    let first = foretold(&director, &message_from(5070, &message("x@y")));
+    assert!(first.is_call && first.template.is_none());
+    assert_eq!(first.service.map(|key| key.to_string()), Some("udp 10.0.1.100:5060".to_owned()));
+    assert_eq!(first.after.unwrap().destination.to_string(), "10.0.2.12");
+    director.play(Side::Server, &message_from(5070, &message("x@y")));
+    let next = foretold(&director, &message_from(5071, &message("x@y")));
+    let template = next.template.unwrap();
+    assert!(next.is_call && next.before.is_none());
+    assert_eq!(
+        (template.destination.to_string(), template.call.unwrap().as_bytes()),
+        ("10.0.2.12".to_owned(), &b"x@y"[..])
+    );
+    let other = foretold(&director, &message_from(5072, &message("other@y")));
+    assert!(other.is_call && other.template.is_none(), "another call has one of its own");
+    let no_call = foretold(&director, &message_from(5073, b"x"));
+    assert!(!no_call.is_call && no_call.service.is_none() && no_call.after.is_none());
+}
+
 /// Of services that share a real server its calls are the one's to which it was added last, each time.
 #[test]
 fn a_shared_real_servers_call_is_of_the_service_it_was_added_to_last() {
