@@ -1,11 +1,52 @@
-//! Filters in tcpdump's language: libpcap compiles them, ulvsd runs them.
+//! Which packets are looked at, and how long. Filters are in tcpdump's language: libpcap compiles them, ulvsd runs them.
+
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use clap::Args;
 use pcap::{Capture, Linktype};
-use ulvs_api::Instruction;
+use ulvs_api::{CaptureRequest, Instruction};
+
+use crate::drain::duration;
+
+/// Which packets, and until when.
+#[derive(Debug, Args)]
+pub(crate) struct Filter {
+    /// Which packets, in tcpdump's language, as 'tcp port 80': of a connection that is translated, addresses of either side
+    /// find both. Absent: all.
+    #[arg(value_name = "FILTER")]
+    words: Vec<String>,
+    /// End after this time, though there were fewer, as 30s or 5m.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    duration: Option<Duration>,
+    /// Only packets that come in or leave by this port of the director.
+    #[arg(long, value_name = "NAME")]
+    port: Option<String>,
+    /// Only packets that are dropped.
+    #[arg(long)]
+    dropped: bool,
+}
+
+impl Filter {
+    /// Asks for them, and for as many as there are.
+    ///
+    /// # Errors
+    /// What is wrong with the filter.
+    pub(crate) fn request(&self) -> Result<CaptureRequest> {
+        let filter = self.words.join(" ");
+        Ok(CaptureRequest {
+            program: compile(&filter)?,
+            filter,
+            seconds: self.duration.map(|duration| duration.as_secs()),
+            port: self.port.clone(),
+            dropped: self.dropped,
+            ..CaptureRequest::default()
+        })
+    }
+}
 
 /// The program of a filter; none has everything pass.
-pub(crate) fn compile(filter: &str) -> Result<Vec<Instruction>> {
+fn compile(filter: &str) -> Result<Vec<Instruction>> {
     if filter.trim().is_empty() {
         return Ok(Vec::new());
     }

@@ -14,8 +14,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use ulvs_api::{CaptureRequest, Client, Stream, path};
 
-use crate::drain::duration;
-use crate::filter;
+use crate::filter::Filter;
 use blocks::Blocks;
 
 /// How soon a signal is seen while no packet comes.
@@ -25,9 +24,8 @@ const STDOUT: &str = "-";
 /// Which packets, where to, and until when.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Which packets, in tcpdump's language, as 'tcp port 80': of a connection that is translated, addresses of either side
-    /// find both. Absent: all.
-    filter: Vec<String>,
+    #[command(flatten)]
+    filter: Filter,
     /// Where to write pcapng; -: standard output, for `| tcpdump -r -` or `| tshark -r -`.
     #[arg(short = 'w', long = "write", value_name = "FILE")]
     write: PathBuf,
@@ -37,30 +35,12 @@ pub(crate) struct Options {
     /// Keep only the first bytes of each packet.
     #[arg(short = 's', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
     snaplen: Option<u32>,
-    /// End after this time, as 30s or 5m.
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    duration: Option<Duration>,
-    /// Only packets that come in or leave by this port of the director.
-    #[arg(long, value_name = "NAME")]
-    port: Option<String>,
-    /// Only packets that are dropped.
-    #[arg(long)]
-    dropped: bool,
 }
 
 impl Options {
     /// Captures until what was asked for ends it, or a signal.
     pub(crate) fn run(&self, client: &Client) -> Result<()> {
-        let filter = self.filter.join(" ");
-        let request = CaptureRequest {
-            program: filter::compile(&filter)?,
-            filter,
-            snaplen: self.snaplen,
-            count: self.count,
-            seconds: self.duration.map(|duration| duration.as_secs()),
-            port: self.port.clone(),
-            dropped: self.dropped,
-        };
+        let request = CaptureRequest { snaplen: self.snaplen, count: self.count, ..self.filter.request()? };
         if self.write == Path::new(STDOUT) && io::stdout().is_terminal() {
             bail!("packets are not written to a terminal: use -w FILE, or -w - with | tcpdump -r -");
         }
