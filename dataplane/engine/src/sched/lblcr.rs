@@ -72,6 +72,7 @@ impl Lblcr {
 }
 
 /// Whether one destination has less load for its weight than another.
+#[inline(always)]
 fn is_less(this: usize, that: usize, candidates: &[Candidate], request: &Request<'_>) -> bool {
     let [this, that] = [this, that].map(|place| candidates[place]);
     let overhead = |candidate: Candidate| i64::from(Load::overhead(request.live.of(candidate.id)));
