@@ -112,7 +112,7 @@ impl Own {
                 let way = self.send(cx, frame, packet, destination, view, hit);
                 self.verdict_of(way)
             }
-            Ok(hit) => self.send_elsewhere(cx, frame, packet, view, hit),
+            Ok(hit) => self.send_elsewhere(cx, frame, packet, &view.real_server, hit),
             Err(why) => {
                 cx.shared.table.let_go(controller);
                 refused(why)

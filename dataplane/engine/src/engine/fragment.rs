@@ -112,9 +112,13 @@ impl Own {
         if !destination.serves(generation) {
             return Verdict::Drop(DropReason::DestinationRemoved);
         }
-        let is_here = !destination.is_resolved() && cx.is_here(destination);
+        let is_here = !destination.is_resolved() && cx.is_here(&destination.real_server);
         if !destination.is_resolved() && !is_here {
-            return cx.unresolved(destination.address, destination.family(), PuntReason::LocalDestination);
+            return cx.unresolved(
+                destination.real_server.address,
+                destination.real_server.family(),
+                PuntReason::LocalDestination,
+            );
         }
         cx.counters.destination(id).bytes_in.add(data_len(packet));
         if is_here {
@@ -125,19 +129,19 @@ impl Own {
             return Verdict::Drop(DropReason::TtlExceeded);
         }
         let method = hit.control.method();
-        let is_long = packet.ip_len > longest(destination, method);
+        let is_long = packet.ip_len > longest(&destination.real_server, method);
         if is_long && !may_be_cut(cx, packet, method) {
             return Verdict::Drop(DropReason::TooBig);
         }
         let verdict = if method == ForwardMethod::Nat {
             let (address, port) = hit.entry.destination();
             let to = Rewrite { end: End::Destination, address, port, deltas: hit.entry.deltas() };
-            nat::rewrite_address(frame, packet, &to, &destination.ethernet);
-            Verdict::Forward(destination.port)
+            nat::rewrite_address(frame, packet, &to, &destination.real_server.ethernet);
+            Verdict::Forward(destination.real_server.port)
         } else {
-            self.send_whole(cx, frame, packet, destination, hit.entry)
+            self.send_whole(cx, frame, packet, &destination.real_server, hit.entry)
         };
-        if is_long { self.cut(verdict, destination.mtu) } else { verdict }
+        if is_long { self.cut(verdict, destination.real_server.mtu) } else { verdict }
     }
 
     fn later_outbound<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, packet: &Packet, hit: Hit<'_>) -> Verdict {

@@ -10,7 +10,7 @@ use crate::forward::tun::Tunnel;
 use crate::forward::{dr, nat, tun};
 use crate::frame::Frame;
 use crate::proto::State;
-use crate::snapshot::{DestinationId, DestinationView};
+use crate::snapshot::{DestinationId, DestinationView, RealServerView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::ipsec::followed;
@@ -49,10 +49,10 @@ impl Own {
             return Verdict::Drop(DropReason::Contended);
         };
         let destination = cx.snapshot.destinations.get(hit.entry.destination_id().0);
-        if cx.is_here(destination) {
+        if cx.is_here(&destination.real_server) {
             advance(cx, packet, hit);
         }
-        self.send_elsewhere(cx, frame, packet, destination, hit)
+        self.send_elsewhere(cx, frame, packet, &destination.real_server, hit)
     }
 
     /// A packet for a destination that was removed (ipvs-facts B.5, step 6).
@@ -93,20 +93,21 @@ impl Own {
             let verdict = self.reject_to_client(cx, frame, packet, Error::TimeExceeded, DropReason::TtlExceeded);
             return self.no_way(verdict);
         }
+        let real_server = &*destination.real_server;
         match hit.control.method() {
-            ForwardMethod::Tun => return self.tunnel(cx, frame, packet, destination, hit.entry),
-            _ if packet.ip_len > destination.mtu => {
-                let verdict = self.too_long(cx, frame, packet, destination, hit.entry, destination.mtu);
+            ForwardMethod::Tun => return self.tunnel(cx, frame, packet, real_server, hit.entry),
+            _ if packet.ip_len > real_server.mtu => {
+                let verdict = self.too_long(cx, frame, packet, real_server, hit.entry, real_server.mtu);
                 return self.no_way(verdict);
             }
-            ForwardMethod::Dr => dr::request(frame, packet, &destination.ethernet),
+            ForwardMethod::Dr => dr::request(frame, packet, &real_server.ethernet),
             ForwardMethod::Nat => {
                 let (address, port) = hit.entry.destination();
                 let rewrite = Rewrite { end: End::Destination, address, port, deltas: hit.entry.deltas() };
-                nat::rewrite(frame, packet, &rewrite, &destination.ethernet);
+                nat::rewrite(frame, packet, &rewrite, &real_server.ethernet);
             }
         }
-        Some(destination.port)
+        Some(real_server.port)
     }
 
     #[inline(always)]
@@ -115,22 +116,22 @@ impl Own {
         cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
-        destination: &DestinationView,
+        real_server: &RealServerView,
         entry: &Entry,
     ) -> Way {
-        if packet.ip_len > destination.longest_in_tunnel {
-            let verdict = self.tunnel_any(cx, frame, packet, destination, entry);
+        if packet.ip_len > real_server.longest_in_tunnel {
+            let verdict = self.tunnel_any(cx, frame, packet, real_server, entry);
             return self.no_way(verdict);
         }
         let tunnel = Tunnel {
-            family: destination.family(),
-            source: destination.tunnel_source,
-            destination: destination.address,
-            ethernet: destination.ethernet,
+            family: real_server.family(),
+            source: real_server.tunnel_source,
+            destination: real_server.address,
+            ethernet: real_server.ethernet,
             id: self.ip_id(),
         };
         if tun::request(frame, packet, &tunnel) {
-            Some(destination.port)
+            Some(real_server.port)
         } else {
             self.no_way(Verdict::Drop(DropReason::NoHeadroom))
         }

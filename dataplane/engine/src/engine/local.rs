@@ -14,7 +14,7 @@ use crate::forward::quote::{self, Translation};
 use crate::forward::unrouted;
 use crate::frame::Frame;
 use crate::proto::TcpStates;
-use crate::snapshot::{DestinationView, Lookup, PortId, Snapshot};
+use crate::snapshot::{Lookup, PortId, RealServerView, Snapshot};
 use crate::time::Ticks;
 use crate::verdict::{PuntReason, Verdict};
 
@@ -48,21 +48,21 @@ impl Own {
         cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
-        destination: &DestinationView,
+        real_server: &RealServerView,
         hit: Hit<'_>,
     ) -> Verdict {
-        if cx.is_here(destination) {
+        if cx.is_here(real_server) {
             cx.send_here(frame, packet, hit)
         } else {
-            self.unreachable(cx, frame, packet, destination)
+            self.unreachable(cx, frame, packet, real_server)
         }
     }
 }
 
 impl Context<'_> {
     /// Whether a destination is the director itself.
-    pub(super) fn is_here(&self, destination: &DestinationView) -> bool {
-        self.snapshot.network.lookup(destination.address, destination.family()) == Lookup::Local
+    pub(super) fn is_here(&self, real_server: &RealServerView) -> bool {
+        self.snapshot.network.lookup(real_server.address, real_server.family()) == Lookup::Local
     }
 
     /// A packet for the director's own stack: counted, with NAT rewritten.

@@ -23,7 +23,7 @@ impl Own {
     ) -> Verdict {
         let id = choice.destination;
         let destination = choice.view;
-        let verdict = if destination.is_resolved() || cx.is_here(destination) {
+        let verdict = if destination.is_resolved() || cx.is_here(&destination.real_server) {
             cx.counters.connections(id).add(1);
             self.sent_once = Some((id, destination.generation));
             let entry = Entry::of_one_packet(&new(packet.key, choice));
@@ -35,7 +35,7 @@ impl Own {
             }
         } else {
             // It is scheduled again when it no longer has to wait.
-            self.unreachable(cx, frame, packet, destination)
+            self.unreachable(cx, frame, packet, &destination.real_server)
         };
         if let Role::Controlled(template) = choice.role {
             release(cx.shared, template);

@@ -30,7 +30,7 @@ impl Own {
                 let way = self.send(cx, frame, packet, id, destination, hit);
                 self.verdict_of(way)
             }
-            Ok(hit) => self.send_elsewhere(cx, frame, packet, destination, hit),
+            Ok(hit) => self.send_elsewhere(cx, frame, packet, &destination.real_server, hit),
             Err(Refused::Exists) => match cx.shared.table.search(home, &packet.key) {
                 Some(hit) => self.go_on(cx, frame, packet, home, hit),
                 None => refused(Refused::Exists),

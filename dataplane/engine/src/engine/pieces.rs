@@ -7,7 +7,7 @@ use crate::conn::Entry;
 use crate::forward::dr;
 use crate::forward::nat::{self, End, Rewrite};
 use crate::frame::Frame;
-use crate::snapshot::DestinationView;
+use crate::snapshot::RealServerView;
 use crate::verdict::Verdict;
 
 use super::tunnel::tunnel_mtu;
@@ -30,7 +30,7 @@ impl Own {
         cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
-        destination: &DestinationView,
+        real_server: &RealServerView,
         entry: &Entry,
         longest: u16,
     ) -> Verdict {
@@ -38,8 +38,8 @@ impl Own {
         if !may_be_cut(cx, packet, method) {
             return self.too_big(cx, frame, packet, longest);
         }
-        let verdict = self.send_whole(cx, frame, packet, destination, entry);
-        self.cut(verdict, destination.mtu)
+        let verdict = self.send_whole(cx, frame, packet, real_server, entry);
+        self.cut(verdict, real_server.mtu)
     }
 
     /// Sends a packet to its destination, however long it is.
@@ -48,19 +48,19 @@ impl Own {
         cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
-        destination: &DestinationView,
+        real_server: &RealServerView,
         entry: &Entry,
     ) -> Verdict {
         match entry.control().method() {
-            ForwardMethod::Tun => return self.encapsulate_any(cx, frame, packet, destination),
-            ForwardMethod::Dr => dr::request(frame, packet, &destination.ethernet),
+            ForwardMethod::Tun => return self.encapsulate_any(cx, frame, packet, real_server),
+            ForwardMethod::Dr => dr::request(frame, packet, &real_server.ethernet),
             ForwardMethod::Nat => {
                 let (address, port) = entry.destination();
                 let rewrite = Rewrite { end: End::Destination, address, port, deltas: entry.deltas() };
-                nat::rewrite(frame, packet, &rewrite, &destination.ethernet);
+                nat::rewrite(frame, packet, &rewrite, &real_server.ethernet);
             }
         }
-        Verdict::Forward(destination.port)
+        Verdict::Forward(real_server.port)
     }
 
     /// Has a packet that is to be forwarded cut into fragments.
@@ -81,9 +81,9 @@ pub(super) fn may_be_cut(cx: &Context<'_>, packet: &Packet, method: ForwardMetho
 }
 
 /// The longest packet that a destination can be sent by this method.
-pub(super) fn longest(destination: &DestinationView, method: ForwardMethod) -> u16 {
+pub(super) fn longest(real_server: &RealServerView, method: ForwardMethod) -> u16 {
     match method {
-        ForwardMethod::Tun => tunnel_mtu(destination, destination.mtu).unwrap_or(0),
-        ForwardMethod::Nat | ForwardMethod::Dr => destination.mtu,
+        ForwardMethod::Tun => tunnel_mtu(real_server, real_server.mtu).unwrap_or(0),
+        ForwardMethod::Nat | ForwardMethod::Dr => real_server.mtu,
     }
 }

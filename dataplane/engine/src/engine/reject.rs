@@ -6,7 +6,7 @@ use crate::forward::icmp_error::{self, Error};
 use crate::forward::{self};
 use crate::frame::Frame;
 use crate::shared::Unresolved;
-use crate::snapshot::{DestinationView, Lookup};
+use crate::snapshot::{Lookup, RealServerView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::{Context, Own};
@@ -19,9 +19,9 @@ impl Own {
         cx: &Context<'_>,
         frame: &mut F,
         packet: &Packet,
-        destination: &DestinationView,
+        real_server: &RealServerView,
     ) -> Verdict {
-        match cx.snapshot.network.lookup(destination.address, destination.family()) {
+        match cx.snapshot.network.lookup(real_server.address, real_server.family()) {
             Lookup::Unresolved { port, next } => {
                 cx.shared.ask_for(Unresolved { port, address: next });
                 Verdict::Wait

@@ -58,9 +58,9 @@ impl Own {
         if destination.generation != generation {
             return Verdict::Drop(DropReason::DestinationRemoved);
         }
-        let is_here = !destination.is_resolved() && cx.is_here(destination);
+        let is_here = !destination.is_resolved() && cx.is_here(&destination.real_server);
         if !destination.is_resolved() && !is_here {
-            return cx.unresolved(destination.address, destination.family(), PuntReason::Icmp);
+            return cx.unresolved(destination.real_server.address, destination.real_server.family(), PuntReason::Icmp);
         }
         if destination.serves(generation) {
             let counters = cx.counters.destination(id);
@@ -73,7 +73,7 @@ impl Own {
         if packet.ttl <= 1 {
             return Verdict::Drop(DropReason::TtlExceeded);
         }
-        let is_long = packet.ip_len > longest(destination, method);
+        let is_long = packet.ip_len > longest(&destination.real_server, method);
         if is_long && !may_be_cut(cx, packet, method) {
             // No error is sent about an error.
             return Verdict::Drop(DropReason::TooBig);
@@ -81,12 +81,12 @@ impl Own {
         let verdict = if method == ForwardMethod::Nat {
             let (address, port) = hit.entry.destination();
             let to = Translation { end: End::Destination, address, port };
-            quote::translate(frame, packet, quoted, &to, &destination.ethernet);
-            Verdict::Forward(destination.port)
+            quote::translate(frame, packet, quoted, &to, &destination.real_server.ethernet);
+            Verdict::Forward(destination.real_server.port)
         } else {
-            self.send_whole(cx, frame, packet, destination, hit.entry)
+            self.send_whole(cx, frame, packet, &destination.real_server, hit.entry)
         };
-        if is_long { self.cut(verdict, destination.mtu) } else { verdict }
+        if is_long { self.cut(verdict, destination.real_server.mtu) } else { verdict }
     }
 
     /// An error about a request, of the real server or of a router on the way to it: the client is to know.

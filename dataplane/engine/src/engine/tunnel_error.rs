@@ -9,7 +9,7 @@ use crate::forward::icmp_error::Error;
 use crate::forward::{quote, shim, tun};
 use crate::frame::Frame;
 use crate::shared::LearnedMtu;
-use crate::snapshot::{DestinationView, Lookup};
+use crate::snapshot::{Lookup, RealServerView};
 use crate::verdict::{DropReason, Verdict};
 
 use super::tunnel::tunnel_mtu;
@@ -87,10 +87,11 @@ enum Told {
 }
 
 /// The destination of the connection, if the outer packet was sent to it.
-fn far_end<'a>(cx: &Context<'a>, hit: Hit<'_>, outer: &Quoted) -> Option<&'a DestinationView> {
+fn far_end<'a>(cx: &Context<'a>, hit: Hit<'_>, outer: &Quoted) -> Option<&'a RealServerView> {
     let (id, generation) = hit.entry.destination_id();
     let destination = cx.snapshot.destinations.get(id);
-    let kind = match destination.encapsulation {
+    let real_server = &*destination.real_server;
+    let kind = match real_server.encapsulation {
         Encapsulation::IpIp => matches!(outer.key.protocol(), tun::IPV4_IN_IP | tun::IPV6_IN_IP),
         Encapsulation::Gue { port, .. } => (outer.key.protocol(), outer.key.destination_port()) == (parse::UDP, port),
         Encapsulation::Gre { .. } => outer.key.protocol() == shim::GRE,
@@ -99,11 +100,11 @@ fn far_end<'a>(cx: &Context<'a>, hit: Hit<'_>, outer: &Quoted) -> Option<&'a Des
         && hit.direction == Direction::In
         && hit.control.method() == ForwardMethod::Tun
         && destination.generation == generation
-        && (destination.address, destination.family()) == (outer.key.destination(), outer.key.family());
-    is_it.then_some(destination)
+        && (real_server.address, real_server.family()) == (outer.key.destination(), outer.key.family());
+    is_it.then_some(real_server)
 }
 
-fn told(frame: &impl Frame, packet: &Packet, inner: &Quoted, destination: &DestinationView) -> Option<Told> {
+fn told(frame: &impl Frame, packet: &Packet, inner: &Quoted, real_server: &RealServerView) -> Option<Told> {
     let &[kind, code, _, _, a, b, c, d] =
         frame.bytes().get(usize::from(packet.l4)..)?.first_chunk::<{ icmp::HEADER_LEN }>()?;
     let outer = packet.key.family();
@@ -113,8 +114,8 @@ fn told(frame: &impl Frame, packet: &Packet, inner: &Quoted, destination: &Desti
         // Errors of one family say little in the other.
         _ => return (outer == inner.key.family()).then_some(Told::As { kind, code }),
     };
-    let way = path_mtu(outer, said, destination.mtu);
-    Some(Told::TooBig { way, tunnel: tunnel_mtu(destination, way)? })
+    let way = path_mtu(outer, said, real_server.mtu);
+    Some(Told::TooBig { way, tunnel: tunnel_mtu(real_server, way)? })
 }
 
 /// What a router may make of the MTU of a way (RFC 1191 section 3, RFC 8201 section 4): the kernel's least in IPv4 too.

@@ -30,7 +30,7 @@ use services::remember;
 
 use super::{
     Addresses, Caller, Callers, Defence, DestinationId, Destinations, FtpPorts, Listener, Listeners, MarkRule, Marks,
-    Network, NetworkView, Services, Snapshot, SourceLimits, defence,
+    Network, NetworkView, RealServers, Services, Snapshot, SourceLimits, defence,
 };
 
 /// A service as the compiler keeps it.
@@ -90,6 +90,7 @@ pub struct Compiler {
     cells: Cells,
     marks: Arc<Marks>,
     callers: Arc<Callers>,
+    real_servers: RealServers,
     destinations: Destinations,
     translated: Addresses,
     listeners: Listeners,
@@ -123,6 +124,7 @@ impl Compiler {
             generations: 0,
             additions: 0,
             trash: HashMap::new(),
+            real_servers: RealServers::default(),
             destinations: Destinations::default(),
             translated: Addresses::default(),
             listeners: Listeners::default(),

@@ -15,6 +15,7 @@ mod network;
 #[cfg(test)]
 mod network_tests;
 mod place;
+mod real_server;
 mod services;
 mod source_limits;
 mod status;
@@ -32,6 +33,7 @@ pub(crate) use marks::Marks;
 pub(crate) use network::{Hop, Lookup, NetworkView};
 pub use network::{HopId, Neighbour, Network, Port, Route};
 pub(crate) use place::{ANY, Place, mark_as_address};
+pub(crate) use real_server::{RealServerView, RealServers};
 pub(crate) use services::{FTP, FTP_DATA, Persistence, ServiceView, Services};
 pub use source_limits::SourceLimits;
 pub use status::{DestinationStatus, Reach, ServiceStatus};

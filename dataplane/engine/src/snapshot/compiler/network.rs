@@ -122,7 +122,8 @@ impl Compiler {
             self.listeners.replace(std::mem::replace(&mut slot.listener, listener), listener);
             let Slot { destination, generation, available, .. } = slot;
             let tunnels = (path_mtu, self.sysctls.pmtu_disc != 0);
-            let view = DestinationView::new(destination, *generation, *available, &self.network, tunnels);
+            let real_server = self.real_servers.get((address.ip(), destination.encapsulation), &self.network, tunnels);
+            let view = DestinationView::new(destination, *generation, *available, real_server);
             self.destinations.set(id, view);
         }
     }
