@@ -6,6 +6,7 @@ pub mod histogram;
 use histogram::{Sizes, Spans};
 
 use crate::memory::{Region, Zeroed};
+use crate::prefetch::prefetch_at;
 use crate::snapshot::DestinationId;
 use crate::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::verdict::{DropReason, PuntReason};
@@ -189,6 +190,13 @@ impl WorkerCounters {
     #[inline]
     pub(crate) fn destination(&self, id: DestinationId) -> &DestinationCounters {
         &self.destinations[id.0 as usize]
+    }
+
+    /// Asks for the lines of what a destination's new connection is counted by.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, id: DestinationId) {
+        prefetch_at(&self.destinations, id.0 as usize);
+        prefetch_at(&self.connections, id.0 as usize);
     }
 
     /// Takes the memory of these destinations' counters.

@@ -169,12 +169,16 @@ impl Engine {
         }
         let others = cx.parse(frames, staged);
         cx.look_up(staged, guesses);
-        if snapshot.services.are_many() {
-            own.look_ahead(&cx, others, staged, guesses);
-        }
         let as_expected = if others == 0 && !snapshot.stands_aside {
-            own.decide_all(&cx, frames, verdicts, staged, guesses)
+            if snapshot.services.are_many() {
+                own.decide_ahead(&cx, frames, verdicts, (staged, guesses))
+            } else {
+                own.decide_all(&cx, frames, verdicts, staged, guesses)
+            }
         } else {
+            if snapshot.services.are_many() {
+                own.look_ahead_mixed(&cx, others, staged, guesses);
+            }
             own.decide_mixed(&cx, others, frames, verdicts, (staged, guesses));
             false
         };

@@ -6,7 +6,7 @@ use std::ops::Range;
 use ulvs_model::Thresholds;
 
 use crate::memory::Region;
-use crate::prefetch::prefetch;
+use crate::prefetch::prefetch_at;
 use crate::snapshot::DestinationId;
 use crate::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
@@ -94,8 +94,9 @@ impl LiveConnections {
     }
 
     /// Asks for the line of a destination's connections.
+    #[inline(always)]
     pub(crate) fn prefetch(&self, id: DestinationId) {
-        prefetch(&self.loads[id.0 as usize]);
+        prefetch_at(&self.loads, id.0 as usize);
     }
 
     /// The connections of all destinations now.

@@ -29,7 +29,7 @@ impl<'a> Context<'a> {
         let (destination, service) = self.snapshot.callers.find(&packet.key)?;
         let address = service.address()?;
         let to = Place::new(address.ip().into(), address.port(), parse::UDP, packet.key.family());
-        let service = self.snapshot.services.find(&to)?;
+        let service = self.snapshot.services.find(&to)?.service();
         let persistence = service.persistence.as_ref()?;
         let view = self.snapshot.destinations.get(destination);
         // Replies of other methods pass the director as they are.

@@ -66,21 +66,28 @@ impl Own {
         {
             return verdict;
         }
-        let Some(service) = cx.service_of(packet) else {
+        let Some(line) = cx.service_line_of(packet) else {
             return Verdict::Punt(PuntReason::NotAService);
         };
         if !opens(packet, &cx.snapshot.sysctls) {
-            return self.bypass(cx, frame, packet, service).unwrap_or(Verdict::Punt(PuntReason::NoConnection));
+            let bypassed = self.bypass(cx, frame, packet, line.service());
+            return bypassed.unwrap_or(Verdict::Punt(PuntReason::NoConnection));
         }
-        let is_plain = service.is_plain() && key.destination_port() == service.port();
         let is_defended = cx.snapshot.defence.drop_rate > 0 || cx.snapshot.source_limits.is_some();
-        if !is_plain || is_defended || key.source_port() == FTP_DATA {
-            return self.schedule_with_care(cx, frame, packet, home, service);
-        }
-        match self.pick(cx, packet, service) {
+        let with_care = is_defended || key.destination_port() != line.port() || key.source_port() == FTP_DATA;
+        let request = self.request(cx, packet);
+        let in_turn = if with_care { None } else { line.turns().and_then(|turns| turns.pick(&request)) };
+        let choice = match in_turn {
+            Some(destination) => Some(cx.chosen(packet, destination)),
+            None if with_care || !line.service().is_plain() => {
+                return self.schedule_with_care(cx, frame, packet, home, line.service());
+            }
+            None => self.pick(cx, packet, line.service()),
+        };
+        match choice {
             Some(choice) if choice.method != ForwardMethod::Nat => self.open(cx, frame, packet, home, choice),
             Some(choice) => self.open_any(cx, frame, packet, home, choice),
-            None => self.leave(cx, frame, packet, service),
+            None => self.leave(cx, frame, packet, line.service()),
         }
     }
 
@@ -146,11 +153,7 @@ impl Own {
     /// The scheduler's choice.
     #[inline(always)]
     fn pick<'a>(&self, cx: &Context<'a>, packet: &Packet, service: &ServiceView) -> Option<Choice<'a>> {
-        let destination = service.pick(&self.request(cx, packet))?;
-        let view = cx.snapshot.destinations.get(destination);
-        let own = view.destination_port;
-        let port = if own == 0 { packet.key.destination_port() } else { own };
-        Some(Choice { destination, view, method: view.method, port, role: Role::Single })
+        Some(cx.chosen(packet, service.pick(&self.request(cx, packet))?))
     }
 
     /// Nobody to send the packet to (ipvs-facts B.5.3).
@@ -164,6 +167,17 @@ impl Own {
             Some(verdict) => verdict,
             None => self.reject_to_client(cx, frame, packet, Error::PortUnreachable, DropReason::NoDestination),
         }
+    }
+}
+
+impl<'a> Context<'a> {
+    /// A scheduler's choice of this destination.
+    #[inline(always)]
+    fn chosen(&self, packet: &Packet, destination: DestinationId) -> Choice<'a> {
+        let view = self.snapshot.destinations.get(destination);
+        let own = view.destination_port;
+        let port = if own == 0 { packet.key.destination_port() } else { own };
+        Choice { destination, view, method: view.method, port, role: Role::Single }
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct Cells {
 }
 
 #[derive(Debug)]
-struct Block {
+pub(super) struct Block {
     rows: Box<[Row]>,
     /// Columns that nobody has.
     free: Mutex<Vec<u16>>,
@@ -66,6 +66,12 @@ impl Block {
         let lease = Lease { block: Arc::clone(self), number };
         Column { block: Arc::clone(self), number, _lease: Arc::new(lease) }
     }
+
+    /// A column's word of a worker.
+    #[inline(always)]
+    pub(super) fn cell(&self, worker: usize, number: u16) -> Option<&Cell> {
+        self.rows.get(worker).map(|row| &row.0[usize::from(number) % LEN])
+    }
 }
 
 impl Cells {
@@ -92,7 +98,12 @@ impl Column {
     /// The word of a worker.
     #[inline(always)]
     pub(super) fn cell(&self, worker: usize) -> Option<&Cell> {
-        self.block.rows.get(worker).map(|row| &row.0[usize::from(self.number) % LEN])
+        self.block.cell(worker, self.number)
+    }
+
+    /// Its block, and which column of it; they are its own as long as it is there.
+    pub(super) fn place(&self) -> (Arc<Block>, u16) {
+        (Arc::clone(&self.block), self.number)
     }
 
     /// The words of all workers.

@@ -79,8 +79,14 @@ impl Memory {
 
     #[inline(always)]
     pub(super) fn cell(&self, worker: usize) -> Option<&Cell> {
+        self.column()?.cell(worker)
+    }
+
+    /// The words of all workers.
+    #[inline(always)]
+    pub(super) const fn column(&self) -> Option<&Column> {
         match self {
-            Self::Cells(column) => column.cell(worker),
+            Self::Cells(column) => Some(column),
             Self::Nothing | Self::Locality(_) => None,
         }
     }
@@ -108,6 +114,13 @@ pub(super) struct Position {
 }
 
 impl Position {
+    /// At this index of the list.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "destinations' numbers are 32 bits")]
+    pub(super) const fn at(index: usize, weight: i32) -> Self {
+        Self { place: index as u32 + 1, weight }
+    }
+
     /// The index behind the destination picked last, of a list of so many.
     #[inline(always)]
     pub(super) const fn after(self, len: usize) -> usize {

@@ -24,6 +24,7 @@ mod rr;
 mod sed;
 mod sh;
 mod siphash;
+mod turns;
 mod twos;
 mod wlc;
 mod wrr;
@@ -42,6 +43,7 @@ use crate::time::Ticks;
 pub(crate) use cells::Cells;
 use least::Least;
 pub(crate) use memory::{Edit, Memory};
+pub(crate) use turns::Turns;
 
 /// A destination as rules see it at a pick.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -171,6 +173,15 @@ impl Scheduler {
     #[inline(always)]
     pub(crate) fn prefetch_rule(&self) {
         prefetch(&self.rule);
+    }
+
+    /// Its destinations, if they are few and take turns; `may_pick`: nobody but this rule has a say.
+    pub(crate) fn turns(&self, may_pick: bool) -> Option<Turns> {
+        match &self.rule {
+            Rule::Rr => Turns::of(&self.candidates, &self.memory, may_pick),
+            Rule::Wrr(_) => Turns::of(&self.candidates, &self.memory, false),
+            _ => None,
+        }
     }
 
     /// The destination that most likely gets the next connection, where they take turns.

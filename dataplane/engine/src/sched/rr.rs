@@ -13,7 +13,7 @@ pub(super) fn pick(candidates: &[Candidate], memory: &Memory, request: &Request<
         Some(&candidate) if request.is_eligible(candidate) => next,
         _ => walk(candidates, next, request)?,
     };
-    cell.set(position, Position { place: place(picked), ..position });
+    cell.set(position, Position::at(picked, position.weight));
     Some(picked)
 }
 
@@ -33,9 +33,4 @@ pub(super) fn edited(position: Position, edit: Edit) -> Position {
         _ => position.place,
     };
     Position { place, ..position }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "destinations' numbers are 32 bits")]
-const fn place(index: usize) -> u32 {
-    index as u32 + 1
 }

@@ -10,6 +10,7 @@ mod destinations;
 mod directory;
 mod error;
 mod ftp_ports;
+mod line;
 mod marks;
 mod network;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub(crate) use defence::Defence;
 pub(crate) use destinations::{DestinationView, Destinations};
 pub use error::CompileError;
 pub use ftp_ports::FtpPorts;
+pub(crate) use line::ServiceLine;
 pub use marks::MarkRule;
 pub(crate) use marks::Marks;
 pub(crate) use network::{Hop, Lookup, NetworkView};

@@ -6,11 +6,12 @@ use ulvs_model::{PersistenceEngine, ServiceKey, ServiceSettings};
 use ulvs_wire::{Address, Family, parse};
 
 use crate::prefetch::prefetch;
-use crate::sched::{Request, Scheduler};
+use crate::sched::{Request, Scheduler, Turns};
 use crate::time::ticks;
 
 use super::directory::Directory;
-use super::place::{ANY, Place};
+use super::line::ServiceLine;
+use super::place::Place;
 use super::{Addresses, DestinationId};
 
 /// Services whose lines stay in a worker's cache, some seven each: to look ahead would take longer than to wait for them.
@@ -38,18 +39,18 @@ impl Persistence {
     }
 }
 
-/// A service as a worker sees it. What all new connections need is on its first two lines, up to what the scheduler's rule is:
-/// processors fetch the second line of a pair nearly for nothing.
+/// A service as a worker sees it. Up to where the scheduler's rule begins, it is on the first two lines: processors fetch the second
+/// line of a pair nearly for nothing.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub(crate) struct ServiceView {
-    /// What it is found by.
-    place: Place,
     /// The scheduler alone decides about its connections: it has no persistence, is by no mark and schedules no datagram by
     /// itself.
     plain: bool,
     /// Each datagram is scheduled by itself (ipvs-facts B.7).
     pub(crate) one_packet: bool,
+    /// The one it serves; 0: all.
+    port: u16,
     scheduler: Scheduler,
     pub(crate) key: ServiceKey,
     pub(crate) persistence: Option<Persistence>,
@@ -61,22 +62,13 @@ impl ServiceView {
     pub(crate) fn new(key: ServiceKey, scheduler: Scheduler, settings: &ServiceSettings) -> Self {
         let persistence = settings.persistence.map(Persistence::of);
         let plain = persistence.is_none() && key.mark().is_none() && !settings.one_packet;
-        Self { place: Place::of(&key), plain, one_packet: settings.one_packet, scheduler, key, persistence }
+        Self { plain, one_packet: settings.one_packet, port: key.port(), scheduler, key, persistence }
     }
 
     /// The port it serves; 0: all.
+    #[inline]
     pub(crate) const fn port(&self) -> u16 {
-        self.place.port()
-    }
-
-    pub(super) const fn place(&self) -> &Place {
-        &self.place
-    }
-
-    /// Whether it is the one of this very address and port.
-    #[inline(always)]
-    pub(crate) fn is_at(&self, to: &Place) -> bool {
-        self.place == *to
+        self.port
     }
 
     /// The scheduler alone decides about its connections.
@@ -87,10 +79,15 @@ impl ServiceView {
 
     /// It is one by firewall mark.
     pub(crate) const fn is_marked(&self) -> bool {
-        self.place.protocol() == ANY
+        self.key.mark().is_some()
     }
 
-    /// Asks for all that new connections need of it.
+    /// Its destinations, if they are few and take turns; if the scheduler does not decide alone, to be asked for ahead only.
+    pub(super) fn turns(&self) -> Option<Turns> {
+        self.scheduler.turns(self.plain)
+    }
+
+    /// Asks for what picks read of it.
     #[inline(always)]
     pub(crate) fn prefetch(&self) {
         prefetch(self);
@@ -127,14 +124,14 @@ impl Services {
     /// The service a packet to this address and port is for (ipvs-facts B.5.2): one of this port, or one of FTP if the port
     /// may be of its data, or one of all ports.
     #[inline(always)]
-    pub(crate) fn find(&self, to: &Place) -> Option<&ServiceView> {
+    pub(crate) fn find(&self, to: &Place) -> Option<&ServiceLine> {
         let exact = self.directory.find(to);
         if exact.is_none() && self.wide > 0 { self.find_wide(to) } else { exact }
     }
 
     #[cold]
     #[inline(never)]
-    fn find_wide(&self, to: &Place) -> Option<&ServiceView> {
+    fn find_wide(&self, to: &Place) -> Option<&ServiceLine> {
         let port = to.port();
         let may_be_ftp = to.protocol() == parse::TCP && (port == FTP_DATA || port >= UNPRIVILEGED);
         let ftp = if may_be_ftp { self.directory.find(&to.with_port(FTP)) } else { None };
@@ -143,7 +140,7 @@ impl Services {
 
     /// The service of a place, most likely; it is not read.
     #[inline(always)]
-    pub(crate) fn guess(&self, place: &Place) -> Option<&ServiceView> {
+    pub(crate) fn guess(&self, place: &Place) -> Option<&ServiceLine> {
         self.directory.guess(place)
     }
 
@@ -154,7 +151,7 @@ impl Services {
     }
 
     /// The service of packets with this mark; 0: they have none.
-    pub(crate) fn of_mark(&self, mark: u32, family: Family) -> Option<&ServiceView> {
+    pub(crate) fn of_mark(&self, mark: u32, family: Family) -> Option<&ServiceLine> {
         if mark == 0 { None } else { self.directory.find(&Place::marked(mark, family)) }
     }
 
@@ -181,7 +178,7 @@ impl Services {
 
     pub(crate) fn set(&mut self, service: Arc<ServiceView>) {
         let key = service.key;
-        if self.directory.set(service) {
+        if self.directory.set(ServiceLine::new(service)) {
             if let Some(vip) = key.vip() {
                 self.vips.add(vip);
             }
