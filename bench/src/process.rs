@@ -26,6 +26,10 @@ impl Preempted {
     pub(crate) fn since(self, before: Self) -> Self {
         Self { times: self.times - before.times, waited: self.waited.saturating_sub(before.waited) }
     }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self { times: self.times + other.times, waited: self.waited + other.waited }
+    }
 }
 
 /// What a thread itself asked of the system, knowingly or not.

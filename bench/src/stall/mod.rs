@@ -8,6 +8,7 @@
 //! machine's memory. What the worker itself asks of the system is counted: pages that are not there, and waits. A pass does
 //! neither.
 
+mod alone;
 mod clock;
 mod core;
 mod long;
@@ -18,10 +19,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde::Serialize;
-use ulvs_api::PassTimes;
 use ulvs_model::ForwardMethod;
 use ulvs_wire::parse;
 
+use self::alone::Alone;
 use self::clock::KeptOff;
 use self::core::Interrupts;
 use self::long::Long;
@@ -62,10 +63,10 @@ pub(crate) struct Stall {
 /// What was seen of the worker.
 #[derive(Debug, Default)]
 struct Seen {
-    /// The longest pass of the windows in which nobody else had the core, in microseconds.
-    longest_alone: f64,
-    windows: u32,
-    windows_alone: u32,
+    alone: Alone,
+    /// Of the repeat in which the longest was shortest, and how often the operation was done in it: what disturbs a core only ever
+    /// makes passes longer.
+    quietest: Option<(Alone, u32)>,
     /// The longest of each repeat's 99.9 %.
     p999: f64,
     preempted: Preempted,
@@ -150,11 +151,14 @@ fn watch(operation: Operation, director: &Ulvsd, settings: &Settings<'_>, seen: 
     let (began, interrupts) = (Instant::now(), Interrupts::of(CORE)?);
     let first = director.progress()?;
     let (mut before, mut disturbed) = (first.clone(), true);
-    seen.operations += during(operation, director, settings, |now| {
-        let (passes, preempted) = (now.passes_since(&before), now.preempted.since(before.preempted));
-        seen.window(&passes, preempted, &mut disturbed);
+    let mut alone = Alone::default();
+    let operations = during(operation, director, settings, |now| {
+        let preempted = now.preempted.since(before.preempted);
+        alone.window(&now.passes_since(&before), preempted, &mut disturbed);
         before = now;
     })?;
+    seen.repeat(alone, operations);
+    seen.preempted = before.preempted.since(first.preempted).plus(seen.preempted);
     let passes = before.passes_since(&first);
     seen.passes = seen.passes.plus(Long::of(&passes, began.elapsed().as_secs_f64()));
     seen.p999 = seen.p999.max(passes.quantile(0.999).unwrap_or(0.0));
@@ -192,17 +196,12 @@ fn control(operation: Operation, beside: &Ulvsd, settings: &Settings<'_>, seen: 
 }
 
 impl Seen {
-    /// `disturbed` tells whether the pass that is under way when a window ends was: it is seen in the window in which it ends.
-    fn window(&mut self, passes: &PassTimes, preempted: Preempted, disturbed: &mut bool) {
-        self.windows += 1;
-        self.preempted.times += preempted.times;
-        self.preempted.waited += preempted.waited;
-        let is_alone = preempted.times == 0;
-        if is_alone && !*disturbed {
-            self.windows_alone += 1;
-            self.longest_alone = self.longest_alone.max(passes.longest_us);
+    fn repeat(&mut self, alone: Alone, operations: u32) {
+        self.operations += operations;
+        self.alone = self.alone.plus(alone);
+        if alone.are_many() && self.quietest.is_none_or(|(quietest, _)| alone.longest_us < quietest.longest_us) {
+            self.quietest = Some((alone, operations));
         }
-        *disturbed = !is_alone || (*disturbed && passes.passes.is_empty());
     }
 
     fn stall(&self) -> Stall {
@@ -256,42 +255,26 @@ fn notes(operation: Operation, seen: &Seen) -> Vec<String> {
     } else {
         format!("core {CORE} is not isolated: the system runs others there, too (docs/sizing.md)")
     });
-    notes.push(format!(
-        "longest pass {:.0} us in the {} of {} windows of {} ms in which the system gave nobody else the core",
-        seen.longest_alone,
-        seen.windows_alone,
-        seen.windows,
-        WINDOW.as_millis(),
-    ));
+    notes.push(seen.alone.to_string());
+    if let Some((alone, operations)) = seen.quietest {
+        let done = operation.word().map_or(String::new(), |what| format!(", {operations} {what}"));
+        notes.push(format!("in the quietest repeat{done}: {alone}"));
+    }
     notes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ulvs_api::Passes;
 
     #[test]
-    fn a_pass_that_was_held_up_is_not_the_worker_s_own() {
-        let passes = |longest_us, count| PassTimes {
-            longest_us,
-            passes: (count > 0).then_some(Passes { below_us: Some(longest_us), count }).into_iter().collect(),
-        };
-        let taken = Preempted { times: 1, waited: Duration::from_millis(50) };
+    fn the_quietest_repeat_is_one_in_which_the_worker_had_its_core() {
         let mut seen = Seen::default();
-        let mut disturbed = false;
-        // The core is taken in the second window and given back in the fourth.
-        for (passes, preempted) in [
-            (passes(3.0, 9), Preempted::default()),
-            (passes(4.0, 9), taken),
-            (passes(0.0, 0), Preempted::default()),
-            (passes(50_000.0, 9), Preempted::default()),
-            (passes(5.0, 9), Preempted::default()),
-        ] {
-            seen.window(&passes, preempted, &mut disturbed);
+        for (longest_us, windows) in [(90.0, 50), (20.0, 3), (70.0, 40), (80.0, 50)] {
+            seen.repeat(Alone { longest_us, windows, of: 50 }, windows);
         }
-        assert_eq!((seen.windows, seen.windows_alone), (5, 2));
-        assert!((seen.longest_alone - 5.0).abs() < 1e-9);
+        assert_eq!(seen.quietest.map(|(alone, operations)| (alone.windows, operations)), Some((40, 40)));
+        assert_eq!((seen.alone.windows, seen.alone.of, seen.operations), (143, 200, 143));
     }
 
     #[test]
