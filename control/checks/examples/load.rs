@@ -4,19 +4,18 @@
 //! cargo run --release -p ulvs-checks --example load -- [CHECKS [SECONDS [TYPE...]]]
 //! ```
 //!
-//! Prints for TCP, HTTP and HTTPS (whose certificate `openssl` makes): checks, probes a second, failures, and the thread's share of a processor.
+//! Prints for TCP, HTTP, HTTPS that takes any certificate and HTTPS that verifies it (`verified`): checks, probes a second, failures, and the
+//! thread's share of a processor.
 
 #![allow(clippy::unwrap_used, reason = "an example that can not go on ends")]
 #![allow(clippy::cast_precision_loss, reason = "numbers for people")]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use ulvs_checks::probe::Target;
 use ulvs_checks::{Runner, Watched};
@@ -29,18 +28,24 @@ fn main() {
     let kinds = arguments
         .get(2..)
         .filter(|kinds| !kinds.is_empty())
-        .map_or_else(|| vec!["tcp", "http", "https"], |kinds| kinds.iter().map(String::as_str).collect());
+        .map_or_else(|| vec!["tcp", "http", "https", "verified"], |kinds| kinds.iter().map(String::as_str).collect());
     for kind in kinds {
         measure(kind, count, Duration::from_secs(seconds.into()));
     }
 }
 
 fn measure(kind: &str, count: u32, time: Duration) {
-    let tls = (kind == "https").then(tls);
+    let (authority, tls) = matches!(kind, "https" | "verified").then(tls).unzip();
     let server = server(tls.as_ref());
-    let check = Arc::new(check(kind));
+    let file = std::env::temp_dir().join(format!("ulvs-load-{}.pem", std::process::id()));
+    std::fs::write(&file, authority.unwrap_or_default()).unwrap();
+    let check = Arc::new(check(&match kind {
+        "verified" => format!("type = \"https\"\nhost = \"real.lab\"\nverify = true\nca = \"{}\"", file.display()),
+        kind => format!("type = \"{kind}\""),
+    }));
     let (mut runner, _changes) = Runner::start().unwrap();
     let watched: Vec<_> = (0..count).map(|number| watch(&mut runner, &check, number, server.port())).collect();
+    std::fs::remove_file(&file).unwrap();
     // the first round is not one of many
     std::thread::sleep(Duration::from_secs(6));
     let (cpu, probes, began) = (cpu(), probes(&watched), Instant::now());
@@ -55,9 +60,9 @@ fn measure(kind: &str, count: u32, time: Duration) {
     println!("{kind}: {count} checks every 5 s, {rate:.0} probes/s, {failures} failed, {share:.1} % of a processor");
 }
 
-fn check(kind: &str) -> Check {
+fn check(lines: &str) -> Check {
     let file = "[workers]\ncores = [1]\n[[port]]\nname = \"p\"\ndevice = \"net_null0\"\n";
-    Director::parse(&format!("{file}[check.load]\ntype = \"{kind}\"\n")).unwrap().checks()[0].clone()
+    Director::parse(&format!("{file}[check.load]\n{lines}\n")).unwrap().checks()[0].clone()
 }
 
 /// Each its own address of loopback.
@@ -101,18 +106,22 @@ fn answer(stream: &mut (impl Read + Write)) {
     }
 }
 
-/// A new certificate of the kind that most servers have now.
-fn tls() -> Arc<ServerConfig> {
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=real", "-keyout", "-"])
-        .output()
-        .unwrap();
-    let certificate = CertificateDer::from_pem_slice(&made.stdout).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(&made.stdout).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+/// An authority's certificate, and a server with a chain of the kind that most have now: its own and an intermediate one, P-256.
+fn tls() -> (String, Arc<ServerConfig>) {
+    let params = |names: &[&str], is_ca| {
+        let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+        params.is_ca = is_ca;
+        params
+    };
+    let (ca, key) = (IsCa::Ca(BasicConstraints::Unconstrained), KeyPair::generate().unwrap());
+    let authority = CertifiedIssuer::self_signed(params(&[], ca), KeyPair::generate().unwrap()).unwrap();
+    let intermediate = CertifiedIssuer::signed_by(params(&[], ca), KeyPair::generate().unwrap(), &authority).unwrap();
+    let certificate = params(&["real.lab"], IsCa::NoCa).signed_by(&key, &intermediate).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    Arc::new(builder.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap())
+    let chain = vec![certificate.der().clone(), intermediate.der().clone()];
+    let server = builder.with_no_client_auth().with_single_cert(chain, key.into()).unwrap();
+    (authority.pem(), Arc::new(server))
 }
 
 /// Processor time of the thread that asks so far.

@@ -7,7 +7,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
-use crate::probe::{Question, TlsError};
+use crate::probe::{Connectors, Question, TlsError};
 use crate::watch::{Event, Id, Room, Watched, watch};
 
 /// Programs that run at a time.
@@ -26,6 +26,7 @@ pub struct Runner {
     commands: Option<mpsc::UnboundedSender<Command>>,
     thread: Option<JoinHandle<()>>,
     count: usize,
+    connectors: Connectors,
 }
 
 #[derive(Debug)]
@@ -45,7 +46,10 @@ impl Runner {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("checks".to_owned());
         let thread = thread.spawn(move || runtime.block_on(serve(receiver, events)))?;
-        Ok((Self { commands: Some(commands), thread: Some(thread), count: 0 }, changes))
+        Ok((
+            Self { commands: Some(commands), thread: Some(thread), count: 0, connectors: Connectors::default() },
+            changes,
+        ))
     }
 
     /// Begins to check a real server.
@@ -53,7 +57,7 @@ impl Runner {
     /// # Errors
     /// If the check can't be asked on this machine.
     pub fn watch(&mut self, id: Id, watched: Arc<Watched>) -> Result<(), TlsError> {
-        let question = Question::new(&watched.check)?;
+        let question = Question::new(&watched.check, &mut self.connectors)?;
         self.count += 1;
         self.tell(Command::Start(id, watched, Box::new(question), self.count));
         Ok(())

@@ -8,13 +8,13 @@ use hyper::client::conn::http1;
 use hyper::{Response, header};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsConnector;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use ulvs_config::{HttpProbe, Origin};
 
 use super::body::Expected;
 use super::bounded::Bounded;
-use super::tls::{TlsError, connector};
+use super::gathered::Gathered;
+use super::tls::{Connector, Connectors, TlsError};
 use super::{Failure, Finding, socket};
 
 /// The most a head may take, and what is read at a time.
@@ -24,21 +24,12 @@ const HEAD: usize = 32 << 10;
 #[derive(Debug)]
 pub(super) struct Request {
     probe: HttpProbe,
-    tls: Option<TlsConnectorOf>,
-}
-
-/// A connector, which has no `Debug` of its own.
-struct TlsConnectorOf(TlsConnector);
-
-impl std::fmt::Debug for TlsConnectorOf {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TlsConnector")
-    }
+    tls: Option<Connector>,
 }
 
 impl Request {
-    pub(super) fn new(probe: &HttpProbe) -> Result<Self, TlsError> {
-        let tls = probe.tls.as_ref().map(connector).transpose()?.map(TlsConnectorOf);
+    pub(super) fn new(probe: &HttpProbe, connectors: &mut Connectors) -> Result<Self, TlsError> {
+        let tls = probe.tls.as_ref().map(|tls| connectors.connector(tls)).transpose()?;
         Ok(Self { probe: probe.clone(), tls })
     }
 
@@ -49,12 +40,23 @@ impl Request {
         named: SocketAddr,
         origin: &Origin,
     ) -> Result<Finding, Failure> {
-        let stream = Bounded::new(socket::connect(address, origin).await?);
-        match &self.tls {
-            None => self.exchange(stream, named).await,
-            Some(TlsConnectorOf(tls)) => {
-                let stream = tls.connect(self.server_name(named)?, stream).await;
-                self.exchange(stream.map_err(|error| Failure::new(format!("TLS: {error}")))?, named).await
+        let Some(tls) = &self.tls else {
+            return self.exchange(Bounded::new(socket::connect(address, origin).await?), named).await;
+        };
+        loop {
+            let stream = Gathered::new(Bounded::new(socket::connect(address, origin).await?));
+            match tls.config().connect(self.server_name(named)?, stream).into_fallible().await {
+                Ok(mut stream) => {
+                    stream.get_mut().0.release();
+                    return self.exchange(stream, named).await;
+                }
+                Err((error, _)) if tls.has_more_to_offer(&error) => {}
+                Err((error, mut stream)) => {
+                    // What was wrong is in an alert, for the log of the server.
+                    stream.release();
+                    let _is_gone = stream.flush().await;
+                    return Err(Failure::new(format!("TLS: {error}")));
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ mod body;
 mod bounded;
 mod dns;
 mod exec;
+mod gathered;
 mod http;
 mod icmp;
 mod smtp;
@@ -19,7 +20,7 @@ use std::net::SocketAddr;
 use ulvs_config::{Check, Origin, Probe};
 
 pub use agent::{Mode, Statement};
-pub use tls::TlsError;
+pub use tls::{Connectors, TlsError};
 
 use crate::Share;
 
@@ -90,14 +91,14 @@ enum Kind {
 }
 
 impl Question {
-    /// Makes it ready.
+    /// Makes it ready, with what it has in common with the others that were made ready with these connectors.
     ///
     /// # Errors
     /// If it needs something of this machine that is not there.
-    pub fn new(check: &Check) -> Result<Self, TlsError> {
+    pub fn new(check: &Check, connectors: &mut Connectors) -> Result<Self, TlsError> {
         let kind = match &check.probe {
             Probe::Tcp => Kind::Tcp,
-            Probe::Http(probe) => Kind::Http(http::Request::new(probe)?),
+            Probe::Http(probe) => Kind::Http(http::Request::new(probe, connectors)?),
             Probe::Dns(probe) => Kind::Dns(dns::Query::new(probe)),
             Probe::Udp(probe) => Kind::Udp(probe.clone()),
             Probe::Smtp(probe) => Kind::Smtp(probe.clone()),

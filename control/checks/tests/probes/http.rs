@@ -1,10 +1,17 @@
 //! HTTP and HTTPS, with nginx.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::servers::{Folder, Program, answering, free_port, wait_for};
-use crate::{passes, refused};
+use rustls::crypto::aws_lc_rs;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use ulvs_checks::probe::{Connectors, Finding, Question};
+
+use crate::servers::{Folder, Program, answering, free_port, tcp, wait_for};
+use crate::{ask_question, passes, refused};
 
 /// nginx with two names, plain and with TLS; its certificate is for www.lab.
 fn nginx() -> Option<(Program, SocketAddr, SocketAddr)> {
@@ -79,7 +86,7 @@ fn the_host_is_the_servers_name_in_tls_and_an_address_is_none() {
 #[test]
 fn an_authority_that_cannot_be_read_is_told_before_anything_is_asked() {
     let check = crate::check("type = \"https\"\nhost = \"a\"\nverify = true\nca = \"/nonexistent/ca.pem\"");
-    let error = ulvs_checks::probe::Question::new(&check).unwrap_err().to_string();
+    let error = Question::new(&check, &mut Connectors::default()).unwrap_err().to_string();
     assert!(error.contains("/nonexistent/ca.pem can't be read"), "{error}");
 }
 
@@ -109,4 +116,31 @@ fn a_body_has_the_sum_that_genhash_tells() {
     let other = format!("type = \"http\"\ndigest = \"{sum}\"");
     refused(&other, plain, "the body's MD5 sum is 795f3202b17cb6bc3d4b771d8c6c9eaf");
     refused(&format!("{other}\nbody = \"well\""), plain, "the body has no \"well\" in it");
+}
+
+/// Servers that want a secrecy that a probe does not need are asked once more, the first time.
+#[test]
+fn a_server_that_takes_the_hybrid_group_only_passes() {
+    let made = rcgen::generate_simple_self_signed(["real.lab".to_owned()]).unwrap();
+    let mut provider = aws_lc_rs::default_provider();
+    provider.kx_groups = vec![aws_lc_rs::kx_group::X25519MLKEM768];
+    let builder =
+        ServerConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions().unwrap();
+    let config =
+        builder.with_no_client_auth().with_single_cert(vec![made.cert.into()], made.signing_key.into()).unwrap();
+    let (config, count) = (Arc::new(config), Arc::new(AtomicUsize::new(0)));
+    let connections = Arc::clone(&count);
+    let address = tcp(move |stream| {
+        connections.fetch_add(1, Ordering::Relaxed);
+        let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
+        if stream.read(&mut [0; 1024]).is_ok_and(|length| length > 0) {
+            let _is_gone = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell");
+        }
+    });
+    let check = crate::check("type = \"https\"\nbody = \"well\"");
+    let question = Question::new(&check, &mut Connectors::default()).unwrap();
+    for connections in [2, 3, 4] {
+        assert_eq!(ask_question(&question, address), Some(Ok(Finding::Passed)));
+        assert_eq!(count.load(Ordering::Relaxed), connections);
+    }
 }

@@ -14,7 +14,7 @@ mod smtp;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ulvs_checks::probe::{Finding, Question, Target};
+use ulvs_checks::probe::{Connectors, Finding, Question, Target};
 use ulvs_config::{Check, Director};
 
 /// Longer than anything takes when all is well.
@@ -28,7 +28,14 @@ fn check(lines: &str) -> Check {
 
 /// What comes of asking once; its time is bounded by the caller, as in the director.
 fn ask_within(lines: &str, address: SocketAddr, limit: Duration) -> Option<Result<Finding, String>> {
-    let question = Question::new(&check(lines)).unwrap();
+    ask_question_within(&Question::new(&check(lines), &mut Connectors::default()).unwrap(), address, limit)
+}
+
+fn ask_question(question: &Question, address: SocketAddr) -> Option<Result<Finding, String>> {
+    ask_question_within(question, address, PATIENCE)
+}
+
+fn ask_question_within(question: &Question, address: SocketAddr, limit: Duration) -> Option<Result<Finding, String>> {
     let target = Target { address, service: None, through: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let asked = runtime.block_on(async { tokio::time::timeout(limit, question.ask(&target)).await });
