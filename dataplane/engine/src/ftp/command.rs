@@ -1,5 +1,6 @@
 //! What clients say.
 
+use memchr::memrchr;
 use ulvs_wire::{Address, Family};
 
 use super::Passive;
@@ -14,16 +15,25 @@ pub(crate) enum Command {
     Active(Address, u16),
 }
 
+/// Lines that are looked at, from the last one on: clients wait for the answer to each command, or send a few together.
+const MOST_LINES: usize = 32;
+
 /// The last command about data connections in what a client sent, if there is one. Each stands on a line of its own that is
 /// whole in this packet.
 pub(crate) fn last_command(text: &[u8], family: Family) -> Option<Command> {
-    lines(text).filter_map(|line| command(line, family)).last()
+    lines(text).take(MOST_LINES).find_map(|line| command(line, family))
 }
 
-/// Whole lines without their ends.
+/// Whole lines without their ends, from the last one on.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    text[..whole].split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+    let mut rest = memrchr(b'\n', text).map(|end| &text[..end]);
+    std::iter::from_fn(move || {
+        let before = rest?;
+        let end = memrchr(b'\n', before);
+        rest = end.map(|end| &before[..end]);
+        let line = &before[end.map_or(0, |end| end + 1)..];
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    })
 }
 
 fn command(line: &[u8], family: Family) -> Option<Command> {
@@ -124,6 +134,14 @@ mod tests {
         for text in wrong {
             assert_eq!(v4(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn so_many_lines_are_looked_at() {
+        let before = |lines: usize| format!("PASV\r\n{}", "NOOP\r\n".repeat(lines));
+        assert_eq!(v4(&before(MOST_LINES - 1)), PASV);
+        assert_eq!(v4(&before(MOST_LINES)), None);
+        assert_eq!(v4("PASV\r\nEPSV\r\nNOOP\r\n"), EPSV);
     }
 
     proptest! {

@@ -7,11 +7,14 @@ use ulvs_wire::{Address, Family};
 /// The longest text of an IP address, of which IPv6's with an IPv4 address within is the longest.
 const LONGEST_ADDRESS: usize = 45;
 
+/// Digits of a number, zeros before it included.
+const MOST_DIGITS: usize = 32;
+
 /// The decimal number that the text begins with, up to `most`, and what follows.
 pub(super) fn number(text: &[u8], most: u32) -> Option<(u32, &[u8])> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = text.iter().take(MOST_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, rest) = text.split_at(digits);
-    if digits.is_empty() {
+    if digits.is_empty() || digits.len() > MOST_DIGITS {
         return None;
     }
     let number = digits.iter().try_fold(0u32, |number, digit| {

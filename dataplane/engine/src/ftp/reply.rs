@@ -16,6 +16,9 @@ pub(crate) struct Announced {
     pub(crate) address: Range<usize>,
 }
 
+/// Bytes of a reply before what it announces, at most.
+const MOST_WORDS: usize = 256;
+
 /// What a server's text that begins with the reply to `asked` announces.
 ///
 /// `227 Entering Passive Mode (h1,h2,h3,h4,p1,p2).`, parentheses or not (RFC 959 names none; RFC 1123 section 4.1.2.6), or
@@ -24,7 +27,7 @@ pub(crate) fn announced(text: &[u8], asked: Passive) -> Option<Announced> {
     let found = match asked {
         Passive::Pasv => {
             let from = begins(text, "227 ", |byte| byte == b'(' || byte.is_ascii_digit())?;
-            let from = from + text[from..].iter().take_while(|byte| **byte == b'(').count();
+            let from = from + text[from..].iter().take(MOST_WORDS).take_while(|byte| **byte == b'(').count();
             let (_, len, port, rest) = host_port(&text[from..])?;
             // A number that goes on in the next packet is not known yet.
             rest.first()?;
@@ -41,10 +44,11 @@ pub(crate) fn announced(text: &[u8], asked: Passive) -> Option<Announced> {
     (found.port >= UNPRIVILEGED).then_some(found)
 }
 
-/// Where in the first line of the reply `code` the first such byte is.
+/// Where in the first line of the reply `code` the first such byte is, if it isn't too far on.
 fn begins(text: &[u8], code: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
     let rest = text.strip_prefix(code.as_bytes())?;
-    let at = rest.iter().take_while(|byte| **byte != b'\n').position(|byte| wanted(*byte))?;
+    let mut words = rest.iter().take(MOST_WORDS).take_while(|byte| **byte != b'\n');
+    let at = words.position(|byte| wanted(*byte))?;
     Some(at + code.len())
 }
 
