@@ -68,6 +68,27 @@ impl Loads<'_> {
     }
 }
 
+/// How often loads have changed, as [`LiveConnections::changes`].
+#[derive(Clone, Copy)]
+pub(crate) struct Changes<'a>(&'a [AtomicU64]);
+
+impl Changes<'_> {
+    /// Of a group.
+    #[inline]
+    pub(crate) fn of(self, group: u32) -> u64 {
+        self.0[group as usize].load(Acquire)
+    }
+
+    /// Of so many groups together, from this one on. They only grow: while the sum is the same, all are.
+    #[inline]
+    pub(crate) fn sum<const N: usize>(self, first: u32) -> u64 {
+        let from = self.0.get(first as usize..).unwrap_or_default();
+        let sum = |changes: &[AtomicU64]| changes.iter().fold(0, |sum: u64, one| sum.wrapping_add(one.load(Acquire)));
+        // Mostly there are so many, which takes no loop.
+        from.first_chunk::<N>().map_or_else(|| sum(from), |all| sum(all))
+    }
+}
+
 const ACTIVE: u64 = 1 << 32;
 const ACTIVE_MASK: u32 = (1 << 29) - 1;
 /// Somebody's pick depends on the load: changes are counted.
@@ -151,6 +172,12 @@ impl LiveConnections {
     #[inline]
     pub(crate) fn changes(&self, groups: Range<u32>) -> impl Iterator<Item = u64> + '_ {
         self.changes[groups.start as usize..groups.end as usize].iter().map(|changes| changes.load(Acquire))
+    }
+
+    /// The same, for who asks for single groups.
+    #[inline]
+    pub(crate) fn all_changes(&self) -> Changes<'_> {
+        Changes(&self.changes)
     }
 
     /// Begins or ends overload by the thresholds. Of two workers at once each judges what it sees: the later one sees both.

@@ -1,78 +1,79 @@
 //! Locality-based least connection (ipvs-facts A.13): an address keeps its destination until that is overloaded.
 
-use super::least::Least;
-use super::locality::{Locality, Member};
+use super::least::{Least, WALKED};
+use super::locality::Locality;
+use super::roster::{Roster, View};
+use super::spare::Spare;
 use super::wlc::Wlc;
 use super::{Candidate, Listed, Request};
 
 /// A list prepared for both locality-based rules.
 #[derive(Debug)]
-pub(super) struct Lblc {
+pub(super) struct Prepared {
+    pub(super) roster: Roster,
     least: Least<Wlc>,
-    members: Members,
+    spare: Spare,
+    edition: u64,
 }
 
-impl Lblc {
-    pub(super) fn new(listed: &[Listed], candidates: &[Candidate], workers: usize) -> Self {
-        Self { least: Least::new(candidates, workers), members: Members::new(listed) }
-    }
-
-    pub(super) const fn least(&self) -> &Least<Wlc> {
-        &self.least
-    }
-
-    pub(super) fn pick(&self, candidates: &[Candidate], locality: &Locality, request: &Request<'_>) -> Option<usize> {
-        let address = request.key.destination();
-        let known = locality.with(|table| {
-            let entry = table.find(address, request.now)?;
-            table.members(entry).next()
-        });
-        let known = known.flatten().and_then(|member| self.members.place(member));
-        // Thresholds are not looked at here.
-        let is_good = |&place: &usize| candidates[place].weight > 0 && !is_overloaded(place, candidates, request);
-        if let Some(place) = known.filter(is_good) {
-            return Some(place);
+impl Prepared {
+    pub(super) fn new(
+        listed: &[Listed],
+        candidates: &[Candidate],
+        locality: Option<&Locality>,
+        workers: usize,
+    ) -> Self {
+        let roster = Roster::new(listed);
+        Self {
+            least: Least::new(candidates, workers),
+            spare: Spare::new(&roster, workers),
+            roster,
+            edition: locality.map_or(0, Locality::next_edition),
         }
-        let place = self.least.pick(request)?;
-        locality.with(|table| table.set(address, self.members.of(place), request.now));
-        Some(place)
+    }
+
+    /// Whether changes of these destinations' loads must be counted.
+    pub(super) const fn is_watching(&self) -> bool {
+        self.roster.len() > WALKED
+    }
+
+    /// The list and its loads.
+    pub(super) const fn view<'a>(&'a self, request: &Request<'a>) -> View<'a> {
+        View { roster: &self.roster, live: request.live, edition: self.edition, is_watched: self.is_watching() }
+    }
+
+    /// Where the destination with the least load of all is.
+    pub(super) fn least(&self, request: &Request<'_>) -> Option<usize> {
+        self.least.pick(request)
+    }
+
+    /// Whether a destination has more active connections than its weight while another has less than half as many as its own.
+    #[inline]
+    pub(super) fn is_overloaded(&self, place: usize, candidates: &[Candidate], request: &Request<'_>) -> bool {
+        let this = candidates[place];
+        i64::from(request.live.of(this.id).active) > i64::from(this.weight)
+            && self.spare.is_any(&self.roster, candidates, request)
     }
 }
 
-/// Whether a destination has more active connections than its weight while another has less than half as many as its own.
-pub(super) fn is_overloaded(place: usize, candidates: &[Candidate], request: &Request<'_>) -> bool {
-    let active = |candidate: &Candidate| i64::from(request.live.of(candidate.id).active);
-    let this = &candidates[place];
-    active(this) > i64::from(this.weight) && candidates.iter().any(|other| 2 * active(other) < i64::from(other.weight))
-}
-
-/// The destinations of a list by what the table knows of them.
-#[derive(Debug)]
-pub(super) struct Members {
-    /// In the list's order.
-    members: Box<[Member]>,
-    /// Places, in the order of the destinations' numbers.
-    by_id: Box<[u32]>,
-}
-
-impl Members {
-    pub(super) fn new(listed: &[Listed]) -> Self {
-        let members: Box<[_]> =
-            listed.iter().map(|one| Member { id: one.candidate.id, generation: one.generation }).collect();
-        let mut by_id: Box<[u32]> = (0..).zip(&members).map(|(place, _)| place).collect();
-        by_id.sort_unstable_by_key(|&place| members[place as usize].id);
-        Self { members, by_id }
+pub(super) fn pick(
+    prepared: &Prepared,
+    candidates: &[Candidate],
+    locality: &Locality,
+    request: &Request<'_>,
+) -> Option<usize> {
+    let address = request.key.destination();
+    let known = locality.with(|table| {
+        let entry = table.find(address, request.now)?;
+        table.only(entry)
+    });
+    let known = known.flatten().and_then(|member| prepared.roster.place(member));
+    // Thresholds are not looked at here.
+    let is_good = |&place: &usize| candidates[place].weight > 0 && !prepared.is_overloaded(place, candidates, request);
+    if let Some(place) = known.filter(is_good) {
+        return Some(place);
     }
-
-    /// The destination at a place.
-    pub(super) fn of(&self, place: usize) -> Member {
-        self.members[place]
-    }
-
-    /// Where a destination is, if it is in the list.
-    pub(super) fn place(&self, member: Member) -> Option<usize> {
-        let at = self.by_id.binary_search_by_key(&member.id, |&place| self.members[place as usize].id).ok()?;
-        let place = self.by_id[at] as usize;
-        (self.members[place] == member).then_some(place)
-    }
+    let place = prepared.least(request)?;
+    locality.with(|table| table.set(address, prepared.roster.member(place), request.now));
+    Some(place)
 }

@@ -17,10 +17,10 @@ use crate::snapshot::DestinationId;
 
 use super::{Candidate, Request};
 use groups::Groups;
-use score::{Ratio, Scaled, Score};
+pub(super) use score::{Aged, Ratio, Scaled, Score};
 
 /// Lists up to this length are walked.
-const WALKED: usize = 2 * GROUP as usize;
+pub(super) const WALKED: usize = 2 * GROUP as usize;
 
 /// What a rule calls load and weight.
 pub(super) trait Measure {

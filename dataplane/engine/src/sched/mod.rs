@@ -20,10 +20,12 @@ mod mh;
 mod nq;
 mod ovf;
 mod reach;
+mod roster;
 mod rr;
 mod sed;
 mod sh;
 mod siphash;
+mod spare;
 mod turns;
 mod twos;
 mod wlc;
@@ -103,8 +105,8 @@ enum Rule {
     Wlc(Least<wlc::Wlc>),
     Sed(Least<sed::Sed>),
     Nq(Least<nq::Nq>),
-    Lblc(lblc::Lblc),
-    Lblcr(lblcr::Lblcr),
+    Lblc(Box<lblc::Prepared>),
+    Lblcr(Box<lblc::Prepared>),
     Fo(heaviest::Order),
     Ovf(heaviest::Order),
     Twos(twos::Shares),
@@ -115,7 +117,8 @@ enum Rule {
 }
 
 impl Rule {
-    fn new(kind: SchedulerKind, family: Family, listed: &[Listed], workers: usize) -> Self {
+    fn new(kind: SchedulerKind, family: Family, listed: &[Listed], memory: &Memory, workers: usize) -> Self {
+        let prepared = |candidates| Box::new(lblc::Prepared::new(listed, candidates, memory.locality(), workers));
         let candidates: Vec<_> = listed.iter().map(|one| one.candidate).collect();
         let candidates = &*candidates;
         match kind {
@@ -125,8 +128,8 @@ impl Rule {
             SchedulerKind::Wlc => Self::Wlc(Least::new(candidates, workers)),
             SchedulerKind::Sed => Self::Sed(Least::new(candidates, workers)),
             SchedulerKind::Nq => Self::Nq(Least::new(candidates, workers)),
-            SchedulerKind::Lblc => Self::Lblc(lblc::Lblc::new(listed, candidates, workers)),
-            SchedulerKind::Lblcr => Self::Lblcr(lblcr::Lblcr::new(listed, candidates, workers)),
+            SchedulerKind::Lblc => Self::Lblc(prepared(candidates)),
+            SchedulerKind::Lblcr => Self::Lblcr(prepared(candidates)),
             SchedulerKind::Fo => Self::Fo(heaviest::Order::new(candidates)),
             SchedulerKind::Ovf => Self::Ovf(heaviest::Order::new(candidates)),
             SchedulerKind::Twos => Self::Twos(twos::Shares::new(listed)),
@@ -153,7 +156,8 @@ impl Scheduler {
         workers: usize,
     ) -> Self {
         let candidates = listed.iter().map(|one| one.candidate).collect();
-        Self { candidates, memory, rule: Rule::new(kind, family, listed, workers), flags }
+        let rule = Rule::new(kind, family, listed, &memory, workers);
+        Self { memory, candidates, rule, flags }
     }
 
     /// Whether picks depend on changes of loads being counted.
@@ -163,8 +167,7 @@ impl Scheduler {
             Rule::Wlc(least) => least.is_grouped(),
             Rule::Sed(least) => least.is_grouped(),
             Rule::Nq(least) => least.is_grouped(),
-            Rule::Lblc(rule) => rule.least().is_grouped(),
-            Rule::Lblcr(rule) => rule.least().is_grouped(),
+            Rule::Lblc(prepared) | Rule::Lblcr(prepared) => prepared.is_watching(),
             _ => false,
         }
     }
@@ -257,8 +260,8 @@ impl Scheduler {
     fn place(&self, request: &Request<'_>) -> Option<usize> {
         let list = &*self.candidates;
         match &self.rule {
-            Rule::Lblc(rule) => rule.pick(list, self.memory.locality()?, request),
-            Rule::Lblcr(rule) => rule.pick(list, self.memory.locality()?, request),
+            Rule::Lblc(prepared) => lblc::pick(prepared, list, self.memory.locality()?, request),
+            Rule::Lblcr(prepared) => lblcr::pick(prepared, list, self.memory.locality()?, request),
             Rule::Fo(order) => fo::pick(list, order, request),
             Rule::Ovf(order) => ovf::pick(list, order, request),
             Rule::Twos(shares) => twos::pick(list, shares, self.memory.cell(request.worker)?, request),

@@ -4,7 +4,7 @@ use std::hint::select_unpredictable;
 
 /// A destination's load for its weight. Of equals the first of the list is less: so the least of some leasts is the least of
 /// all.
-pub(super) trait Score: Copy {
+pub(in crate::sched) trait Score: Copy + Eq {
     /// More than any.
     const NONE: Self;
 
@@ -30,12 +30,12 @@ pub(super) trait Score: Copy {
 /// The load times what the weight is contained in the weights' least common multiple, and the place in the low bits: one
 /// comparison of numbers. For weights that have a small one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Scaled(i64);
+pub(in crate::sched) struct Scaled(i64);
 
 impl Scaled {
     /// What the loads of these weights above 0 are multiplied by, if all of it fits a score: 31 bits of a load and 32 of
     /// this, beside places within `mask`.
-    pub(super) fn shares(weights: &[u32], mask: usize) -> Option<Vec<u32>> {
+    pub(in crate::sched) fn shares(weights: &[u32], mask: usize) -> Option<Vec<u32>> {
         let multiple = weights.iter().try_fold(1, |multiple, &weight| {
             let multiple = multiple / common_divisor(multiple, weight.into()) * u64::from(weight);
             (multiple <= u32::MAX.into()).then_some(multiple)
@@ -91,9 +91,55 @@ impl Score for Scaled {
     }
 }
 
+/// As [`Scaled`], with shares for places within 0, and the place in the low half: for places that are any number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::sched) struct Aged(i128);
+
+impl Aged {
+    #[inline(always)]
+    const fn scaled(self) -> i64 {
+        (self.0 >> 64) as i64
+    }
+}
+
+impl Score for Aged {
+    const NONE: Self = Self(i128::MAX);
+
+    #[inline(always)]
+    fn new(overhead: i32, share: u32, place: u32) -> Self {
+        Self(i128::from(i64::from(overhead) * i64::from(share)) << 64 | i128::from(place))
+    }
+
+    #[inline(always)]
+    fn or_later(self, later: Self) -> Self {
+        Self(select_unpredictable(later.scaled() < self.scaled(), later.0, self.0))
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        Self(select_unpredictable(other.0 < self.0, other.0, self.0))
+    }
+
+    #[inline(always)]
+    fn place(self, mask: usize) -> Option<usize> {
+        (self != Self::NONE).then_some(self.0.cast_unsigned() as usize & mask)
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the low half")]
+    fn to_words(self) -> (u64, u64) {
+        (self.scaled().cast_unsigned(), self.0.cast_unsigned() as u64)
+    }
+
+    #[inline]
+    fn from_words((high, low): (u64, u64)) -> Self {
+        Self(i128::from(high.cast_signed()) << 64 | i128::from(low))
+    }
+}
+
 /// Load and weight, compared by cross products: for all weights.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Ratio {
+pub(in crate::sched) struct Ratio {
     overhead: i32,
     share: u32,
     place: u32,
@@ -172,13 +218,19 @@ mod tests {
         ) {
             let mask = weights.len().next_power_of_two() - 1;
             let Some(shares) = Scaled::shares(&weights, mask) else { return Ok(()) };
-            let (mut scaled, mut ratio) = (Scaled::NONE, Ratio::NONE);
-            for (place, ((&weight, share), &load)) in (0..).zip(weights.iter().zip(shares).zip(&loads)) {
+            let (mut scaled, mut ratio, mut aged, mut least) = (Scaled::NONE, Ratio::NONE, Aged::NONE, Aged::NONE);
+            let aged_shares = Scaled::shares(&weights, 0).unwrap();
+            let shares = shares.into_iter().zip(aged_shares);
+            for (place, ((&weight, (share, aged_share)), &load)) in (0..).zip(weights.iter().zip(shares).zip(&loads)) {
                 scaled = scaled.or_later(Scaled::new(load, share, place));
                 ratio = ratio.or_later(Ratio::new(load, weight, place));
                 prop_assert_eq!(scaled.place(mask), ratio.place(mask));
                 prop_assert_eq!(Scaled::from_words(scaled.to_words()), scaled);
                 prop_assert_eq!(Ratio::from_words(ratio.to_words()), ratio);
+                let next = Aged::new(load, aged_share, place);
+                (aged, least) = (aged.or_later(next), next.min(least));
+                prop_assert_eq!((aged, aged.place(mask)), (least, ratio.place(mask)));
+                prop_assert_eq!(Aged::from_words(aged.to_words()), aged);
             }
         }
     }

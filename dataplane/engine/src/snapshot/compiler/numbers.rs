@@ -2,7 +2,7 @@
 
 use ulvs_model::{Destination, ServiceKey};
 
-use crate::snapshot::{CompileError, DestinationId};
+use crate::snapshot::{CompileError, DestinationId, DestinationView};
 
 use super::{Compiler, Slot};
 
@@ -66,7 +66,7 @@ impl Compiler {
             id
         });
         self.hosts.insert((destination.ip(), id.0));
-        self.generations = self.generations.wrapping_add(1);
+        self.generations = (self.generations + 1) & DestinationView::GENERATIONS;
         let counts_for = self.records.get(&service).map_or(0, |record| record.generation);
         self.slots[id.0 as usize] = Some(Slot {
             service,
