@@ -87,8 +87,6 @@ struct Own {
     /// How frames of the burst are to be cut, in their order.
     cuts: Vec<Pieces>,
     droprate: DropRate,
-    /// The port that the last burst left by that left as a whole.
-    expected: PortId,
     /// What becomes of a packet that has no [`Way`].
     instead: Verdict,
     /// Where the last packet of one-packet scheduling went, for fragments that follow; and which use of the number it is.
@@ -123,7 +121,6 @@ impl Engine {
             next_fragment_id: index(worker).into(),
             cuts: Vec::with_capacity(BURST),
             droprate: DropRate::default(),
-            expected: PortId(0),
             instead: Verdict::Wait,
             sent_once: None,
             flows: FlowSender::default(),
@@ -169,7 +166,7 @@ impl Engine {
         }
         let others = cx.parse(frames, staged);
         cx.look_up(staged, guesses);
-        let as_expected = if others == 0 && !snapshot.stands_aside {
+        let by_one = if others == 0 && !snapshot.stands_aside {
             if snapshot.services.are_many() {
                 own.decide_ahead(&cx, frames, verdicts, (staged, guesses))
             } else {
@@ -180,14 +177,13 @@ impl Engine {
                 own.look_ahead_mixed(&cx, others, staged, guesses);
             }
             own.decide_mixed(&cx, others, frames, verdicts, (staged, guesses));
-            false
+            None
         };
-        if as_expected {
+        if by_one.is_some() {
             cx.counters.forwarded.add(count as u64);
-            return Some(own.expected);
+            return by_one;
         }
-        own.expected = cx.count(verdicts)?;
-        Some(own.expected)
+        cx.count(verdicts)
     }
 
     /// How the frames of the last burst whose verdict was [`Verdict::Fragment`] are to be cut, in their order.

@@ -112,7 +112,7 @@ const PLAIN: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN + tcp::HEADER_LEN;
 fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> bool {
     const L3: usize = ethernet::HEADER_LEN;
     const L4: usize = L3 + ipv4::HEADER_LEN;
-    const L3_LEN: u32 = ipv4::HEADER_LEN as u32;
+    const L3_LEN: usize = ipv4::HEADER_LEN;
     /// Version 4, and five words of header.
     const VERSION_AND_LENGTH: u8 = 0x45;
     /// What is 0 but in fragments, in the second half of a header's first word.
@@ -123,20 +123,20 @@ fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> boo
     let word = |at: usize| -> u64 { u64::from_le_bytes(*start[at..].first_chunk().unwrap_or(&[0; 8])) };
     let (first, second) = (word(L3), word(L3 + 8));
     let last = u32::from_le_bytes([start[L3 + 16], start[L3 + 17], start[L3 + 18], start[L3 + 19]]);
-    let ip_len = ((first >> 16) as u16).swap_bytes();
+    let ip_len = usize::from(half(L3 + 2));
     let protocol = start[L3 + 9];
-    let flags = if protocol == TCP {
+    let (transport_len, flags) = if protocol == UDP {
+        let len = usize::from(half(L4 + 4));
+        if len < udp::HEADER_LEN {
+            return false;
+        }
+        (len, 0)
+    } else if protocol == TCP {
         let (words, flags) = (start[L4 + 12], start[L4 + 13]);
-        if words < (tcp::HEADER_LEN as u8 / 4) << 4 || u32::from(ip_len) < L3_LEN + u32::from(words >> 4) * 4 {
+        if words < (tcp::HEADER_LEN as u8 / 4) << 4 {
             return false;
         }
-        flags
-    } else if protocol == UDP {
-        let len = u32::from(half(L4 + 4));
-        if len < udp::HEADER_LEN as u32 || u32::from(ip_len) < L3_LEN + len {
-            return false;
-        }
-        0
+        (usize::from(words >> 4) * 4, flags)
     } else {
         return false;
     };
@@ -144,7 +144,8 @@ fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> boo
     if first as u8 != VERSION_AND_LENGTH
         || (first >> 32) as u32 & FRAGMENT != 0
         || half(12) != ethernet::TYPE_IPV4
-        || L3 + usize::from(ip_len) > frame_len
+        || ip_len < L3_LEN + transport_len
+        || L3 + ip_len > frame_len
         || !ipv4::is_sum_right(first, second, last)
     {
         return false;
@@ -153,7 +154,7 @@ fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> boo
     packet.key.set_v4(second >> 32 | u64::from(last) << 32, ports, protocol);
     packet.l3 = L3 as u16;
     packet.l4 = L4 as u16;
-    packet.ip_len = ip_len;
+    packet.ip_len = ip_len as u16;
     packet.ttl = second as u8;
     packet.signal = flags;
     packet.dont_fragment = (first >> 32) as u32 & DONT_FRAGMENT != 0;

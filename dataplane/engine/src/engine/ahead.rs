@@ -9,7 +9,7 @@ use crate::prefetch::prefetch;
 use crate::snapshot::{DestinationId, Place, ServiceLine, ServiceView};
 use crate::verdict::Verdict;
 
-use super::{BURST, Context, Frames, Own, Staged};
+use super::{BURST, Context, Frames, Own, Staged, Way};
 
 /// So many packets are looked at before the first of them is decided: what they will need has room in the first level of cache.
 const AHEAD: usize = BURST / 2;
@@ -22,15 +22,16 @@ impl Own {
         frames: &mut [F],
         verdicts: &mut [Verdict],
         (staged, guesses): (&[Staged], &[Guess]),
-    ) -> bool {
-        let mut as_expected = true;
+    ) -> Way {
+        let mut by_one = None;
         let parts = frames.chunks_mut(AHEAD).zip(verdicts.chunks_mut(AHEAD));
         let looked_up = staged.chunks(AHEAD).zip(guesses.chunks(AHEAD));
         for ((frames, verdicts), (staged, guesses)) in parts.zip(looked_up) {
             self.look_ahead(cx, 0, staged, guesses);
-            as_expected &= self.decide_all(cx, frames, verdicts, staged, guesses);
+            let way = self.decide_all(cx, frames, verdicts, staged, guesses);
+            by_one = Some(way.filter(|_| by_one.is_none_or(|before| before == way)));
         }
-        as_expected
+        by_one.flatten()
     }
 
     /// Looks ahead to all of a burst that has not only flows in it: they are decided together.

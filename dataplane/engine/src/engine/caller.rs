@@ -58,7 +58,7 @@ impl Own {
             key,
             method: view.method,
             destination,
-            generation: view.generation,
+            generation: view.generation(),
             address: view.real_server.address,
             family: view.real_server.family(),
             port: packet.key.source_port(),

@@ -16,7 +16,7 @@ use super::{Context, Own};
 pub(super) type Way = Option<PortId>;
 
 impl Own {
-    /// Decides about a burst of nothing but flows; whether all are to leave by the port that the last burst left by.
+    /// Decides about a burst of nothing but flows; the port if all are to leave by one.
     ///
     /// A function of its own, as are the stages before it: what one loop over the burst needs stays in registers.
     #[inline(never)]
@@ -27,19 +27,20 @@ impl Own {
         verdicts: &mut [Verdict],
         staged: &[Staged],
         guesses: &[Guess],
-    ) -> bool {
-        let expected = self.expected;
-        let mut differences = 0;
+    ) -> Way {
+        // The bits that some port has, and those that all have: the same only of one port.
+        let (mut some, mut all) = (0, u16::MAX);
         for (((frame, verdict), staged), guess) in frames.iter_mut().zip(verdicts).zip(staged).zip(guesses) {
             if let Some(port) = self.decide(cx, frame, staged, *guess) {
                 *verdict = Verdict::Forward(port);
-                differences |= port.0 ^ expected.0;
+                some |= port.0;
+                all &= port.0;
             } else {
                 *verdict = self.instead;
-                differences = 1;
+                (some, all) = (u16::MAX, 0);
             }
         }
-        differences == 0
+        (some == all).then_some(PortId(all))
     }
 
     #[inline(always)]

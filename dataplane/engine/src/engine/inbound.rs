@@ -27,28 +27,32 @@ impl Own {
         }
         let (id, generation) = hit.entry.destination_id();
         let destination = cx.snapshot.destinations.get(id);
-        if !destination.serves(generation) {
-            let verdict = self.removed(cx, frame, packet, staged.home, hit);
-            return self.no_way(verdict);
-        }
-        if !destination.is_resolved() {
-            let verdict = self.unresolved(cx, frame, staged);
+        if !destination.takes(generation) {
+            let verdict = self.not_taken(cx, frame, staged);
             return self.no_way(verdict);
         }
         advance(cx, packet, hit);
         self.send(cx, frame, packet, id, destination, hit)
     }
 
-    /// A packet for a destination that can't be forwarded to. Its connection is looked up again: to hand it over would cost
-    /// those that can be.
+    /// A packet for a destination that was removed, or can't be forwarded to. Its connection is looked up again: to hand it over
+    /// would cost those that can be.
     #[cold]
     #[inline(never)]
-    fn unresolved<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged) -> Verdict {
+    fn not_taken<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged) -> Verdict {
         let Staged { packet, home, .. } = staged;
         let Some(hit) = cx.shared.table.search(*home, &followed(&packet.key)) else {
             return Verdict::Drop(DropReason::Contended);
         };
-        let destination = cx.snapshot.destinations.get(hit.entry.destination_id().0);
+        let (id, generation) = hit.entry.destination_id();
+        let destination = cx.snapshot.destinations.get(id);
+        if !destination.serves(generation) {
+            return self.removed(cx, frame, packet, *home, hit);
+        }
+        if destination.is_resolved() {
+            // Another connection has come in the place of the one that was found first.
+            return Verdict::Drop(DropReason::Contended);
+        }
         if cx.is_here(&destination.real_server) {
             advance(cx, packet, hit);
         }

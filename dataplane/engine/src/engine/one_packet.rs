@@ -25,7 +25,7 @@ impl Own {
         let destination = choice.view;
         let verdict = if destination.is_resolved() || cx.is_here(&destination.real_server) {
             cx.counters.connections(id).add(1);
-            self.sent_once = Some((id, destination.generation));
+            self.sent_once = Some((id, destination.generation()));
             let entry = Entry::of_one_packet(&new(packet.key, choice));
             if destination.is_resolved() {
                 let way = self.send(cx, frame, packet, id, destination, entry.as_hit());
@@ -52,7 +52,7 @@ impl Own {
         (destination, generation): (DestinationId, u32),
     ) -> Verdict {
         let view = cx.snapshot.destinations.get(destination);
-        if view.generation != generation {
+        if view.generation() != generation {
             return Verdict::Drop(DropReason::DestinationRemoved);
         }
         let port = if view.destination_port == 0 { packet.key.destination_port() } else { view.destination_port };

@@ -55,7 +55,7 @@ impl Own {
         }
         let (id, generation) = hit.entry.destination_id();
         let destination = cx.snapshot.destinations.get(id);
-        if destination.generation != generation {
+        if destination.generation() != generation {
             return Verdict::Drop(DropReason::DestinationRemoved);
         }
         let is_here = !destination.is_resolved() && cx.is_here(&destination.real_server);

@@ -231,7 +231,7 @@ pub(super) fn new(key: FlowKey, choice: Choice<'_>) -> NewConnection {
         key,
         method: choice.method,
         destination: choice.destination,
-        generation: destination.generation,
+        generation: destination.generation(),
         address: destination.real_server.address,
         family: destination.real_server.family(),
         port: choice.port,

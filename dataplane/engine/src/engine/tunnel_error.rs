@@ -99,7 +99,7 @@ fn far_end<'a>(cx: &Context<'a>, hit: Hit<'_>, outer: &Quoted) -> Option<&'a Rea
     let is_it = kind
         && hit.direction == Direction::In
         && hit.control.method() == ForwardMethod::Tun
-        && destination.generation == generation
+        && destination.generation() == generation
         && (real_server.address, real_server.family()) == (outer.key.destination(), outer.key.family());
     is_it.then_some(real_server)
 }

@@ -10,8 +10,8 @@ pub(crate) mod segment;
 pub(crate) mod shim;
 pub(crate) mod tun;
 
-use ulvs_wire::ipv4::Ipv4Header;
-use ulvs_wire::ipv6::Ipv6Header;
+use ulvs_wire::ipv4::{self, Ipv4Header};
+use ulvs_wire::ipv6::{self, Ipv6Header};
 use ulvs_wire::{Delta, Family, Packet, ethernet};
 use zerocopy::FromBytes;
 
@@ -70,11 +70,14 @@ fn set_ttl(frame: &mut [u8], packet: &Packet, ttl: u8) -> Option<u8> {
 #[inline(always)]
 fn ipv4<'a>(frame: &'a mut [u8], packet: &Packet) -> Option<&'a mut Ipv4Header> {
     debug_assert_eq!(usize::from(packet.l3), ethernet::HEADER_LEN);
-    Some(Ipv4Header::mut_from_prefix(frame.get_mut(ethernet::HEADER_LEN..)?).ok()?.0)
+    // The length is asked for once, and with it that of what is before the header.
+    let start = frame.first_chunk_mut::<{ ethernet::HEADER_LEN + ipv4::HEADER_LEN }>()?;
+    Ipv4Header::mut_from_bytes(&mut start[ethernet::HEADER_LEN..]).ok()
 }
 
 #[inline(always)]
 fn ipv6<'a>(frame: &'a mut [u8], packet: &Packet) -> Option<&'a mut Ipv6Header> {
     debug_assert_eq!(usize::from(packet.l3), ethernet::HEADER_LEN);
-    Some(Ipv6Header::mut_from_prefix(frame.get_mut(ethernet::HEADER_LEN..)?).ok()?.0)
+    let start = frame.first_chunk_mut::<{ ethernet::HEADER_LEN + ipv6::HEADER_LEN }>()?;
+    Ipv6Header::mut_from_bytes(&mut start[ethernet::HEADER_LEN..]).ok()
 }

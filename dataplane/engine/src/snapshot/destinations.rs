@@ -14,19 +14,22 @@ const PAGE: usize = 256;
 #[repr(C)]
 pub(crate) struct DestinationView {
     pub(crate) real_server: Arc<RealServerView>,
-    pub(crate) generation: u32,
+    /// Which use of its number it is, and what keeps packets from it: `removed:1 | unresolved:1 | generation:30`. One comparison
+    /// with what a connection has tells whether its packets go on.
+    word: u32,
     /// Port of the real server.
     pub(crate) destination_port: u16,
     pub(crate) method: ForwardMethod,
-    flags: u8,
+    is_quiescent: bool,
 }
 
 const _: () = assert!(size_of::<DestinationView>() == 16);
 
 impl DestinationView {
-    const AVAILABLE: u8 = 1;
-    const RESOLVED: u8 = 2;
-    const QUIESCENT: u8 = 4;
+    const REMOVED: u32 = 1 << 31;
+    const UNRESOLVED: u32 = 1 << 30;
+    /// The numbers of uses.
+    pub(super) const GENERATIONS: u32 = Self::UNRESOLVED - 1;
 
     pub(crate) fn new(
         destination: &Destination,
@@ -34,39 +37,53 @@ impl DestinationView {
         available: bool,
         real_server: Arc<RealServerView>,
     ) -> Self {
+        debug_assert!(generation <= Self::GENERATIONS, "a generation has 30 bits");
         let Destination { address, method, weight, .. } = *destination;
         let flag = |flag, on| if on { flag } else { 0 };
         Self {
-            generation,
+            word: generation
+                | flag(Self::REMOVED, !available)
+                | flag(Self::UNRESOLVED, !real_server.is_reached_by(method)),
             destination_port: address.port(),
             method,
-            flags: flag(Self::AVAILABLE, available)
-                | flag(Self::RESOLVED, real_server.is_reached_by(method))
-                | flag(Self::QUIESCENT, weight == Weight::QUIESCENT),
+            is_quiescent: weight == Weight::QUIESCENT,
             real_server,
         }
     }
 
     fn of_nobody() -> Self {
         let real_server = Arc::new(RealServerView::NOBODY);
-        Self { real_server, generation: 0, destination_port: 0, method: ForwardMethod::Dr, flags: 0 }
+        let word = Self::REMOVED | Self::UNRESOLVED;
+        Self { real_server, word, destination_port: 0, method: ForwardMethod::Dr, is_quiescent: false }
+    }
+
+    /// Which use of its number it is.
+    #[inline]
+    pub(crate) const fn generation(&self) -> u32 {
+        self.word & Self::GENERATIONS
+    }
+
+    /// In a service now, as this use of its number, and packets can be sent to it.
+    #[inline]
+    pub(crate) const fn takes(&self, generation: u32) -> bool {
+        self.word == generation
     }
 
     /// In a service now, as this use of its number.
     #[inline]
     pub(crate) const fn serves(&self, generation: u32) -> bool {
-        self.flags & Self::AVAILABLE != 0 && self.generation == generation
+        (self.word ^ generation) & !Self::UNRESOLVED == 0
     }
 
     /// Its weight is 0.
     pub(crate) const fn is_quiescent(&self) -> bool {
-        self.flags & Self::QUIESCENT != 0
+        self.is_quiescent
     }
 
     /// Packets can be sent to it.
     #[inline]
     pub(crate) const fn is_resolved(&self) -> bool {
-        self.flags & Self::RESOLVED != 0
+        self.word & Self::UNRESOLVED == 0
     }
 }
 

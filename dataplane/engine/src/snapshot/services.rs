@@ -100,7 +100,7 @@ impl ServiceView {
     }
 
     /// The destination that gets the next connection.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pick(&self, request: &Request<'_>) -> Option<DestinationId> {
         self.scheduler.pick(request)
     }

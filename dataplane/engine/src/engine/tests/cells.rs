@@ -78,7 +78,7 @@ impl Cell {
             key: key(protocol),
             method,
             destination,
-            generation: snapshot.destinations.get(destination).generation,
+            generation: snapshot.destinations.get(destination).generation(),
             address: address(SERVER).ip().into(),
             family: Family::V4,
             port: if method == ForwardMethod::Nat { SERVER.1 } else { VIP.1 },
