@@ -30,6 +30,9 @@ pub(crate) struct Setup {
     pub(crate) capacity: u32,
 }
 
+/// Room for so many, as `capacity` of `[destinations]` has it if the file says nothing: what is counted of them is on huge pages then.
+const DESTINATIONS: u32 = 1 << 18;
+
 /// A director, whose first worker is at hand.
 pub(crate) struct Director {
     pub(crate) shared: Arc<Shared>,
@@ -47,7 +50,8 @@ impl Director {
     pub(crate) fn with_workers(setup: &Setup, generator: Generator, others: Vec<Generator>) -> Result<Self> {
         let workers = 1 + others.len();
         let destinations = setup.real_servers * u32::from(setup.ports) * setup.vips;
-        let capacity = Capacity { connections: setup.capacity, destinations: destinations.max(16), workers };
+        let destinations = destinations.max(DESTINATIONS);
+        let capacity = Capacity { connections: setup.capacity, destinations, workers };
         let shared =
             Arc::new(Shared::new(capacity, [0x1234_5678_9abc_def1, 0xfedc_ba98_7654_3211, 0x0f1e_2d3c_4b5a_6979])?);
         let mut compiler = Compiler::new(Arc::clone(&shared));

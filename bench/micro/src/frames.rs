@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use ulvs_engine::MemoryFrame;
-use ulvs_wire::{checksum, ethernet, ipv4, parse};
+use ulvs_wire::{checksum, ethernet, ipv4, parse, tcp};
 
 use crate::director::ip;
 
@@ -19,8 +19,9 @@ pub const REAL_PORT: u16 = 8443;
 pub const GATEWAY: u32 = 0xac10_ffff;
 const CLIENT: u32 = 0x0b00_0000;
 const CLIENT_PORT: u16 = 40_000;
-/// Bytes of a TCP header, and of the payload behind it.
+/// Bytes of a TCP header, of a UDP header, and of the payload behind TCP's.
 const TCP: usize = 20;
+const UDP: usize = 8;
 const PAYLOAD: usize = 20;
 
 /// Which way a packet goes.
@@ -49,31 +50,57 @@ pub fn near(ipv6: bool, client: u32) -> (IpAddr, u16) {
 /// Number, flags and offset of a packet that is no fragment.
 pub const WHOLE: [u8; 4] = [0, 0, 0x40, 0];
 
+/// Address and port of both ends of a packet: whose it is, and to whom it goes.
+pub type Ends = ((IpAddr, u16), (IpAddr, u16));
+
 /// A TCP packet from one end to the other. `fragment` is of IPv4 alone.
-pub fn segment((source, destination): ((IpAddr, u16), (IpAddr, u16)), flags: u8, fragment: [u8; 4]) -> MemoryFrame {
+pub fn segment(ends: Ends, flags: u8, fragment: [u8; 4]) -> MemoryFrame {
+    packet(ends, parse::TCP, [&tcp_header(ends, flags)[..], &[0; PAYLOAD]].concat(), fragment)
+}
+
+/// A TCP packet with this text.
+pub fn said(ends: Ends, text: &[u8]) -> MemoryFrame {
+    packet(ends, parse::TCP, [&tcp_header(ends, tcp::ACK)[..], text].concat(), WHOLE)
+}
+
+/// A UDP packet with this text.
+pub fn datagram(ends: Ends, text: &[u8]) -> MemoryFrame {
+    let ((_, source), (_, destination)) = ends;
+    let len = u16::try_from(UDP + text.len()).unwrap_or(u16::MAX);
+    let header = [source, destination, len, 0].map(u16::to_be_bytes).concat();
+    packet(ends, parse::UDP, [&header, text].concat(), WHOLE)
+}
+
+fn tcp_header(((_, source), (_, destination)): Ends, flags: u8) -> [u8; TCP] {
+    let mut header = [0; TCP];
+    header[..2].copy_from_slice(&source.to_be_bytes());
+    header[2..4].copy_from_slice(&destination.to_be_bytes());
+    header[12] = 5 << 4;
+    header[13] = flags;
+    header
+}
+
+/// A packet whose checksum of TCP or UDP is to be made.
+fn packet((source, destination): Ends, protocol: u8, mut l4: Vec<u8>, fragment: [u8; 4]) -> MemoryFrame {
     let ipv6 = source.0.is_ipv6();
-    let mut l4 = vec![0; TCP + PAYLOAD];
-    l4[..2].copy_from_slice(&source.1.to_be_bytes());
-    l4[2..4].copy_from_slice(&destination.1.to_be_bytes());
-    l4[12] = 5 << 4;
-    l4[13] = flags;
     let (from, to) = (octets(source.0), octets(destination.0));
-    let sum = checksum::pseudo(&from, &to, parse::TCP, l4.len());
+    let sum = checksum::pseudo(&from, &to, protocol, l4.len());
     let sum = !checksum::fold(checksum::add(sum, &l4));
-    l4[16..18].copy_from_slice(&sum.to_be_bytes());
+    let at = if protocol == parse::TCP { 16 } else { 6 };
+    l4[at..at + 2].copy_from_slice(&sum.to_be_bytes());
     let mut bytes = [&PORT_MAC[..], &[2, 0, 0, 0, 0, 2]].concat();
     let len = |extra: usize| u16::try_from(l4.len() + extra).unwrap_or(u16::MAX).to_be_bytes();
     if ipv6 {
         bytes.extend(ethernet::TYPE_IPV6.to_be_bytes());
         bytes.extend([0x60, 0, 0, 0]);
         bytes.extend(len(0));
-        bytes.extend([parse::TCP, 64]);
+        bytes.extend([protocol, 64]);
     } else {
         bytes.extend(ethernet::TYPE_IPV4.to_be_bytes());
         let mut header = vec![0x45, 0];
         header.extend(len(ipv4::HEADER_LEN));
         header.extend(fragment);
-        header.extend([64, parse::TCP, 0, 0]);
+        header.extend([64, protocol, 0, 0]);
         let sum = checksum::of(&[&header[..], &from, &to].concat());
         header[10..12].copy_from_slice(&sum.to_be_bytes());
         bytes.extend(header);

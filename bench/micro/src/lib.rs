@@ -4,7 +4,10 @@ mod director;
 mod frames;
 
 pub use director::{Director, Setup};
-pub use frames::{Flow, GATEWAY, PORT_MAC, REAL_PORT, REAL_SERVER, SERVICE_PORT, VIP, WHOLE, frame, near, segment};
+pub use frames::{
+    Ends, Flow, GATEWAY, PORT_MAC, REAL_PORT, REAL_SERVER, SERVICE_PORT, VIP, WHOLE, datagram, frame, near, said,
+    segment,
+};
 
 use anyhow::{Result, ensure};
 use ulvs_engine::{BURST, MemoryFrame};
@@ -18,6 +21,8 @@ pub struct Case {
     pub name: String,
     setup: Setup,
     kind: Kind,
+    /// Bursts of new connections that came before.
+    before: u32,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,12 +36,17 @@ enum Kind {
 }
 
 impl Case {
+    /// The second is so that memory is touched that was not, and branches are where they are in the long run.
+    const FEW: u32 = 2;
+    /// More than two connections to each of 1,000 real servers.
+    const MANY: u32 = 32;
+
     /// Every case.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         let mut add = |name: &str, method, ipv6, kind, scheduler, real_servers| {
             let setup = Setup { method, ipv6, scheduler, real_servers, services: 1 };
-            all.push(Self { name: name.to_owned(), setup, kind });
+            all.push(Self { name: name.to_owned(), setup, kind, before: Self::FEW });
         };
         for (suffix, ipv6) in [("", false), ("-v6", true)] {
             let mut existing =
@@ -53,7 +63,13 @@ impl Case {
         add("syn-wlc-1000", ForwardMethod::Dr, false, Kind::New, SchedulerKind::Wlc, 1000);
         for (scheduler, real_servers) in [(SchedulerKind::Rr, 2), (SchedulerKind::Wlc, 10)] {
             let setup = Setup { method: ForwardMethod::Dr, ipv6: false, scheduler, real_servers, services: 10_000 };
-            all.push(Self { name: format!("syn-{scheduler}-{real_servers}-ports-10k"), setup, kind: Kind::New });
+            let name = format!("syn-{scheduler}-{real_servers}-ports-10k");
+            all.push(Self { name, setup, kind: Kind::New, before: Self::FEW });
+        }
+        // After so many all real servers are in the address' set, and have the connections that their weights stand for.
+        for scheduler in [SchedulerKind::Lblc, SchedulerKind::Lblcr] {
+            let setup = Setup { method: ForwardMethod::Dr, ipv6: false, scheduler, real_servers: 1000, services: 1 };
+            all.push(Self { name: format!("syn-{scheduler}-1000"), setup, kind: Kind::New, before: Self::MANY });
         }
         all
     }
@@ -68,15 +84,14 @@ impl Case {
         let burst = |first: u32, flow: Flow, flags: u8| -> Vec<MemoryFrame> {
             (first..).take(BURST).map(|client| frame(flow, port_of(client, services), ipv6, client, flags)).collect()
         };
-        // The second is so that memory is touched that was not, and branches are where they are in the long run.
-        for first in [0, 1000] {
-            director.process(&mut burst(first, Flow::Request, tcp::SYN));
+        for before in 0..self.before {
+            director.process(&mut burst(before * 1000, Flow::Request, tcp::SYN));
         }
-        ensure!(director.connections() == 2 * BURST as u64, "the connections were not made");
+        ensure!(director.connections() == u64::from(self.before) * BURST as u64, "the connections were not made");
         let frames = match self.kind {
             Kind::Requests => burst(0, Flow::Request, tcp::ACK),
             Kind::Replies => burst(0, Flow::Reply, tcp::ACK),
-            Kind::New => burst(2000, Flow::Request, tcp::SYN),
+            Kind::New => burst(self.before * 1000, Flow::Request, tcp::SYN),
         };
         // Replies and acknowledgements change states; after that they don't.
         if self.kind != Kind::New {
