@@ -4,7 +4,7 @@ set -euo pipefail
 export ULVS_LAB=${ULVS_LAB:-ulvs-e2e}
 . "$(dirname "${BASH_SOURCE[0]}")/../lab/lib.sh"
 [ "$(id -u)" = 0 ] || die "end-to-end tests make namespaces: run this with sudo"
-[ -x "$TARGET/release/ulvsd" ] || die "no ulvsd to test: cargo build --release -p ulvs-daemon -p ulvs-ctl -p ulvs-xtask"
+[ -x "$TARGET/release/ulvsd" ] || die "no ulvsd to test: cargo build --release -p ulvs-daemon -p ulvs-ctl -p ulvs-shim -p ulvs-xtask"
 
 end() {
     local status=$?
