@@ -143,7 +143,11 @@ fn llvm_version(dir: &Path) -> Option<u32> {
 }
 
 fn has_library(lib: &Path) -> bool {
-    let is_libclang = |name: &str| name.starts_with("libclang.so") || name.starts_with("libclang-");
+    // Not libclang-cpp.so, which may be there without it.
+    let is_libclang = |name: &str| {
+        name.starts_with("libclang.so")
+            || name.strip_prefix("libclang-").is_some_and(|rest| rest.starts_with(char::is_numeric))
+    };
     entries(lib).any(|file| file.file_name().is_some_and(|name| is_libclang(&name.to_string_lossy())))
 }
 

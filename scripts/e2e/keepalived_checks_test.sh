@@ -10,7 +10,7 @@ ipvsadm() { director ulvs-run ipvsadm "$@"; }
 finish() {
     local status=$?
     trap - EXIT
-    [ $status = 0 ] || tail -n 20 "$RUN/keepalived.log"
+    [ $status = 0 ] || tail -n 20 "$RUN/keepalived.log" || true
     # shellcheck disable=SC2046 # one word for each
     kill -TERM $(jobs -p) 2>/dev/null || true
     wait "$KEEPALIVED" 2>/dev/null || true

@@ -43,14 +43,21 @@ add_backup() {
 		SETTINGS
     done
     mkdir "$RUN/backup"
-    sed -e 's/\(10\.77\.[12]\)\.1\//\1.2\//' -e 's/\(fd00:77:[12]::\)1\//\12\//' -e "s|$RUN/|$RUN/backup/|" "$RUN/ulvs.toml" >"$RUN/backup/ulvs.toml"
+    # the lab takes huge pages for one director
+    sed -e 's/^huge_pages = true$/huge_pages = false/' \
+        -e 's/\(10\.77\.[12]\)\.1\//\1.2\//' -e 's/\(fd00:77:[12]::\)1\//\12\//' -e "s|$RUN/|$RUN/backup/|" \
+        "$RUN/ulvs.toml" >"$RUN/backup/ulvs.toml"
 }
 
 start_director() {
     at "$1"
     setsid "${AT[@]}" ulvsd --config "$(folder "$1")/ulvs.toml" </dev/null >>"$(folder "$1")/ulvsd.log" 2>&1 &
     PID[$1]=$!
-    eventually 20 on "$1" ulvsctl status
+    eventually 20 has_started "$1"
+}
+has_started() {
+    kill -0 "${PID[$1]}" || fail "ulvsd of $1 ended at its start"
+    on "$1" ulvsctl status
 }
 # start_keepalived WHO STATE PRIORITY
 start_keepalived() {
@@ -78,7 +85,8 @@ finish() {
     local status=$? who pid
     trap - EXIT
     for who in director backup; do
-        [ $status = 0 ] || tail -n 15 "$(folder $who)/keepalived.conf.log" "$(folder $who)/ulvsd.log" 2>/dev/null
+        # one of them may not be there yet
+        [ $status = 0 ] || tail -n 15 "$(folder $who)/keepalived.conf.log" "$(folder $who)/ulvsd.log" 2>/dev/null || true
         # in this order: keepalived takes its services back
         for pid in "${KEEPALIVED[$who]:-}" "${PID[$who]:-}"; do
             kill -TERM "$pid" 2>/dev/null || continue

@@ -25,7 +25,8 @@ missing_packages() {
     done
     [ -e /usr/include/stdio.h ] || echo libc6-dev
     { command -v pkg-config >/dev/null && pkg-config --exists libdpdk; } || echo libdpdk-dev
-    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || [ -n "${LIBCLANG_PATH:-}" ] || echo libclang-dev
+    # not libclang-cpp.so, which comes without it
+    compgen -G '/usr/lib/llvm-*/lib/libclang[.-][0-9s]*' >/dev/null || [ -n "${LIBCLANG_PATH:-}" ] || echo libclang-dev
 }
 
 install_missing() {
