@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::process::{self, Process, wait_for};
 
@@ -33,10 +33,19 @@ impl Limit {
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
-            .context("dpdk-testpmd can't be started: apt-get install dpdk")?;
+            .context("stdbuf can't be started: apt-get install coreutils")?;
         let commands = child.stdin.take().context("testpmd takes no commands")?;
         let mut limit = Self { process: Process::new(child), commands, output };
-        wait_for(|| Ok(limit.text()?.contains("testpmd>"))).context("testpmd does not start")?;
+        wait_for(|| {
+            let ended = limit.process.child().try_wait()?.is_some();
+            ensure!(
+                !ended,
+                "dpdk-testpmd ended (apt-get install dpdk-dev, if it is missing): {}",
+                limit.text()?.trim_end()
+            );
+            Ok(limit.text()?.contains("testpmd>"))
+        })
+        .context("testpmd does not start")?;
         // `rte-worker-1` in 22.11, `dpdk-worker1` later.
         limit.process.find_worker("rte-worker").or_else(|_| limit.process.find_worker("dpdk-worker"))?;
         Ok(limit)
