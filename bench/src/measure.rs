@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use ulvs_engine::snapshot::PortId;
-use ulvs_engine::{TICKS_PER_SECOND, Ticks};
+use ulvs_engine::{BURST, TICKS_PER_SECOND, Ticks};
 use ulvs_worker::ports::MbufBurst;
 use ulvs_worker::{PacketIo, Worker};
 
@@ -15,14 +15,15 @@ pub(crate) fn cpu_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
-/// A clock that advances with the packets, as it would at some 10 Mpps: 64 packets in each pass.
+/// A clock that advances with the packets, as it would at some 10 Mpps: a burst in each pass.
 #[derive(Debug, Default)]
 pub(crate) struct PacketClock {
     passes: u32,
 }
 
 impl PacketClock {
-    const PASSES_PER_TICK: u32 = 10_000_000 / 64 / TICKS_PER_SECOND;
+    #[expect(clippy::cast_possible_truncation, reason = "64")]
+    const PASSES_PER_TICK: u32 = 10_000_000 / BURST as u32 / TICKS_PER_SECOND;
 
     #[inline]
     pub(crate) fn next(&mut self) -> Ticks {

@@ -41,7 +41,7 @@ use std::sync::Arc;
 pub use pieces::Pieces;
 pub use rehearsal::{Arrival, Rehearsal};
 
-use crate::conn::{Entry, Guess, Local};
+use crate::conn::{Entry, Local};
 use crate::counters::WorkerCounters;
 use crate::datagrams::DatagramName;
 use crate::flows::FlowSender;
@@ -68,8 +68,6 @@ pub struct Engine {
     own: Own,
     /// Scratch, lent to the stages for a burst.
     staged: Box<[Staged; BURST]>,
-    /// The entries they most likely have, which are on their way into the cache.
-    guesses: Box<[Guess; BURST]>,
 }
 
 /// What decisions change that is this worker's own.
@@ -125,7 +123,7 @@ impl Engine {
             sent_once: None,
             flows: FlowSender::default(),
         };
-        Self { shared, own, staged: Box::new([Staged::default(); BURST]), guesses: Box::new([Guess::NONE; BURST]) }
+        Self { shared, own, staged: Box::new([Staged::default(); BURST]) }
     }
 
     /// The same, which tells of connections that ended. When they began is known if `shared` was made
@@ -151,7 +149,7 @@ impl Engine {
         debug_assert!(frames.len() <= BURST.min(verdicts.len()), "more frames than a burst has");
         let count = frames.len().min(BURST).min(verdicts.len());
         let (frames, verdicts) = (&mut frames[..count], &mut verdicts[..count]);
-        let Self { shared, own, staged, guesses } = self;
+        let Self { shared, own, staged } = self;
         let cx = Context {
             shared,
             snapshot,
@@ -160,6 +158,8 @@ impl Engine {
             ingress,
             tcp: TcpStates::of(snapshot.defence.secure_tcp),
         };
+        // The entries they most likely have, which are on their way into the cache.
+        let mut guesses = [None; BURST];
         let (staged, guesses) = (&mut staged[..count], &mut guesses[..count]);
         if !own.cuts.is_empty() {
             own.cuts.clear();

@@ -111,14 +111,14 @@ fn first_of_tcp(packet: &mut Packet, data: &[u8]) -> bool {
         return false;
     }
     packet.key.set_ports(parse::ports(header.source_port, header.destination_port));
-    packet.signal = header.flags;
+    packet.signal = header.flags & tcp::SIGNALS;
     true
 }
 
 fn first_of_udp(packet: &mut Packet, data: &[u8]) -> bool {
     let Ok((header, _)) = udp::UdpHeader::ref_from_prefix(data) else { return false };
     packet.key.set_ports(parse::ports(header.source_port, header.destination_port));
-    packet.signal = 0;
+    packet.signal = parse::GOES_ON;
     usize::from(header.length.get()) >= udp::HEADER_LEN
 }
 

@@ -18,6 +18,6 @@ pub mod udp;
 
 pub use checksum::Delta;
 pub use flow::{Address, Ends, FlowHasher, FlowKey};
-pub use parse::{Kind, Malformed, Packet, parse, parse_any, parse_other, parse_plain};
+pub use parse::{Kind, Malformed, PLAIN, Packet, parse, parse_any, parse_other, parse_plain};
 pub use quoted::Quoted;
 pub use ulvs_model::Family;

@@ -25,6 +25,8 @@ pub const AH: u8 = 51;
 pub const SCTP: u8 = 132;
 /// In [`Packet::signal`]: the packet asks for a connection. TCP's SYN, SCTP's INIT.
 pub const OPENS: u8 = tcp::SYN;
+/// As [`Packet::signal`]: the packet neither opens nor ends a connection. TCP's ACK, without SYN, FIN and RST; every packet of UDP.
+pub const GOES_ON: u8 = tcp::ACK;
 /// In [`Packet::signal`]: the packet refuses or breaks a connection off. TCP's RST, SCTP's ABORT as the first chunk.
 pub const RESETS: u8 = tcp::RST;
 /// Extension headers that are skipped before a packet counts as malformed.
@@ -43,7 +45,7 @@ pub struct Packet {
     pub ip_len: u16,
     /// TTL or hop limit as it came in.
     pub ttl: u8,
-    /// What it says to its connection: TCP's flags, SCTP's [`Event`](sctp::Event), 0 of UDP.
+    /// What it says to its connection: TCP's SYN, FIN, RST and ACK, SCTP's [`Event`](sctp::Event), [`GOES_ON`] of UDP.
     pub signal: u8,
     /// IPv4 with DF.
     pub dont_fragment: bool,
@@ -87,14 +89,15 @@ pub enum Malformed {
 /// wide copy would stall.
 #[inline]
 pub fn parse(frame: &[u8], packet: &mut Packet) -> Kind {
-    if parse_plain(frame, packet) { Kind::Flow } else { parse_other(frame, packet) }
+    let is_plain = frame.first_chunk().is_some_and(|start| parse_plain(start, frame.len(), packet));
+    if is_plain { Kind::Flow } else { parse_other(frame, packet) }
 }
 
-/// The first half of [`parse`]: whether `frame` is what most are, TCP or UDP in IPv4 without IP options. It is a
-/// [`Kind::Flow`] then.
+/// The first half of [`parse`]: whether a frame is what most are, TCP or UDP in IPv4 without IP options. It is a
+/// [`Kind::Flow`] then. `start` is the [first part](PLAIN) of a frame of `frame_len` bytes.
 #[inline]
-pub fn parse_plain(frame: &[u8], packet: &mut Packet) -> bool {
-    frame.first_chunk().is_some_and(|start| plain_ipv4(start, frame.len(), packet))
+pub fn parse_plain(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> bool {
+    plain_ipv4(start, frame_len, packet)
 }
 
 /// The second half of [`parse`], for what is not plain: any frame, field by field.
@@ -103,8 +106,8 @@ pub fn parse_other(frame: &[u8], packet: &mut Packet) -> Kind {
     parse_all(frame, packet)
 }
 
-/// Ethernet header, IPv4 header without options, TCP header without options: no frame on a wire is shorter than it is.
-const PLAIN: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN + tcp::HEADER_LEN;
+/// Bytes of an Ethernet header, an IPv4 header without options and a TCP header without options: no frame on a wire is shorter.
+pub const PLAIN: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN + tcp::HEADER_LEN;
 
 /// What most packets are, with every offset known to the compiler. False for everything else, right or wrong.
 #[inline]
@@ -123,20 +126,23 @@ fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> boo
     let word = |at: usize| -> u64 { u64::from_le_bytes(*start[at..].first_chunk().unwrap_or(&[0; 8])) };
     let (first, second) = (word(L3), word(L3 + 8));
     let last = u32::from_le_bytes([start[L3 + 16], start[L3 + 17], start[L3 + 18], start[L3 + 19]]);
-    let ip_len = usize::from(half(L3 + 2));
+    let ip_len = ((first as u32).swap_bytes() & 0xffff) as usize;
     let protocol = start[L3 + 9];
-    let (transport_len, flags) = if protocol == UDP {
+    // The signal is written at once, whatever becomes of the packet: until its end it would have no register.
+    let transport_len = if protocol == UDP {
         let len = usize::from(half(L4 + 4));
         if len < udp::HEADER_LEN {
             return false;
         }
-        (len, 0)
+        packet.signal = GOES_ON;
+        len
     } else if protocol == TCP {
         let (words, flags) = (start[L4 + 12], start[L4 + 13]);
         if words < (tcp::HEADER_LEN as u8 / 4) << 4 {
             return false;
         }
-        (usize::from(words >> 4) * 4, flags)
+        packet.signal = flags & tcp::SIGNALS;
+        usize::from(words >> 4) * 4
     } else {
         return false;
     };
@@ -151,12 +157,12 @@ fn plain_ipv4(start: &[u8; PLAIN], frame_len: usize, packet: &mut Packet) -> boo
         return false;
     }
     let ports = [start[L4], start[L4 + 1], start[L4 + 2], start[L4 + 3]];
-    packet.key.set_v4(second >> 32 | u64::from(last) << 32, ports, protocol);
+    // Read once more: to put it together out of the two words takes more.
+    packet.key.set_v4(word(L3 + 12), ports, protocol);
     packet.l3 = L3 as u16;
     packet.l4 = L4 as u16;
     packet.ip_len = ip_len as u16;
     packet.ttl = second as u8;
-    packet.signal = flags;
     packet.dont_fragment = (first >> 32) as u32 & DONT_FRAGMENT != 0;
     true
 }
@@ -331,7 +337,7 @@ fn transport(packet: &mut Packet, segment: &[u8]) -> Kind {
                 return Kind::Malformed(Malformed::BadTransportHeader);
             }
             packet.key.set_ports(ports(header.source_port, header.destination_port));
-            packet.signal = header.flags;
+            packet.signal = header.flags & tcp::SIGNALS;
             Kind::Flow
         }
         UDP => {
@@ -344,7 +350,7 @@ fn transport(packet: &mut Packet, segment: &[u8]) -> Kind {
                 return Kind::Malformed(Malformed::BadTransportHeader);
             }
             packet.key.set_ports(ports(header.source_port, header.destination_port));
-            packet.signal = 0;
+            packet.signal = GOES_ON;
             Kind::Flow
         }
         _ => other_transport(packet, segment),

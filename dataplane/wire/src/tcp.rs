@@ -14,6 +14,8 @@ pub const SYN: u8 = 0x02;
 pub const RST: u8 = 0x04;
 /// ACK in [`TcpHeader::flags`].
 pub const ACK: u8 = 0x10;
+/// The flags that connections go by.
+pub const SIGNALS: u8 = FIN | SYN | RST | ACK;
 
 /// The fixed part of the header.
 #[derive(Clone, Copy, Debug, FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned)]

@@ -19,6 +19,9 @@ const PROGRAMS: [&str; 2] = ["ulvs-instructions", "ulvs-passes"];
 /// More than this many per cent above the baseline is a failure.
 const TOLERANCE: u64 = 3;
 
+/// Packets of a burst.
+const BURST: f64 = 64.0;
+
 /// What the cases of whole passes begin with, and how many instructions one may take: 88 us at four in a nanosecond. So many were
 /// measured with all data cold, as in such a pass; mostly workers do more than twice as many.
 const PASS: &str = "pass-";
@@ -171,7 +174,7 @@ fn change(before: u64, now: u64) -> f64 {
 
 #[expect(clippy::cast_precision_loss, reason = "a quotient for people")]
 fn per_packet(case: &str, count: u64) -> String {
-    if case.starts_with(PASS) { "-".to_owned() } else { format!("{:.1}", count as f64 / 64.0) }
+    if case.starts_with(PASS) { "-".to_owned() } else { format!("{:.1}", count as f64 / BURST) }
 }
 
 #[cfg(test)]

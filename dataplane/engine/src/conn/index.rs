@@ -23,7 +23,7 @@ use crate::sync::in_total_order;
 use super::entry::ConnId;
 
 use bucket::{Bucket, OVERFLOW, SLOTS, alike, is_first, places};
-pub(crate) use home::{Guess, Home};
+pub(crate) use home::Home;
 use home::{TAG, number};
 
 /// Buckets of a shard that a flow may be away from its home.
@@ -135,19 +135,22 @@ impl Index {
         meta < OVERFLOW && alike(meta, home) == 0
     }
 
-    /// The first number with this tag in the home bucket: a guess, to be prefetched.
+    /// The first number with this tag in the home bucket: a guess, to be prefetched. If there is none, one that no entry has: no table
+    /// has 2^32.
     #[inline]
-    pub(crate) fn guess(&self, home: Home) -> Guess {
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is the number")]
+    pub(crate) fn guess(&self, home: Home) -> ConnId {
         let bucket = &self.buckets[home.bucket()];
         let mut alike = alike(bucket.meta.load(Ordering::Acquire), home);
         while alike != 0 {
             let value = bucket.slots[alike.trailing_zeros() as usize / 8].load(Ordering::Acquire);
             if home.is_tag_of(value) {
-                return Guess::of(value);
+                // Of an empty slot it is 0.
+                return (value as u32).wrapping_sub(1);
             }
             alike &= alike - 1;
         }
-        Guess::NONE
+        ConnId::MAX
     }
 
     /// Puts `id` into the index, unless more than `most` others there are the same as it.

@@ -3,10 +3,10 @@
 use crate::proto::State;
 use crate::sync::atomic::Ordering::Relaxed;
 
+use super::Direction;
 use super::control::Control;
 use super::entry::{Entry, NewConnection};
 use super::table::{Hit, deltas};
-use super::{ConnId, Direction};
 
 impl Entry {
     /// What a packet's connection would be, outside of every table.
@@ -19,6 +19,6 @@ impl Entry {
 
     /// The packet belongs to it.
     pub(crate) fn as_hit(&self) -> Hit<'_> {
-        Hit { entry: self, id: ConnId::MAX, direction: Direction::In, control: self.control() }
+        Hit { entry: self, direction: Direction::In, control: self.control() }
     }
 }

@@ -13,7 +13,7 @@ use crate::time::Ticks;
 use super::call_id::{CallId, CallIds};
 use super::control::{Control, Life};
 use super::entry::{ConnId, Direction, Entry, Helper, NewConnection, Role};
-use super::index::{Guess, Home, Index, Inserted};
+use super::index::{Home, Index, Inserted};
 use super::local::Local;
 use super::pool::Pool;
 use super::quiescence::Quiescence;
@@ -40,11 +40,13 @@ pub struct Table {
     keeps_beginnings: bool,
 }
 
+/// The entry that a packet's connection most likely has.
+pub(crate) type Guess<'a> = Option<&'a Entry>;
+
 /// A connection a packet belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hit<'a> {
     pub(crate) entry: &'a Entry,
-    pub(crate) id: ConnId,
     pub(crate) direction: Direction,
     pub(crate) control: Control,
 }
@@ -128,27 +130,31 @@ impl Table {
         self.template_home(&entry.key(), call.as_ref())
     }
 
-    /// The entry a flow most likely has, whose line is asked for.
+    /// The entry a flow most likely has, whose line is asked for; `None` if it has none, surely or most likely.
     #[inline]
-    pub(crate) fn prefetch_entry(&self, home: Home, family: Family) -> Guess {
-        let guess = self.index.guess(home);
-        if let Some(entry) = self.entries.get(guess.id() as usize) {
-            crate::prefetch::prefetch(entry);
-            if family == Family::V6 {
-                entry.prefetch_v6();
-            }
+    pub(crate) fn prefetch_entry(&self, home: Home, family: Family) -> Guess<'_> {
+        let entry = self.entries.get(self.index.guess(home) as usize)?;
+        crate::prefetch::prefetch(entry);
+        if family == Family::V6 {
+            entry.prefetch_v6();
         }
-        guess
+        Some(entry)
     }
 
     /// The connection `key` belongs to, if it is the one that [`prefetch_entry`](Self::prefetch_entry) said, and nothing is to
     /// be done but to forward its packets. If not, the answer is [`search`](Self::search)'s.
     #[inline(always)]
-    pub(crate) fn likely(&self, guess: Guess, key: &FlowKey) -> Option<Hit<'_>> {
-        let id = guess.id();
-        let entry = self.entries.get(id as usize)?;
+    pub(crate) fn likely<'a>(guess: Guess<'a>, key: &FlowKey) -> Option<Hit<'a>> {
+        let entry = guess?;
         let (direction, control) = entry.matches_plainly(key)?;
-        Some(Hit { entry, id, direction, control })
+        Some(Hit { entry, direction, control })
+    }
+
+    /// The number of an entry; `None` of one that is not in the table. Few packets need it, so nobody keeps it beside the entry.
+    pub(crate) fn number_of(&self, entry: &Entry) -> Option<ConnId> {
+        let from_first = std::ptr::from_ref(entry).addr().wrapping_sub(self.entries.as_ptr().addr());
+        let at = from_first / size_of::<Entry>();
+        if at < self.entries.len() { ConnId::try_from(at).ok() } else { None }
     }
 
     /// The connection `key` belongs to, wherever in its chain it is.
@@ -162,9 +168,9 @@ impl Table {
         let mut hit = None;
         self.index.find(home, |id| {
             let entry = &self.entries[id as usize];
-            hit = entry.matches(key).and_then(|(direction, control)| {
-                Some(Hit { entry, id, direction, control: Self::keep(entry, control)? })
-            });
+            hit = entry
+                .matches(key)
+                .and_then(|(direction, control)| Some(Hit { entry, direction, control: Self::keep(entry, control)? }));
             hit.is_some()
         });
         hit
@@ -214,7 +220,8 @@ impl Table {
         if !local.can_retire() {
             return Err(Refused::Full);
         }
-        self.make_of(local, (home, &new.key), (new, call), (state, timeout), now).map(|hit| hit.id)
+        let hit = self.make_of(local, (home, &new.key), (new, call), (state, timeout), now)?;
+        self.number_of(hit.entry).ok_or(Refused::Full)
     }
 
     /// As [`insert`](Self::insert), where workers make connections: `key` is that of `new` where it lies in memory already. Only
@@ -269,7 +276,7 @@ impl Table {
         }
         let control = control.with_life(Life::Live);
         entry.control.store(control.0, Ordering::Release);
-        Ok(Hit { entry, id, direction: Direction::In, control })
+        Ok(Hit { entry, direction: Direction::In, control })
     }
 
     #[inline(always)]

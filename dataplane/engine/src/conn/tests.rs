@@ -63,7 +63,7 @@ fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: Ticks) -> 
 
 fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {
     let home = table.home(key);
-    table.likely(table.prefetch_entry(home, key.family()), key).or_else(|| table.search(home, key))
+    Table::likely(table.prefetch_entry(home, key.family()), key).or_else(|| table.search(home, key))
 }
 
 /// All workers pass, twice: what was retired before is free.

@@ -21,7 +21,7 @@ impl Own {
         cx: &Context<'_>,
         frames: &mut [F],
         verdicts: &mut [Verdict],
-        (staged, guesses): (&[Staged], &[Guess]),
+        (staged, guesses): (&[Staged], &[Guess<'_>]),
     ) -> Way {
         let mut by_one = None;
         let parts = frames.chunks_mut(AHEAD).zip(verdicts.chunks_mut(AHEAD));
@@ -36,7 +36,7 @@ impl Own {
 
     /// Looks ahead to all of a burst that has not only flows in it: they are decided together.
     #[cold]
-    pub(super) fn look_ahead_mixed(&self, cx: &Context<'_>, others: Frames, staged: &[Staged], guesses: &[Guess]) {
+    pub(super) fn look_ahead_mixed(&self, cx: &Context<'_>, others: Frames, staged: &[Staged], guesses: &[Guess<'_>]) {
         let parts = staged.chunks(AHEAD).zip(guesses.chunks(AHEAD));
         for (part, (staged, guesses)) in parts.enumerate() {
             self.look_ahead(cx, others >> (part * AHEAD), staged, guesses);
@@ -46,11 +46,11 @@ impl Own {
     /// Asks for what services and schedulers of those flows will read that have no likely entry. Step by step for all of
     /// them: none waits for another one's lines.
     #[inline(never)]
-    fn look_ahead(&self, cx: &Context<'_>, others: Frames, staged: &[Staged], guesses: &[Guess]) {
+    fn look_ahead(&self, cx: &Context<'_>, others: Frames, staged: &[Staged], guesses: &[Guess<'_>]) {
         let services = &cx.snapshot.services;
         let (mut found, mut known): ([Option<&ServiceLine>; AHEAD], _) = ([None; AHEAD], 0);
         for (at, (one, guess)) in staged.iter().zip(guesses).enumerate() {
-            if others >> at & 1 == 0 && *guess == Guess::NONE {
+            if others >> at & 1 == 0 && guess.is_none() {
                 let mut line = services.guess(&Place::to(&one.packet.key));
                 if line.is_none() {
                     line = cx.found_otherwise(&one.packet);

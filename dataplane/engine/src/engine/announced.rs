@@ -45,11 +45,12 @@ impl Own {
     /// Makes the connection, or has it wait anew. If the table has no room or the tuple is another's, there is none, and
     /// its first packet is any packet.
     fn announce(&mut self, cx: &Context<'_>, key: FlowKey, control: Hit<'_>, port: u16, helper: Helper) {
+        let Some(controller) = cx.shared.table.number_of(control.entry) else { return };
         let home = cx.shared.table.home(&key);
         if let Some(hit) = cx.shared.table.search(home, &key)
             && hit.direction == Direction::In
         {
-            if hit.entry.controller() == Some(control.id) {
+            if hit.entry.controller() == Some(controller) {
                 listen(cx, hit.entry);
             }
             return;
@@ -59,7 +60,7 @@ impl Own {
         }
         let (destination, generation) = control.entry.destination_id();
         let (address, _) = control.entry.destination();
-        let role = Role::Controlled(control.id);
+        let role = Role::Controlled(controller);
         let (method, family) = (ForwardMethod::Nat, key.family());
         let new = NewConnection { key, method, destination, generation, address, family, port, role, helper };
         // Counted before it can be found, for it can be ended as soon as it is.
@@ -73,7 +74,7 @@ impl Own {
         if made.is_err() {
             let flags = Control::INACTIVE | if helper == Helper::Announced { Control::NO_CPORT } else { 0 };
             forget(cx.shared, self.worker, destination, flags);
-            cx.shared.table.let_go(control.id);
+            cx.shared.table.let_go(controller);
         }
     }
 
@@ -99,7 +100,7 @@ impl Own {
             return Some(Verdict::Drop(DropReason::ConnTableFull));
         }
         // Of several workers with such a packet one gets it; its hold passes on.
-        let was = cx.shared.table.kill(&mut self.local, hit.id)?;
+        let was = cx.shared.table.kill(&mut self.local, cx.shared.table.number_of(hit.entry)?)?;
         forget(cx.shared, self.worker, destination, was.flags());
         let view = cx.snapshot.destinations.get(destination);
         let port = hit.entry.destination().1;

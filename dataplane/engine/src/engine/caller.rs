@@ -89,7 +89,7 @@ impl Own {
         match made {
             Ok(id) => {
                 let entry = cx.shared.table.entry(id);
-                let hit = Hit { entry, id, direction: Direction::Out, control: entry.control() };
+                let hit = Hit { entry, direction: Direction::Out, control: entry.control() };
                 let way = self.outbound(cx, frame, &Staged { packet: *packet, home }, hit);
                 self.verdict_of(way)
             }

@@ -3,7 +3,7 @@
 
 use ulvs_wire::Packet;
 
-use crate::conn::{Direction, Guess, Hit, Home};
+use crate::conn::{Direction, Guess, Hit, Home, Table};
 use crate::frame::Frame;
 use crate::snapshot::PortId;
 use crate::verdict::Verdict;
@@ -26,7 +26,7 @@ impl Own {
         frames: &mut [F],
         verdicts: &mut [Verdict],
         staged: &[Staged],
-        guesses: &[Guess],
+        guesses: &[Guess<'_>],
     ) -> Way {
         // The bits that some port has, and those that all have: the same only of one port.
         let (mut some, mut all) = (0, u16::MAX);
@@ -44,8 +44,8 @@ impl Own {
     }
 
     #[inline(always)]
-    fn decide<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged, guess: Guess) -> Way {
-        match cx.shared.table.likely(guess, &staged.packet.key) {
+    fn decide<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged, guess: Guess<'_>) -> Way {
+        match Table::likely(guess, &staged.packet.key) {
             // Two cases, so that the direction is not asked for again.
             Some(hit @ Hit { direction: Direction::In, .. }) if hit.entry.has_time(cx.now) => {
                 self.inbound(cx, frame, staged, hit)
@@ -69,7 +69,7 @@ impl Own {
         others: Frames,
         frames: &mut [F],
         verdicts: &mut [Verdict],
-        (staged, guesses): (&[Staged], &[Guess]),
+        (staged, guesses): (&[Staged], &[Guess<'_>]),
     ) {
         for (at, (frame, verdict)) in frames.iter_mut().zip(verdicts).enumerate() {
             *verdict = if others >> at & 1 != 0 {

@@ -13,15 +13,16 @@ use super::{Context, Own};
 impl Own {
     /// Ends a connection whose time ran out before the sweep came by.
     pub(super) fn has_expired(&mut self, cx: &Context<'_>, hit: Hit<'_>) -> bool {
-        !hit.entry.has_time(cx.now) && self.end(cx, hit.id)
+        !hit.entry.has_time(cx.now) && self.end(cx, hit.entry)
     }
 
     /// Ends a connection now; false if that must wait until the other workers have begun a new burst, or it controls others.
     #[cold]
-    pub(super) fn end(&mut self, cx: &Context<'_>, id: ConnId) -> bool {
-        if !self.local.can_retire() || cx.shared.table.entry(id).controls() > 0 {
+    pub(super) fn end(&mut self, cx: &Context<'_>, entry: &Entry) -> bool {
+        if !self.local.can_retire() || entry.controls() > 0 {
             return false;
         }
+        let Some(id) = cx.shared.table.number_of(entry) else { return false };
         if let Some(was) = cx.shared.table.kill(&mut self.local, id) {
             let at = End { shared: cx.shared, snapshot: cx.snapshot, worker: self.worker, now: cx.now };
             at.ended(&mut self.flows, id, was);

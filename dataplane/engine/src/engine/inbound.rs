@@ -14,24 +14,30 @@ use crate::snapshot::{DestinationId, DestinationView, RealServerView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::ipsec::followed;
-use super::state::advance;
+use super::state::{advance, goes_on};
 use super::{Context, Own, Staged, Way};
 
 impl Own {
     #[inline(always)]
     pub(super) fn inbound<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged, hit: Hit<'_>) -> Way {
         let packet = &staged.packet;
-        if packet.signal & parse::OPENS != 0 && begins_anew(cx, hit) && self.end(cx, hit.id) {
-            let verdict = self.schedule(cx, frame, packet, staged.home);
-            return self.no_way(verdict);
-        }
         let (id, generation) = hit.entry.destination_id();
+        // Whether the destination takes it is asked twice if something changes: packets that change nothing, which are most of a busy
+        // connection's, need not remember what was found out of them.
+        if !goes_on(cx, packet, hit) {
+            if packet.signal & parse::OPENS != 0 && begins_anew(cx, hit) && self.end(cx, hit.entry) {
+                let verdict = self.schedule(cx, frame, packet, staged.home);
+                return self.no_way(verdict);
+            }
+            if cx.snapshot.destinations.get(id).takes(generation) {
+                advance(cx, packet, hit);
+            }
+        }
         let destination = cx.snapshot.destinations.get(id);
         if !destination.takes(generation) {
             let verdict = self.not_taken(cx, frame, staged);
             return self.no_way(verdict);
         }
-        advance(cx, packet, hit);
         self.send(cx, frame, packet, id, destination, hit)
     }
 
@@ -72,7 +78,7 @@ impl Own {
         if !cx.snapshot.services.any_of(packet.key.family()) {
             return Verdict::Punt(PuntReason::NotAService);
         }
-        if cx.snapshot.sysctls.expire_nodest_conn != 0 && self.end(cx, hit.id) {
+        if cx.snapshot.sysctls.expire_nodest_conn != 0 && self.end(cx, hit.entry) {
             return self.schedule(cx, frame, packet, home);
         }
         // Silently, and the timer runs on: the connection resumes if the destination comes back.

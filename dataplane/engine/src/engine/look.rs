@@ -16,6 +16,7 @@ impl Engine {
 
     /// The connection that packets with this key belong to now.
     pub fn connection(&self, key: &FlowKey, now: Ticks) -> Option<Connection> {
-        self.shared.table.describe(self.shared.table.peek(key, now)?.id, now)
+        let table = &self.shared.table;
+        table.describe(table.number_of(table.peek(key, now)?.entry)?, now)
     }
 }

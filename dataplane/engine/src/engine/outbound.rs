@@ -12,7 +12,7 @@ use crate::shared::Unresolved;
 use crate::snapshot::{Hop, HopId, Lookup};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
-use super::state::advance;
+use super::state::{advance, goes_on};
 use super::{Context, Own, Staged, Way};
 
 impl Own {
@@ -26,7 +26,7 @@ impl Own {
                 return self.no_way(Verdict::Punt(PuntReason::NotAService));
             }
             // The sweep has not come by yet.
-            if cx.snapshot.sysctls.expire_nodest_conn != 0 && self.end(cx, hit.id) {
+            if cx.snapshot.sysctls.expire_nodest_conn != 0 && self.end(cx, hit.entry) {
                 let verdict = self.schedule(cx, frame, packet, staged.home);
                 return self.no_way(verdict);
             }
@@ -76,8 +76,7 @@ impl Own {
             let (error, reason) = (Error::TooBig(hop.mtu), DropReason::TooBig);
             return self.reject_from_director(cx, frame, packet, error, reason);
         }
-        // The number of the entry is of no interest here.
-        let hit = Hit { entry, id: 0, direction: Direction::Out, control: entry.control() };
+        let hit = Hit { entry, direction: Direction::Out, control: entry.control() };
         let (id, generation) = entry.destination_id();
         send_reply(cx, frame, packet, hit, hop, cx.snapshot.destinations.get(id).serves(generation));
         self.cut(Verdict::Forward(hop.port), hop.mtu)
@@ -102,7 +101,9 @@ fn send_reply<F: Frame>(cx: &Context<'_>, frame: &mut F, packet: &Packet, hit: H
         counters.packets_out.add(1);
         counters.bytes_out.add(u64::from(packet.ip_len));
     }
-    advance(cx, packet, hit);
+    if !goes_on(cx, packet, hit) {
+        advance(cx, packet, hit);
+    }
 }
 
 /// The hop towards the client: remembered in the connection, looked up again when the network has changed.

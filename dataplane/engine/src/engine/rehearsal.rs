@@ -147,12 +147,13 @@ impl Rehearsal {
             copied = table.copy(local, (&live.table, id), None);
         }
         if let Some(hit) = hit {
-            self.before = live.table.describe(hit.id, now);
+            let id = live.table.number_of(hit.entry);
+            self.before = id.and_then(|id| live.table.describe(id, now));
             let (destination, _) = hit.entry.destination_id();
             shared.live.copy(&live.live, destination);
             let controller =
                 hit.entry.controller().and_then(|id| copied.or_else(|| table.copy(local, (&live.table, id), None)));
-            table.copy(local, (&live.table, hit.id), controller);
+            id.and_then(|id| table.copy(local, (&live.table, id), controller));
             if hit.control.has(Control::NO_CPORT) {
                 shared.announce();
             }

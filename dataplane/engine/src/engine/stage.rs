@@ -1,6 +1,6 @@
 //! The first two stages of a burst: parse, and look up. What they find stands in [`Staged`] packets and their guesses.
 
-use ulvs_wire::{Kind, Packet, parse_other, parse_plain};
+use ulvs_wire::{Kind, PLAIN, Packet, parse_other, parse_plain};
 
 use crate::conn::{Guess, Home};
 use crate::frame::Frame;
@@ -21,7 +21,7 @@ const _: () = assert!(size_of::<Staged>() == 64);
 pub(super) type Frames = u64;
 const _: () = assert!(BURST <= Frames::BITS as usize);
 
-impl Context<'_> {
+impl<'a> Context<'a> {
     /// Stages the frames that are flows for the director, and asks for their home buckets; says which frames are not.
     #[inline(never)]
     pub(super) fn parse<F: Frame>(&self, frames: &[F], staged: &mut [Staged]) -> Frames {
@@ -31,13 +31,13 @@ impl Context<'_> {
         for at in 0..frames.len().min(staged.len()) {
             let bytes = frames[at].bytes();
             let staged = &mut staged[at];
-            if bytes.first_chunk().is_none_or(|start| destination_word(start) != mac) {
-                mark(&mut others, at);
-                continue;
-            }
-            if parse_plain(bytes, &mut staged.packet) {
+            // One comparison of the length, for all that is read of a frame that is plain.
+            let is_plain = bytes
+                .first_chunk::<PLAIN>()
+                .is_some_and(|start| is_to(start, mac) && parse_plain(start, bytes.len(), &mut staged.packet));
+            if is_plain {
                 staged.home = table.home_v4(&staged.packet.key);
-            } else if !self.parse_other(bytes, staged) {
+            } else if !self.parse_other(bytes, mac, staged) {
                 mark(&mut others, at);
                 continue;
             }
@@ -46,10 +46,11 @@ impl Context<'_> {
         others
     }
 
-    /// Whether a frame that is not plain is a flow, which is staged. A function of its own: a frame that is plain has the registers.
+    /// Whether a frame that is not plain is a flow for the director, which is staged. A function of its own: a frame that is plain
+    /// has the registers.
     #[inline(never)]
-    fn parse_other(&self, bytes: &[u8], staged: &mut Staged) -> bool {
-        let is_flow = parse_other(bytes, &mut staged.packet) == Kind::Flow;
+    fn parse_other(&self, bytes: &[u8], mac: u64, staged: &mut Staged) -> bool {
+        let is_flow = is_to(bytes, mac) && parse_other(bytes, &mut staged.packet) == Kind::Flow;
         if is_flow {
             staged.home = self.shared.table.home(&staged.packet.key);
         }
@@ -59,7 +60,7 @@ impl Context<'_> {
     /// Finds the likely entry of each flow, and asks for it. What is no flow has the home of an earlier burst's: to ask for that
     /// line, too, does no harm, and to look whether it is one would cost all others.
     #[inline(never)]
-    pub(super) fn look_up(&self, staged: &[Staged], guesses: &mut [Guess]) {
+    pub(super) fn look_up(&self, staged: &[Staged], guesses: &mut [Guess<'a>]) {
         for (staged, guess) in staged.iter().zip(guesses) {
             *guess = self.shared.table.prefetch_entry(staged.home, staged.packet.key.family());
         }
@@ -77,6 +78,12 @@ fn mark(others: &mut Frames, at: usize) {
 #[inline(always)]
 const fn address_word(mac: &[u8; 6]) -> u64 {
     destination_word(&[mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], 0, 0])
+}
+
+/// Whether a frame is to the hardware address of that word.
+#[inline(always)]
+fn is_to(frame: &[u8], mac: u64) -> bool {
+    frame.first_chunk().is_some_and(|start| destination_word(start) == mac)
 }
 
 #[inline(always)]

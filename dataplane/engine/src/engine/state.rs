@@ -1,6 +1,6 @@
 //! What a packet makes of its connection: the state it steps to, and the timer that starts anew (ipvs-facts B.2, B.3).
 
-use ulvs_wire::Packet;
+use ulvs_wire::{Packet, parse};
 
 use crate::conn::{Control, Direction, Entry, Hit};
 use crate::proto::{self, Path, State, TcpStates};
@@ -13,7 +13,7 @@ use super::Context;
 pub(super) fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
     let event = Event { protocol: packet.key.protocol(), signal: packet.signal, direction: hit.direction };
     let next = event.step(hit.control, cx.tcp);
-    let first_output = hit.direction == Direction::Out && hit.control.has(Control::NO_OUTPUT | Control::UNASSURED);
+    let first_output = hit.direction == Direction::Out && hit.control.has(FIRST_OUTPUT);
     if next.number() != hit.control.state_number() || first_output {
         change_state(cx, hit.entry, event);
     }
@@ -21,6 +21,26 @@ pub(super) fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
         hit.entry.set_timeout(|state| cx.snapshot.timeouts.of(state));
     }
 }
+
+/// Whether a packet surely changes nothing of its connection, as most of a busy one: the timer began anew within this tick, and the
+/// state stays. It is that of UDP, or TCP's of an established connection, and the packet neither opens nor ends one; nor is it
+/// the first reply. Another timeout that an operator sets is taken up within the next tick.
+#[inline(always)]
+pub(super) fn goes_on(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) -> bool {
+    hit.entry.is_fresh(cx.now)
+        && stays(hit.control.state_number(), packet.signal)
+        && (hit.direction == Direction::In || !hit.control.has(FIRST_OUTPUT))
+}
+
+/// Whether the state with this number surely stays as it is after a packet with this signal.
+#[inline(always)]
+const fn stays(state: u8, signal: u8) -> bool {
+    const STATES: u32 = 1 << State::Established.number() | 1 << State::Udp.number();
+    STATES >> (state & 31) & 1 != 0 && signal == parse::GOES_ON
+}
+
+/// Of a connection that waits for its first reply.
+const FIRST_OUTPUT: u16 = Control::NO_OUTPUT | Control::UNASSURED;
 
 #[cold]
 #[inline(never)]
@@ -32,7 +52,7 @@ fn change_state(cx: &Context<'_>, entry: &Entry, event: Event) {
         let next = control.with_state(state).with_flag(Control::INACTIVE, inactive);
         match event.direction {
             Direction::In => next,
-            Direction::Out => next.with_flag(Control::NO_OUTPUT | Control::UNASSURED, false),
+            Direction::Out => next.with_flag(FIRST_OUTPUT, false),
         }
     };
     let swapped = entry.swap_control(|control| control.is_live().then(|| changed(control)));
@@ -79,5 +99,31 @@ impl Event {
             Direction::In => Path::Input,
         };
         proto::step(self.protocol, tcp, path, control.state_number(), self.signal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said to stay stays, by every table of the state machines.
+    #[test]
+    fn a_state_that_stays_is_what_it_steps_to() {
+        let steps = |protocol, state: State, signal| {
+            [true, false].into_iter().flat_map(move |secure| {
+                [Path::Input, Path::Output, Path::InputOnly]
+                    .map(|path| proto::step(protocol, TcpStates::of(secure), path, state.number(), signal))
+            })
+        };
+        for (protocol, state) in [(parse::TCP, State::Established), (parse::UDP, State::Udp)] {
+            let said = (0..=u8::MAX).filter(|signal| stays(state.number(), *signal));
+            assert!(said.clone().count() > 0, "{state:?}");
+            for signal in said {
+                assert!(steps(protocol, state, signal).all(|next| next == state), "{state:?} {signal:#x}");
+            }
+        }
+        // States of others are never said to stay: SCTP's signals are not flags.
+        let others = State::ALL.into_iter().filter(|state| !matches!(state, State::Established | State::Udp));
+        assert!(others.into_iter().all(|state| !(0..=u8::MAX).any(|signal| stays(state.number(), signal))));
     }
 }

@@ -207,6 +207,11 @@ impl Director {
         (verdict, frames[0].bytes()[14..].to_vec())
     }
 
+    /// Lets one tick pass.
+    pub(crate) fn tick(&mut self) {
+        self.now = Ticks(self.now.0.wrapping_add(1));
+    }
+
     /// Plays a burst.
     pub(crate) fn burst(&mut self, worker: usize, side: Side, frames: &mut [MemoryFrame]) -> Vec<Verdict> {
         assert!(frames.len() <= BURST);

@@ -1,6 +1,6 @@
 //! Many services: what new connections need is looked for ahead, and nothing else may differ.
 
-use ulvs_engine::{Capacity, Verdict};
+use ulvs_engine::{BURST, Capacity, Verdict};
 use ulvs_model::Protocol;
 
 use crate::director::{Director, Sent, Side, sent};
@@ -29,9 +29,10 @@ fn director(scheduler: &str, others: u16) -> Director {
 
 /// Bursts of new connections, some of which come twice, with packets of others among them.
 fn burst(number: u32) -> Vec<(Protocol, u32, u16, u8)> {
-    (0..64)
+    let burst = u32::try_from(BURST).unwrap();
+    (0..burst)
         .map(|at| {
-            let client = number * 64 + at;
+            let client = number * burst + at;
             match at % 8 {
                 0 => (Protocol::Tcp, client, 443, SYN),
                 1 => (Protocol::Udp, client, 80, 0),

@@ -24,11 +24,16 @@ impl Entry {
         self.timeout.load(Relaxed).checked_sub(self.idle(now))
     }
 
-    /// Whether the connection's time has not run out: then its timer is set to begin anew. Most often its last packet came within
-    /// this tick, and the busy connection's line stays clean.
+    /// Whether the last packet came within this tick, as it does most often to a busy connection, whose line stays clean then.
+    #[inline(always)]
+    pub(crate) fn is_fresh(&self, now: Ticks) -> bool {
+        self.last_seen.load(Relaxed) == now.0
+    }
+
+    /// Whether the connection's time has not run out: then its timer is set to begin anew.
     #[inline(always)]
     pub(crate) fn has_time(&self, now: Ticks) -> bool {
-        self.last_seen.load(Relaxed) == now.0 || self.expires_in(now).is_some()
+        self.is_fresh(now) || self.expires_in(now).is_some()
     }
 
     /// Restarts the timer with the timeout it had.
@@ -36,10 +41,10 @@ impl Entry {
         self.last_seen.store(now.0, Relaxed);
     }
 
-    /// Restarts the timer; whether it runs for `timeout` already. A busy connection's line stays clean between two ticks.
+    /// Restarts the timer; whether it runs for `timeout` already.
     #[inline]
     pub(crate) fn touch(&self, now: Ticks, timeout: u32) -> bool {
-        if self.last_seen.load(Relaxed) != now.0 {
+        if !self.is_fresh(now) {
             self.last_seen.store(now.0, Relaxed);
         }
         self.timeout.load(Relaxed) == timeout

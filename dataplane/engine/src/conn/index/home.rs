@@ -9,28 +9,6 @@ pub(super) const TAG: u64 = !0xffff_ffff;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Home(pub(super) u64);
 
-/// The number of the entry that a flow most likely has, and one more; 0 if it has none.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Guess(u32);
-
-impl Guess {
-    /// There is none, surely or most likely.
-    pub(crate) const NONE: Self = Self(0);
-
-    /// What a slot says.
-    #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the low half is the number")]
-    pub(super) const fn of(value: u64) -> Self {
-        Self(value as u32)
-    }
-
-    /// The number: of no entry, if there is none. No table has 2^32.
-    #[inline(always)]
-    pub(crate) const fn id(self) -> ConnId {
-        self.0.wrapping_sub(1)
-    }
-}
-
 impl Home {
     /// Eight bits of the tag; 0 is no slot's.
     #[inline]
@@ -59,7 +37,8 @@ impl Home {
 
 /// The number that a slot says, if it has the tag.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the low half is the number")]
 pub(super) fn number(value: u64, home: Home) -> Option<ConnId> {
     // Of an empty slot it is 0.
-    if home.is_tag_of(value) { Guess::of(value).0.checked_sub(1) } else { None }
+    if home.is_tag_of(value) { (value as u32).checked_sub(1) } else { None }
 }

@@ -41,7 +41,7 @@ pub(super) fn insert(table: &Table, local: &mut Local, new: &NewConnection, now:
 
 pub(super) fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {
     let home = table.home(key);
-    table.likely(table.prefetch_entry(home, key.family()), key).or_else(|| table.search(home, key))
+    Table::likely(table.prefetch_entry(home, key.family()), key).or_else(|| table.search(home, key))
 }
 
 /// Two workers make the same connection with different real servers: it is made once, and both directions find it.
@@ -66,9 +66,15 @@ fn one_connection_is_made_once() {
             (Err(Refused::Exists), Ok(id)) => (id, theirs),
             both => panic!("{both:?}"),
         };
-        assert_eq!(find(&table, &new.key).map(|hit| (hit.id, hit.direction)), Some((id, Direction::In)));
+        assert_eq!(
+            find(&table, &new.key).map(|hit| (table.number_of(hit.entry), hit.direction)),
+            Some((Some(id), Direction::In))
+        );
         let reply = made.key.to(made.address, made.port).reversed();
-        assert_eq!(find(&table, &reply).map(|hit| (hit.id, hit.direction)), Some((id, Direction::Out)));
+        assert_eq!(
+            find(&table, &reply).map(|hit| (table.number_of(hit.entry), hit.direction)),
+            Some((Some(id), Direction::Out))
+        );
         assert!(table.kill(&mut local, id).is_some());
         assert!(table.index.is_empty(), "nothing is left behind");
     });
@@ -88,9 +94,9 @@ fn an_entry_in_use_is_not_used_again() {
                 let mut local = table.local(1);
                 for _ in 0..2 {
                     if let Some(hit) = find(&table, &first.key) {
-                        assert_eq!(table.entry(hit.id).destination(), (first.address, first.port));
-                        table.entry(hit.id).touch(Ticks(1), TIMEOUT);
-                        assert_eq!(table.entry(hit.id).destination(), (first.address, first.port));
+                        assert_eq!(hit.entry.destination(), (first.address, first.port));
+                        hit.entry.touch(Ticks(1), TIMEOUT);
+                        assert_eq!(hit.entry.destination(), (first.address, first.port));
                     }
                     local.quiesce(&table);
                 }
@@ -129,7 +135,7 @@ fn a_touched_connection_survives() {
                 local.quiesce(&table);
                 let hit = find(&table, &new.key);
                 if let Some(hit) = hit {
-                    table.entry(hit.id).touch(Ticks(TIMEOUT), TIMEOUT);
+                    hit.entry.touch(Ticks(TIMEOUT), TIMEOUT);
                 }
                 local.quiesce(&table);
                 hit.is_some()
@@ -166,7 +172,7 @@ fn counters_end_at_zero() {
                 for state in [State::Close, State::Established] {
                     let Some(hit) = find(table, &new.key) else { return };
                     let changed = |c: Control| c.with_state(state).with_flag(Control::INACTIVE, !state.is_active());
-                    let was = table.entry(hit.id).swap_control(|c| c.is_live().then(|| changed(c)));
+                    let was = hit.entry.swap_control(|c| c.is_live().then(|| changed(c)));
                     if let Some(was) = was
                         && was.has(Control::INACTIVE) == state.is_active()
                     {

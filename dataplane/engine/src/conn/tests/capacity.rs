@@ -37,8 +37,8 @@ fn nine_tenths_always_fit() {
                 assert_eq!(insert(&table, &mut locals[0], &nat(capacity), NOW), Err(Refused::Full));
             }
             for (number, id) in &made {
-                assert_eq!(find(&table, &nat(*number).key).map(|hit| hit.id), Some(*id));
-                assert_eq!(find(&table, &reply(&nat(*number))).map(|hit| hit.id), Some(*id));
+                assert_eq!(find(&table, &nat(*number).key).and_then(|hit| table.number_of(hit.entry)), Some(*id));
+                assert_eq!(find(&table, &reply(&nat(*number))).and_then(|hit| table.number_of(hit.entry)), Some(*id));
             }
             for (at, (_, id)) in made.iter().enumerate() {
                 assert!(table.kill(&mut locals[at % workers], *id).is_some());
@@ -86,7 +86,7 @@ fn replies_that_look_alike() {
     assert_eq!(insert(&table, &mut locals[0], &through, NOW), Err(Refused::ReplyTuple));
     assert!(find(&table, &through.key).is_none());
     let first = find(&table, &reply(&through)).unwrap();
-    assert!(table.kill(&mut locals[0], first.id).is_some());
+    assert!(table.kill(&mut locals[0], table.number_of(first.entry).unwrap()).is_some());
     assert!(insert(&table, &mut locals[0], &through, NOW).is_ok());
 }
 

@@ -88,10 +88,10 @@ impl Checked {
         let key = if is_reply { reply(&new) } else { new.key };
         let hit = find(&self.table, &key);
         let expected = self.live.get_mut(&flow);
-        prop_assert_eq!(hit.map(|hit| hit.id), expected.as_ref().map(|(id, _)| *id));
+        prop_assert_eq!(hit.and_then(|hit| self.table.number_of(hit.entry)), expected.as_ref().map(|(id, _)| *id));
         if let (Some(hit), Some((_, seen))) = (hit, expected) {
             prop_assert_eq!(hit.direction, if is_reply { Direction::Out } else { Direction::In });
-            let entry = self.table.entry(hit.id);
+            let entry = hit.entry;
             prop_assert_eq!(entry.destination(), (new.address, new.port));
             prop_assert_eq!(entry.vip(), (new.key.destination(), new.key.destination_port()));
             let now = Ticks(self.now.0.wrapping_sub(behind));

@@ -9,7 +9,7 @@ use std::thread;
 use ulvs_wire::Family;
 
 use super::{connection, find, insert, pass, reply, table};
-use crate::conn::{Control, Direction, Local, NewConnection, Refused, Table};
+use crate::conn::{Control, Direction, Entry, Local, NewConnection, Refused, Table};
 use crate::live::{LiveConnections, Load};
 use crate::proto::State;
 use crate::snapshot::DestinationId;
@@ -86,6 +86,10 @@ impl Worker<'_> {
         }
     }
 
+    fn number_of(&self, entry: &Entry) -> u32 {
+        self.shared.table.number_of(entry).unwrap_or_else(|| panic!("an entry of no table"))
+    }
+
     fn kill(&mut self, id: u32, destination: DestinationId) {
         if let Some(was) = self.shared.table.kill(&mut self.local, id) {
             self.shared.live.ended(destination, !was.has(Control::INACTIVE));
@@ -95,7 +99,7 @@ impl Worker<'_> {
 
     fn end(&mut self, new: &NewConnection) {
         if let Some(hit) = find(&self.shared.table, &new.key) {
-            self.kill(hit.id, new.destination);
+            self.kill(self.number_of(hit.entry), new.destination);
         }
     }
 
@@ -104,11 +108,11 @@ impl Worker<'_> {
         let Some(hit) = find(&self.shared.table, &key) else {
             return;
         };
-        let entry = self.shared.table.entry(hit.id);
+        let entry = hit.entry;
         assert_eq!(hit.direction, if is_reply { Direction::Out } else { Direction::In });
         assert_eq!((entry.destination(), entry.destination_id().0), ((new.address, new.port), new.destination));
         if entry.expires_in(self.now).is_none() {
-            return self.kill(hit.id, new.destination);
+            return self.kill(self.number_of(entry), new.destination);
         }
         let state = if self.random().is_multiple_of(2) { State::Established } else { State::TimeWait };
         let changed = |c: Control| c.with_state(state).with_flag(Control::INACTIVE, !state.is_active());

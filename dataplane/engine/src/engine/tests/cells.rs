@@ -86,7 +86,9 @@ impl Cell {
             helper: Helper::None,
         };
         let table = &engine.shared.table;
-        let id = table.insert(&mut engine.own.local, (table.home(&new.key), &new), from, NOW, ticks(200)).unwrap();
+        // A tick ago: within one a timeout is that of the state in any case.
+        let before = Ticks(NOW.0 - 1);
+        let id = table.insert(&mut engine.own.local, (table.home(&new.key), &new), from, before, ticks(200)).unwrap();
         engine.shared.live.opened(destination, from.is_active());
         let mut verdicts = [Verdict::Drop(DropReason::NoTap)];
         engine.process(&snapshot, NOW, PortId(0), &mut [frame], &mut verdicts);

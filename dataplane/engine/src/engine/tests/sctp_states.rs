@@ -71,13 +71,13 @@ fn a_port_used_again_begins_a_new_connection() {
         let key = key(Protocol::Sctp);
         let found = engine.shared.table.search(engine.shared.table.home(&key), &key).unwrap();
         assert_eq!(found.control.state(), State::Init1);
-        let id = found.id;
-        engine.shared.table.entry(id).swap_control(|control| Some(control.with_state(from)));
+        let id = engine.shared.table.number_of(found.entry);
+        found.entry.swap_control(|control| Some(control.with_state(from)));
         engine.process(&snapshot, NOW, PortId(0), &mut [packet(&[INIT], CLIENT, VIP)], &mut verdicts);
         assert_eq!(verdicts, [Verdict::Forward(PortId(0))]);
         let found = engine.shared.table.search(engine.shared.table.home(&key), &key).unwrap();
         assert_eq!(
-            (found.id != id, engine.counters().connections_ended.get() > 0),
+            (engine.shared.table.number_of(found.entry) != id, engine.counters().connections_ended.get() > 0),
             (is_new, is_new),
             "{mode} {from:?}"
         );

@@ -5,6 +5,7 @@ use ulvs_model::{ForwardMethod, Protocol, Sysctls};
 use ulvs_wire::tcp;
 
 use super::cells::{CLIENT, Cell, End, NOW, VIP, director, key};
+use crate::engine::Engine;
 use crate::frame::MemoryFrame;
 use crate::proto::State;
 use crate::snapshot::{DestinationId, PortId};
@@ -59,15 +60,16 @@ fn a_port_used_again_begins_a_new_connection() {
         let (mut engine, snapshot) = director(Protocol::Tcp, ForwardMethod::Nat, Sysctls::default());
         let mut verdicts = [Verdict::Drop(DropReason::NoTap)];
         engine.process(&snapshot, NOW, PortId(0), &mut [packet(tcp::SYN, CLIENT, VIP)], &mut verdicts);
-        let id =
-            engine.shared.table.search(engine.shared.table.home(&key(Protocol::Tcp)), &key(Protocol::Tcp)).unwrap().id;
-        let entry = engine.shared.table.entry(id);
-        entry.swap_control(|control| Some(control.with_state(from)));
+        let find = |engine: &Engine| {
+            let (table, key) = (&engine.shared.table, key(Protocol::Tcp));
+            table.search(table.home(&key), &key).map(|hit| table.number_of(hit.entry).unwrap())
+        };
+        let id = find(&engine).unwrap();
+        engine.shared.table.entry(id).swap_control(|control| Some(control.with_state(from)));
         engine.process(&snapshot, NOW, PortId(0), &mut [packet(flags, CLIENT, VIP)], &mut verdicts);
         assert_eq!(verdicts, [verdict], "{from:?} {flags:#x}");
         assert_eq!(engine.counters().connections_ended.get(), 1);
         assert_eq!(engine.shared.load(DestinationId(0)).total, left);
-        let hit = engine.shared.table.search(engine.shared.table.home(&key(Protocol::Tcp)), &key(Protocol::Tcp));
-        assert_eq!(hit.map(|hit| hit.id != id), (left == 1).then_some(true));
+        assert_eq!(find(&engine).map(|now| now != id), (left == 1).then_some(true));
     }
 }
