@@ -178,6 +178,25 @@ mod tests {
         }
     }
 
+    /// Of each checksum that there is, with the carries, and of the TTLs at both ends.
+    #[test]
+    fn what_a_ttl_has_less_its_checksum_has_more() {
+        for ttl in [1, 2, 64, u8::MAX] {
+            for sum in 0..=u16::MAX {
+                let mut bytes = header(0, ttl, (40, 7, 0), (1, 2));
+                let header = Ipv4Header::mut_from_bytes(&mut bytes).unwrap();
+                header.checksum = sum.into();
+                let before = *header;
+                header.decrement_ttl();
+                // RFC 1141, as IPVS has it.
+                let more = u32::from(sum) + 0x100;
+                let wanted = u16::try_from((more + u32::from(more >= 0xffff)) & 0xffff).unwrap();
+                let wanted = Ipv4Header { ttl: ttl - 1, checksum: wanted.into(), ..before };
+                assert_eq!(header.as_bytes(), wanted.as_bytes(), "{ttl} {sum:#x}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn a_made_header_says_what_it_was_made_of(
