@@ -14,7 +14,7 @@ use crate::snapshot::{DestinationId, DestinationView, RealServerView};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::ipsec::followed;
-use super::state::{advance, goes_on};
+use super::state::{advance, changes_nothing};
 use super::{Context, Own, Staged, Way};
 
 impl Own {
@@ -24,7 +24,7 @@ impl Own {
         let (id, generation) = hit.entry.destination_id();
         // Whether the destination takes it is asked twice if something changes: packets that change nothing, which are most of a busy
         // connection's, need not remember what was found out of them.
-        if !goes_on(cx, packet, hit) {
+        if !changes_nothing(cx, packet, hit) {
             if packet.signal & parse::OPENS != 0 && begins_anew(cx, hit) && self.end(cx, hit.entry) {
                 let verdict = self.schedule(cx, frame, packet, staged.home);
                 return self.no_way(verdict);

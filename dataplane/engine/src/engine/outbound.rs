@@ -12,7 +12,7 @@ use crate::shared::Unresolved;
 use crate::snapshot::{Hop, HopId, Lookup};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
-use super::state::{advance, goes_on};
+use super::state::{advance, changes_nothing};
 use super::{Context, Own, Staged, Way};
 
 impl Own {
@@ -101,7 +101,7 @@ fn send_reply<F: Frame>(cx: &Context<'_>, frame: &mut F, packet: &Packet, hit: H
         counters.packets_out.add(1);
         counters.bytes_out.add(u64::from(packet.ip_len));
     }
-    if !goes_on(cx, packet, hit) {
+    if !changes_nothing(cx, packet, hit) {
         advance(cx, packet, hit);
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn advance(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) {
 /// state stays. It is that of UDP, or TCP's of an established connection, and the packet neither opens nor ends one; nor is it
 /// the first reply. Another timeout that an operator sets is taken up within the next tick.
 #[inline(always)]
-pub(super) fn goes_on(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) -> bool {
+pub(super) fn changes_nothing(cx: &Context<'_>, packet: &Packet, hit: Hit<'_>) -> bool {
     hit.entry.is_fresh(cx.now)
         && stays(hit.control.state_number(), packet.signal)
         && (hit.direction == Direction::In || !hit.control.has(FIRST_OUTPUT))

@@ -3,7 +3,7 @@
 use ulvs_model::ForwardMethod;
 
 use super::{connection, find, insert, pass, reply, table, with_method};
-use crate::conn::Refused;
+use crate::conn::{Entry, Refused};
 use crate::time::Ticks;
 
 const NOW: Ticks = Ticks(1);
@@ -111,4 +111,13 @@ fn a_stalled_worker_stops_ends_and_loses_nothing() {
     pass(&table, &mut locals);
     let made = (0..1000).filter(|n| insert(&table, &mut locals[0], &connection(*n), NOW).is_ok()).count();
     assert!(made >= 900, "{made}");
+}
+
+#[test]
+fn an_entry_of_no_table_has_no_number() {
+    let (table, _) = table(4, 1);
+    let (elsewhere, outside) = (super::table(4, 1).0, Entry::default());
+    assert_eq!(table.number_of(&outside), None);
+    assert_eq!((table.number_of(elsewhere.entry(3)), elsewhere.number_of(table.entry(0))), (None, None));
+    assert!((0..4).all(|id| table.number_of(table.entry(id)) == Some(id)));
 }
