@@ -32,6 +32,7 @@ mod stray;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod translation;
 mod tunnel;
 mod tunnel_error;
 mod way;
@@ -103,6 +104,8 @@ struct Context<'a> {
     ingress: PortId,
     /// TCP's states, as `secure_tcp` has them now.
     tcp: &'static TcpStates,
+    /// Some flows of the burst are by IPv6.
+    any_v6: bool,
 }
 
 impl Engine {
@@ -157,6 +160,7 @@ impl Engine {
             now,
             ingress,
             tcp: TcpStates::of(snapshot.defence.secure_tcp),
+            any_v6: false,
         };
         // The entries they most likely have, which are on their way into the cache.
         let mut guesses = [None; BURST];
@@ -164,7 +168,8 @@ impl Engine {
         if !own.cuts.is_empty() {
             own.cuts.clear();
         }
-        let others = cx.parse(frames, staged);
+        let (others, any_v6) = cx.parse(frames, staged);
+        let cx = Context { any_v6, ..cx };
         cx.look_up(staged, guesses);
         let by_one = if others == 0 && !snapshot.stands_aside {
             if snapshot.services.are_many() {

@@ -51,6 +51,7 @@ impl Table {
                 _ if control.has(Control::NO_CPORT) => Helper::Announced,
                 _ => Helper::None,
             },
+            paired: Tuple(from.tuple.load(Relaxed)).is_paired(),
         };
         let call = from.is_of_call().then(|| table.calls.get(id));
         let (seen, timeout) = (Ticks(from.last_seen.load(Relaxed)), from.timeout.load(Relaxed));

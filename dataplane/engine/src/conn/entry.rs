@@ -1,4 +1,5 @@
-//! One connection: 128 bytes, two cache lines. What a packet of an IPv4 connection needs is in the first.
+//! One connection: 128 bytes, two cache lines. What a packet of an existing connection needs is in the first, also of IPv6: it has the
+//! client's address, and the destination has [the others](AddressPair).
 //!
 //! Every field is atomic, because any worker may use any connection and the control side lists them while they change.
 //! Fields that identify the connection are written before the entry is put into the index and never while it is there.
@@ -9,7 +10,7 @@ use ulvs_model::ForwardMethod;
 use ulvs_wire::{Address, Delta, Family, FlowKey};
 
 use crate::memory::Zeroed;
-use crate::snapshot::DestinationId;
+use crate::snapshot::{AddressPair, DestinationId, Destinations};
 use crate::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -46,14 +47,11 @@ pub(crate) struct Entry {
     pub(super) timeout: AtomicU32,
     /// Client, virtual and destination port, protocol, families: see [`Tuple`].
     pub(super) tuple: AtomicU64,
-    /// IPv4: client in the low half, virtual address in the high half, as in a [`FlowKey`].
-    ends: AtomicU64,
-    /// IPv4: the real server, wire order.
-    destination: AtomicU32,
+    /// IPv6: the client. IPv4: client in the low half and virtual address in the high half of the first word, as in a [`FlowKey`];
+    /// real server in the low half of the second, wire order, and [checksum deltas](Self::deltas) in the high half.
+    addresses: [AtomicU64; 2],
     destination_id: AtomicU32,
     destination_generation: AtomicU32,
-    /// Layer 3 and layer 4 checksum deltas of a request in NAT.
-    deltas: AtomicU32,
     /// The hop replies leave by, and the generation of the routes it was looked up in. Written by any worker.
     reply_hop: AtomicU64,
     /// The number, plus one, of the connection that controls this one: of its template. 0: none does.
@@ -61,21 +59,24 @@ pub(crate) struct Entry {
     /// How many connections this one controls; while the entry is free and the first of a batch, the next batch. Written
     /// by any worker.
     pub(super) controls_or_next: AtomicU32,
-    // Second line: IPv6.
-    client_v6: [AtomicU64; 2],
+    // Second line: IPv6, and what few packets need.
     vip_v6: [AtomicU64; 2],
+    /// Of clients by IPv6 or of IPv6 itself; an address of IPv4 is in the low half of the first word.
     destination_v6: [AtomicU64; 2],
+    /// More numbers while the entry is [free](Self::hold).
+    held: [AtomicU64; 2],
     /// How far a real server's bytes are [shifted](Shift); of connections with a helper only. Written by any worker.
     shift: AtomicU64,
     /// When the connection began, if the table [keeps that](super::Table::keep_beginnings).
     began: AtomicU32,
-    _unused: AtomicU32,
+    /// Checksum deltas of clients by IPv6.
+    deltas_v6: AtomicU32,
 }
 
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Entry>() == 128 && align_of::<Entry>() == 128);
 #[cfg(not(loom))]
-const _: () = assert!(std::mem::offset_of!(Entry, client_v6) == 64);
+const _: () = assert!(std::mem::offset_of!(Entry, vip_v6) == 64);
 
 #[expect(unsafe_code, reason = "a struct of atomic integers")]
 // SAFETY: every field is an atomic integer.
@@ -102,6 +103,8 @@ pub struct NewConnection {
     pub role: Role,
     /// Whether it has to do with a helper.
     pub helper: Helper,
+    /// Whether its IPv6 addresses are those that all connections of its destination have: then packets need not read them here.
+    pub paired: bool,
 }
 
 /// What a helper has to do with a connection (ipvs-facts C.9).
@@ -144,20 +147,25 @@ impl Entry {
         // Whoever lists the entry and sees one of these fields also sees that the last connection has ended.
         fence(Release);
         self.tuple.store(Tuple::new(new).0, Relaxed);
+        let deltas = u32::from(deltas.0.to_bits()) << 16 | u32::from(deltas.1.to_bits());
         match new.key.family() {
-            Family::V4 => self.ends.store(new.key.v4(), Relaxed),
+            Family::V4 => {
+                let destination = if new.family == Family::V4 { new.address.v4_wire() } else { 0 };
+                store(&self.addresses, [new.key.v4(), u64::from(deltas) << 32 | u64::from(destination)]);
+            }
             Family::V6 => {
-                store(&self.client_v6, new.key.v6()[0]);
+                store(&self.addresses, new.key.v6()[0]);
                 store(&self.vip_v6, new.key.v6()[1]);
+                self.deltas_v6.store(deltas, Relaxed);
             }
         }
-        match new.family {
-            Family::V4 => self.destination.store(new.address.v4_wire(), Relaxed),
-            Family::V6 => store(&self.destination_v6, new.address.v6_wire()),
+        match (new.key.family(), new.family) {
+            (Family::V4, Family::V4) => {}
+            (Family::V6, Family::V4) => self.destination_v6[0].store(new.address.v4_wire().into(), Relaxed),
+            (_, Family::V6) => store(&self.destination_v6, new.address.v6_wire()),
         }
         self.destination_id.store(new.destination.0, Relaxed);
         self.destination_generation.store(new.generation, Relaxed);
-        self.deltas.store(u32::from(deltas.0.to_bits()) << 16 | u32::from(deltas.1.to_bits()), Relaxed);
         self.reply_hop.store(0, Relaxed);
         self.controller.store(if let Role::Controlled(id) = new.role { id + 1 } else { 0 }, Relaxed);
         self.controls_or_next.store(0, Relaxed);
@@ -176,13 +184,13 @@ impl Entry {
         Ticks(self.began.load(Relaxed))
     }
 
-    /// Numbers a free entry can hold, in the place of its IPv6 addresses: one line brings them all.
+    /// Numbers a free entry can hold, in the place of its second line's addresses: one line brings them all.
     pub(super) const HELD: usize = 12;
 
     /// Writes numbers into a free entry.
     pub(super) fn hold(&self, ids: impl Iterator<Item = ConnId>) {
         let mut ids = ids.take(Self::HELD);
-        for word in self.client_v6.iter().chain(&self.vip_v6).chain(&self.destination_v6) {
+        for word in self.vip_v6.iter().chain(&self.destination_v6).chain(&self.held) {
             let (Some(high), Some(low)) = (ids.next(), ids.next()) else { return };
             word.store(u64::from(high) << 32 | u64::from(low), Relaxed);
         }
@@ -191,20 +199,20 @@ impl Entry {
     /// The numbers that [`hold`](Self::hold) wrote.
     #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
     pub(super) fn held(&self) -> impl Iterator<Item = ConnId> + '_ {
-        let words = self.client_v6.iter().chain(&self.vip_v6).chain(&self.destination_v6);
+        let words = self.vip_v6.iter().chain(&self.destination_v6).chain(&self.held);
         words.map(|word| word.load(Relaxed)).flat_map(|word| [(word >> 32) as u32, word as u32])
     }
 
     /// Asks for both lines.
     pub(super) fn prefetch(&self) {
         crate::prefetch::prefetch(self);
-        self.prefetch_v6();
+        self.prefetch_second();
     }
 
     /// Asks for the second line.
     #[inline]
-    pub(super) fn prefetch_v6(&self) {
-        crate::prefetch::prefetch(&self.client_v6);
+    pub(crate) fn prefetch_second(&self) {
+        crate::prefetch::prefetch(&self.vip_v6);
     }
 
     /// Whether the entry has a connection and `key` belongs to it, and which way the packet goes.
@@ -214,47 +222,87 @@ impl Entry {
         if control.has_packets() { Some((self.direction(key, control)?, control)) } else { None }
     }
 
-    /// The same, of a connection whose packets are [only to be forwarded](Control::is_plain).
+    /// The same of a packet by IPv4 and of a connection whose packets are [only to be forwarded](Control::is_plain).
     #[inline(always)]
-    pub(super) fn matches_plainly(&self, key: &FlowKey) -> Option<(Direction, Control)> {
+    pub(super) fn matches_plainly_v4(&self, key: &FlowKey) -> Option<(Direction, Control)> {
+        debug_assert_eq!(key.family(), Family::V4, "asked before");
         let control = self.control();
-        if control.is_plain() { Some((self.direction(key, control)?, control)) } else { None }
+        if control.is_plain() { Some((self.direction_v4(key, control)?, control)) } else { None }
+    }
+
+    /// The same of a packet by IPv6: the second line is not read.
+    #[inline(always)]
+    pub(super) fn matches_plainly_v6(&self, key: &FlowKey, pair: &AddressPair) -> Option<(Direction, Control)> {
+        let control = self.control();
+        if !control.is_plain() {
+            return None;
+        }
+        Some((self.direction_v6(key, control, || pair.vip, || pair.real_server)?, control))
+    }
+
+    /// The same, of a connection without a pair.
+    #[inline(never)]
+    pub(super) fn matches_plainly_without_pair(&self, key: &FlowKey) -> Option<(Direction, Control)> {
+        self.matches(key).filter(|(_, control)| control.is_plain())
     }
 
     #[inline(always)]
     fn direction(&self, key: &FlowKey, control: Control) -> Option<Direction> {
-        let tuple = Tuple(self.tuple.load(Relaxed));
-        if tuple.request() == key.ends() && self.is_request(key) {
-            Some(Direction::In)
-        } else {
-            // Replies of NAT come from the real server; of other methods, if they come by at all, from the virtual address.
-            let nat = control.method() == ForwardMethod::Nat;
-            (tuple.reply(nat) == key.ends() && self.is_reply(key, nat)).then_some(Direction::Out)
+        match key.family() {
+            Family::V4 => self.direction_v4(key, control),
+            Family::V6 => self.direction_v6(key, control, || load(&self.vip_v6), || load(&self.destination_v6)),
         }
+    }
+
+    #[inline(always)]
+    fn direction_v4(&self, key: &FlowKey, control: Control) -> Option<Direction> {
+        let tuple = Tuple(self.tuple.load(Relaxed));
+        if tuple.request() == key.ends() && self.addresses[0].load(Relaxed) == key.v4() {
+            return Some(Direction::In);
+        }
+        // Replies of NAT come from the real server; of other methods, if they come by at all, from the virtual address.
+        let nat = control.method() == ForwardMethod::Nat;
+        if tuple.reply(nat) != key.ends() {
+            return None;
+        }
+        let ends = self.addresses[0].load(Relaxed);
+        let from = if nat { u64::from(self.destination_v4()) } else { ends >> 32 };
+        (key.v4() == from | ends << 32).then_some(Direction::Out)
+    }
+
+    #[inline(always)]
+    fn direction_v6(
+        &self,
+        key: &FlowKey,
+        control: Control,
+        vip: impl Fn() -> [u64; 2],
+        real_server: impl Fn() -> [u64; 2],
+    ) -> Option<Direction> {
+        let (tuple, [from, to]) = (Tuple(self.tuple.load(Relaxed)), key.v6());
+        if tuple.request() == key.ends() && load(&self.addresses) == *from && vip() == *to {
+            return Some(Direction::In);
+        }
+        let nat = control.method() == ForwardMethod::Nat;
+        if tuple.reply(nat) != key.ends() {
+            return None;
+        }
+        let replies_from = if nat { real_server() } else { vip() };
+        (load(&self.addresses) == *to && replies_from == *from).then_some(Direction::Out)
+    }
+
+    /// The IPv6 addresses that its packets have, unless only its second line knows.
+    #[inline(always)]
+    pub(super) fn pair<'a>(&self, destinations: &'a Destinations) -> Option<&'a AddressPair> {
+        let (id, generation) = self.destination_id();
+        if Tuple(self.tuple.load(Relaxed)).is_paired() { destinations.pair(id, generation) } else { None }
     }
 
     /// Whether the addresses are those of a request, families being the same.
     #[inline(always)]
     fn is_request(&self, key: &FlowKey) -> bool {
         match key.family() {
-            Family::V4 => self.ends.load(Relaxed) == key.v4(),
-            Family::V6 => load(&self.client_v6) == key.v6()[0] && load(&self.vip_v6) == key.v6()[1],
-        }
-    }
-
-    /// Whether the addresses are those of a reply, families being the same.
-    #[inline(always)]
-    fn is_reply(&self, key: &FlowKey, nat: bool) -> bool {
-        match key.family() {
-            Family::V4 => {
-                let ends = self.ends.load(Relaxed);
-                let from = if nat { u64::from(self.destination.load(Relaxed)) } else { ends >> 32 };
-                key.v4() == from | ends << 32
-            }
-            Family::V6 => {
-                let from = if nat { &self.destination_v6 } else { &self.vip_v6 };
-                load(&self.client_v6) == key.v6()[1] && load(from) == key.v6()[0]
-            }
+            Family::V4 => self.addresses[0].load(Relaxed) == key.v4(),
+            Family::V6 => load(&self.addresses) == key.v6()[0] && load(&self.vip_v6) == key.v6()[1],
         }
     }
 
@@ -319,12 +367,18 @@ impl Entry {
         (DestinationId(self.destination_id.load(Relaxed)), self.destination_generation.load(Relaxed))
     }
 
+    #[inline(always)]
+    fn destination_v4(&self) -> u32 {
+        low(&self.addresses[1])
+    }
+
     /// Address and port of the destination.
     #[inline]
     pub(crate) fn destination(&self) -> (Address, u16) {
         let tuple = Tuple(self.tuple.load(Relaxed));
         let address = match tuple.destination_family() {
-            Family::V4 => Address::from_v4_wire(self.destination.load(Relaxed)),
+            Family::V4 if tuple.family() == Family::V4 => Address::from_v4_wire(self.destination_v4()),
+            Family::V4 => Address::from_v4_wire(low(&self.destination_v6[0])),
             Family::V6 => Address::from_v6_wire(load(&self.destination_v6)),
         };
         (address, tuple.destination_port())
@@ -340,17 +394,27 @@ impl Entry {
     pub(crate) fn vip(&self) -> (Address, u16) {
         let tuple = Tuple(self.tuple.load(Relaxed));
         let address = match tuple.family() {
-            Family::V4 => Address::from_v4_wire((self.ends.load(Relaxed) >> 32) as u32),
+            Family::V4 => Address::from_v4_wire((self.addresses[0].load(Relaxed) >> 32) as u32),
             Family::V6 => Address::from_v6_wire(load(&self.vip_v6)),
         };
         (address, tuple.request().destination_port())
+    }
+
+    /// The virtual port and the destination's.
+    #[inline]
+    pub(crate) fn ports(&self) -> (u16, u16) {
+        let tuple = Tuple(self.tuple.load(Relaxed));
+        (tuple.request().destination_port(), tuple.destination_port())
     }
 
     /// What a request's rewrite does to the IP and to the TCP or UDP checksum.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
     pub(crate) fn deltas(&self) -> (Delta, Delta) {
-        let bits = self.deltas.load(Relaxed);
+        let bits = match Tuple(self.tuple.load(Relaxed)).family() {
+            Family::V4 => (self.addresses[1].load(Relaxed) >> 32) as u32,
+            Family::V6 => self.deltas_v6.load(Relaxed),
+        };
         (Delta::from_bits((bits >> 16) as u16), Delta::from_bits(bits as u16))
     }
 
@@ -369,12 +433,11 @@ impl Entry {
     }
 
     /// Client to virtual address, as it was when the connection was made.
-    #[expect(clippy::cast_possible_truncation, reason = "two halves of a word")]
     pub(crate) fn key(&self) -> FlowKey {
         let ends = Tuple(self.tuple.load(Relaxed)).request();
         let client = match ends.family() {
-            Family::V4 => Address::from_v4_wire(self.ends.load(Relaxed) as u32),
-            Family::V6 => Address::from_v6_wire(load(&self.client_v6)),
+            Family::V4 => Address::from_v4_wire(low(&self.addresses[0])),
+            Family::V6 => Address::from_v6_wire(load(&self.addresses)),
         };
         FlowKey::new(ends.protocol(), ends.family(), (client, ends.source_port()), self.vip())
     }
@@ -395,4 +458,10 @@ fn store(to: &[AtomicU64; 2], words: [u64; 2]) {
 #[inline]
 fn load(from: &[AtomicU64; 2]) -> [u64; 2] {
     [from[0].load(Relaxed), from[1].load(Relaxed)]
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the low half")]
+fn low(word: &AtomicU64) -> u32 {
+    word.load(Relaxed) as u32
 }

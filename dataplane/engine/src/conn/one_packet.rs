@@ -19,6 +19,6 @@ impl Entry {
 
     /// The packet belongs to it.
     pub(crate) fn as_hit(&self) -> Hit<'_> {
-        Hit { entry: self, direction: Direction::In, control: self.control() }
+        Hit { entry: self, direction: Direction::In, control: self.control(), pair: None }
     }
 }

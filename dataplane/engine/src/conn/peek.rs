@@ -16,7 +16,7 @@ impl Table {
             let entry = &self.entries[id as usize];
             hit = entry.matches(key).and_then(|(direction, control)| {
                 let lives = control.life() == Life::Live && entry.has_time(now);
-                lives.then_some(Hit { entry, direction, control })
+                lives.then_some(Hit { entry, direction, control, pair: None })
             });
             hit.is_some()
         });

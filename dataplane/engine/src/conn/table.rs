@@ -7,6 +7,7 @@ use ulvs_wire::{Address, Delta, Family, FlowHasher, FlowKey, parse};
 
 use crate::memory::Region;
 use crate::proto::State;
+use crate::snapshot::{AddressPair, Destinations};
 use crate::sync::atomic::{Ordering, fence};
 use crate::time::Ticks;
 
@@ -49,6 +50,8 @@ pub(crate) struct Hit<'a> {
     pub(crate) entry: &'a Entry,
     pub(crate) direction: Direction,
     pub(crate) control: Control,
+    /// Its IPv6 addresses, if they were found without reading its second line.
+    pub(crate) pair: Option<&'a AddressPair>,
 }
 
 /// Why a connection could not be made.
@@ -130,24 +133,34 @@ impl Table {
         self.template_home(&entry.key(), call.as_ref())
     }
 
-    /// The entry a flow most likely has, whose line is asked for; `None` if it has none, surely or most likely.
+    /// The entry a flow most likely has, whose first line is asked for; `None` if it has none, surely or most likely.
     #[inline]
-    pub(crate) fn prefetch_entry(&self, home: Home, family: Family) -> Guess<'_> {
+    pub(crate) fn prefetch_entry(&self, home: Home) -> Guess<'_> {
         let entry = self.entries.get(self.index.guess(home) as usize)?;
         crate::prefetch::prefetch(entry);
-        if family == Family::V6 {
-            entry.prefetch_v6();
-        }
         Some(entry)
     }
 
     /// The connection `key` belongs to, if it is the one that [`prefetch_entry`](Self::prefetch_entry) said, and nothing is to
     /// be done but to forward its packets. If not, the answer is [`search`](Self::search)'s.
     #[inline(always)]
-    pub(crate) fn likely<'a>(guess: Guess<'a>, key: &FlowKey) -> Option<Hit<'a>> {
+    pub(crate) fn likely<'a, const MAY_BE_V6: bool>(
+        guess: Guess<'a>,
+        key: &FlowKey,
+        destinations: &'a Destinations,
+    ) -> Option<Hit<'a>> {
         let entry = guess?;
-        let (direction, control) = entry.matches_plainly(key)?;
-        Some(Hit { entry, direction, control })
+        if MAY_BE_V6 && key.family() == Family::V6 {
+            let pair = entry.pair(destinations);
+            let (direction, control) = match pair {
+                Some(pair) => entry.matches_plainly_v6(key, pair)?,
+                None => entry.matches_plainly_without_pair(key)?,
+            };
+            Some(Hit { entry, direction, control, pair })
+        } else {
+            let (direction, control) = entry.matches_plainly_v4(key)?;
+            Some(Hit { entry, direction, control, pair: None })
+        }
     }
 
     /// The number of an entry; `None` of one that is not in the table. Few packets need it, so nobody keeps it beside the entry.
@@ -168,9 +181,9 @@ impl Table {
         let mut hit = None;
         self.index.find(home, |id| {
             let entry = &self.entries[id as usize];
-            hit = entry
-                .matches(key)
-                .and_then(|(direction, control)| Some(Hit { entry, direction, control: Self::keep(entry, control)? }));
+            hit = entry.matches(key).and_then(|(direction, control)| {
+                Some(Hit { entry, direction, control: Self::keep(entry, control)?, pair: None })
+            });
             hit.is_some()
         });
         hit
@@ -276,7 +289,7 @@ impl Table {
         }
         let control = control.with_life(Life::Live);
         entry.control.store(control.0, Ordering::Release);
-        Ok(Hit { entry, direction: Direction::In, control })
+        Ok(Hit { entry, direction: Direction::In, control, pair: None })
     }
 
     #[inline(always)]

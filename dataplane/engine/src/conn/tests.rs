@@ -2,19 +2,25 @@
 
 mod capacity;
 mod model;
+mod pairs;
 mod stress;
 mod sweep;
+
+use std::sync::LazyLock;
 
 use ulvs_model::ForwardMethod;
 use ulvs_wire::{Address, Family, FlowHasher, FlowKey};
 
 use super::{ConnId, Helper, Hit, Local, NewConnection, Refused, Role, Table};
 use crate::proto::State;
-use crate::snapshot::DestinationId;
+use crate::snapshot::{DestinationId, Destinations};
 use crate::time::Ticks;
 
 /// Ticks a connection of these tests lives without packets.
 const TIMEOUT: u32 = 1000;
+
+/// Nothing is known of any.
+static NO_DESTINATIONS: LazyLock<Destinations> = LazyLock::new(Destinations::default);
 
 pub(super) fn table(capacity: u32, workers: usize) -> (Table, Vec<Local>) {
     let table = Table::new(capacity, workers, FlowHasher::new([0x51_7cc1_b727, 0x2545_f491_4f6c, 0x9e37_79b9_7f4a]))
@@ -49,6 +55,7 @@ fn with_method(number: u32, method: ForwardMethod) -> NewConnection {
         port,
         role: Role::Single,
         helper: Helper::None,
+        paired: false,
     }
 }
 
@@ -63,7 +70,7 @@ fn insert(table: &Table, local: &mut Local, new: &NewConnection, now: Ticks) -> 
 
 fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {
     let home = table.home(key);
-    Table::likely(table.prefetch_entry(home, key.family()), key).or_else(|| table.search(home, key))
+    Table::likely::<true>(table.prefetch_entry(home), key, &NO_DESTINATIONS).or_else(|| table.search(home, key))
 }
 
 /// All workers pass, twice: what was retired before is free.

@@ -14,8 +14,10 @@ impl Tuple {
     const TEMPLATE: u64 = 4;
     /// Beside it in templates of a call.
     const CALL: u64 = 8;
+    /// Its IPv6 addresses are those that all connections of its destination have.
+    const PAIRED: u64 = 16;
     /// What is not in the ends of a request.
-    const OWN: u64 = 0xffff_0000 | Self::DESTINATION_V6;
+    const OWN: u64 = 0xffff_0000 | Self::DESTINATION_V6 | Self::PAIRED;
 
     pub(super) const fn new(new: &NewConnection) -> Self {
         let destination_family = if matches!(new.family, Family::V6) { Self::DESTINATION_V6 } else { 0 };
@@ -24,7 +26,8 @@ impl Tuple {
             Role::Call => Self::TEMPLATE | Self::CALL,
             Role::Single | Role::Controlled(_) => 0,
         };
-        Self(new.key.ends().0 | (new.port.swap_bytes() as u64) << 16 | destination_family | template)
+        let paired = if new.paired { Self::PAIRED } else { 0 };
+        Self(new.key.ends().0 | (new.port.swap_bytes() as u64) << 16 | destination_family | template | paired)
     }
 
     /// Ports, protocol and family of requests.
@@ -41,6 +44,10 @@ impl Tuple {
     /// Whether it is a template's, and the key has these ends.
     pub(super) const fn is_template(self, key: Ends, of_call: bool) -> bool {
         self.0 & !Self::OWN == key.0 | Self::TEMPLATE | if of_call { Self::CALL } else { 0 }
+    }
+
+    pub(super) const fn is_paired(self) -> bool {
+        self.0 & Self::PAIRED != 0
     }
 
     pub(super) const fn is_of_call(self) -> bool {

@@ -64,6 +64,7 @@ impl Own {
             port: packet.key.source_port(),
             role,
             helper: Helper::None,
+            paired: false,
         };
         if service.one_packet {
             let entry = Entry::of_one_packet(&new);
@@ -89,7 +90,7 @@ impl Own {
         match made {
             Ok(id) => {
                 let entry = cx.shared.table.entry(id);
-                let hit = Hit { entry, direction: Direction::Out, control: entry.control() };
+                let hit = Hit { entry, direction: Direction::Out, control: entry.control(), pair: None };
                 let way = self.outbound(cx, frame, &Staged { packet: *packet, home }, hit);
                 self.verdict_of(way)
             }

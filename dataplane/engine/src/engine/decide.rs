@@ -17,10 +17,27 @@ pub(super) type Way = Option<PortId>;
 
 impl Own {
     /// Decides about a burst of nothing but flows; the port if all are to leave by one.
+    #[inline(always)]
+    pub(super) fn decide_all<F: Frame>(
+        &mut self,
+        cx: &Context<'_>,
+        frames: &mut [F],
+        verdicts: &mut [Verdict],
+        staged: &[Staged],
+        guesses: &[Guess<'_>],
+    ) -> Way {
+        if cx.any_v6 {
+            self.decide_each::<F, true>(cx, frames, verdicts, staged, guesses)
+        } else {
+            self.decide_each::<F, false>(cx, frames, verdicts, staged, guesses)
+        }
+    }
+
+    /// The same, one for bursts of IPv4 alone.
     ///
     /// A function of its own, as are the stages before it: what one loop over the burst needs stays in registers.
     #[inline(never)]
-    pub(super) fn decide_all<F: Frame>(
+    fn decide_each<F: Frame, const ANY_V6: bool>(
         &mut self,
         cx: &Context<'_>,
         frames: &mut [F],
@@ -31,7 +48,7 @@ impl Own {
         // The bits that some port has, and those that all have: the same only of one port.
         let (mut some, mut all) = (0, u16::MAX);
         for (((frame, verdict), staged), guess) in frames.iter_mut().zip(verdicts).zip(staged).zip(guesses) {
-            if let Some(port) = self.decide(cx, frame, staged, *guess) {
+            if let Some(port) = self.decide::<F, ANY_V6>(cx, frame, staged, *guess) {
                 *verdict = Verdict::Forward(port);
                 some |= port.0;
                 all &= port.0;
@@ -44,8 +61,14 @@ impl Own {
     }
 
     #[inline(always)]
-    fn decide<F: Frame>(&mut self, cx: &Context<'_>, frame: &mut F, staged: &Staged, guess: Guess<'_>) -> Way {
-        match Table::likely(guess, &staged.packet.key) {
+    fn decide<F: Frame, const ANY_V6: bool>(
+        &mut self,
+        cx: &Context<'_>,
+        frame: &mut F,
+        staged: &Staged,
+        guess: Guess<'_>,
+    ) -> Way {
+        match Table::likely::<ANY_V6>(guess, &staged.packet.key, &cx.snapshot.destinations) {
             // Two cases, so that the direction is not asked for again.
             Some(hit @ Hit { direction: Direction::In, .. }) if hit.entry.has_time(cx.now) => {
                 self.inbound(cx, frame, staged, hit)
@@ -77,7 +100,7 @@ impl Own {
             } else if cx.snapshot.stands_aside {
                 self.stand_aside(cx, frame, &staged[at])
             } else {
-                let way = self.decide(cx, frame, &staged[at], guesses[at]);
+                let way = self.decide::<F, true>(cx, frame, &staged[at], guesses[at]);
                 self.verdict_of(way)
             };
         }

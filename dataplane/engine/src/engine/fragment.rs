@@ -9,8 +9,7 @@ use ulvs_wire::{FlowKey, Kind, Packet, parse, parse_any};
 
 use crate::conn::{Direction, Hit};
 use crate::datagrams::{DatagramName, Known, Part};
-use crate::forward::dr;
-use crate::forward::nat::{self, End, Rewrite};
+use crate::forward::{dr, nat};
 use crate::frame::Frame;
 use crate::shared::Shared;
 use crate::snapshot::{Lookup, Snapshot};
@@ -18,7 +17,7 @@ use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::ipsec::is_ipsec;
 use super::pieces::{longest, may_be_cut};
-use super::{Context, Own, local};
+use super::{Context, Own, local, translation};
 
 impl Own {
     /// Decides about a fragment for the director.
@@ -134,8 +133,7 @@ impl Own {
             return Verdict::Drop(DropReason::TooBig);
         }
         let verdict = if method == ForwardMethod::Nat {
-            let (address, port) = hit.entry.destination();
-            let to = Rewrite { end: End::Destination, address, port, deltas: hit.entry.deltas() };
+            let to = translation::request(hit.entry, None);
             nat::rewrite_address(frame, packet, &to, &destination.real_server.ethernet);
             Verdict::Forward(destination.real_server.port)
         } else {
@@ -158,10 +156,7 @@ impl Own {
             return Verdict::Drop(DropReason::TooBig);
         }
         if hit.control.method() == ForwardMethod::Nat {
-            let (address, port) = hit.entry.vip();
-            let (ip, transport) = hit.entry.deltas();
-            let deltas = (ip.inverse(), transport.inverse());
-            nat::rewrite_address(frame, packet, &Rewrite { end: End::Source, address, port, deltas }, &hop.ethernet);
+            nat::rewrite_address(frame, packet, &translation::reply(hit.entry, None), &hop.ethernet);
         } else {
             dr::request(frame, packet, &hop.ethernet);
         }

@@ -5,7 +5,6 @@ use ulvs_wire::{Packet, parse};
 
 use crate::conn::{Control, Entry, Hit, Home};
 use crate::forward::icmp_error::Error;
-use crate::forward::nat::{End, Rewrite};
 use crate::forward::tun::Tunnel;
 use crate::forward::{dr, nat, tun};
 use crate::frame::Frame;
@@ -15,7 +14,7 @@ use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::ipsec::followed;
 use super::state::{advance, changes_nothing};
-use super::{Context, Own, Staged, Way};
+use super::{Context, Own, Staged, Way, translation};
 
 impl Own {
     #[inline(always)]
@@ -112,8 +111,7 @@ impl Own {
             }
             ForwardMethod::Dr => dr::request(frame, packet, &real_server.ethernet),
             ForwardMethod::Nat => {
-                let (address, port) = hit.entry.destination();
-                let rewrite = Rewrite { end: End::Destination, address, port, deltas: hit.entry.deltas() };
+                let rewrite = translation::request(hit.entry, hit.pair);
                 nat::rewrite(frame, packet, &rewrite, &real_server.ethernet);
             }
         }

@@ -9,7 +9,7 @@ use ulvs_wire::{Kind, Packet, Quoted, icmp, parse, parse_any};
 
 use crate::conn::{Direction, Hit};
 use crate::datagrams::DatagramName;
-use crate::forward::nat::{self, End, Rewrite};
+use crate::forward::nat::{self, End};
 use crate::forward::quote::{self, Translation};
 use crate::forward::unrouted;
 use crate::frame::Frame;
@@ -20,7 +20,7 @@ use crate::verdict::{PuntReason, Verdict};
 
 use super::ipsec::followed;
 use super::state::advance;
-use super::{Context, Engine, Own};
+use super::{Context, Engine, Own, translation};
 
 impl Engine {
     /// Makes of a frame that the kernel sends out of `port` what the client is to see, if it is a reply of a real server that is
@@ -29,7 +29,7 @@ impl Engine {
     pub fn translate_reply<F: Frame>(&self, snapshot: &Snapshot, now: Ticks, port: PortId, frame: &mut F) {
         let counters = self.counters();
         let tcp = TcpStates::of(snapshot.defence.secure_tcp);
-        let cx = Context { shared: &self.shared, snapshot, counters, now, ingress: port, tcp };
+        let cx = Context { shared: &self.shared, snapshot, counters, now, ingress: port, tcp, any_v6: true };
         let mut packet = Packet::default();
         match parse_any(frame.bytes(), &mut packet) {
             Kind::Flow if cx.may_be_of_one(&packet) => cx.reply_from_here(frame, &packet),
@@ -71,7 +71,7 @@ impl Context<'_> {
         counters.packets_in.add(1);
         counters.bytes_in.add(u64::from(packet.ip_len));
         if hit.control.method() == ForwardMethod::Nat {
-            let to = request(hit);
+            let to = translation::request(hit.entry, None);
             unrouted(frame, packet, |frame, ethernet| nat::rewrite(frame, packet, &to, ethernet));
         }
         Verdict::Punt(PuntReason::LocalDestination)
@@ -88,7 +88,7 @@ impl Context<'_> {
     fn reply_from_here<F: Frame>(&self, frame: &mut F, packet: &Packet) {
         let Some(hit) = self.reply_of(packet) else { return };
         if hit.control.method() == ForwardMethod::Nat {
-            let to = reply(hit);
+            let to = translation::reply(hit.entry, None);
             unrouted(frame, packet, |frame, ethernet| nat::rewrite(frame, packet, &to, ethernet));
         }
         self.count_reply(hit, 1, u64::from(packet.ip_len));
@@ -111,7 +111,7 @@ impl Context<'_> {
         packet.key.set_ports(known.ports);
         let Some(hit) = self.reply_of(packet) else { return };
         if hit.control.method() == ForwardMethod::Nat {
-            let to = reply(hit);
+            let to = translation::reply(hit.entry, None);
             unrouted(frame, packet, |frame, ethernet| nat::rewrite_address(frame, packet, &to, ethernet));
         }
         self.count_reply(hit, 0, u64::from(packet.ip_len - (packet.l4 - packet.l3)));
@@ -160,7 +160,7 @@ impl Context<'_> {
 /// A later fragment for the director's own stack.
 pub(super) fn send_later_here<F: Frame>(frame: &mut F, packet: &Packet, hit: Hit<'_>) -> Verdict {
     if hit.control.method() == ForwardMethod::Nat {
-        let to = request(hit);
+        let to = translation::request(hit.entry, None);
         unrouted(frame, packet, |frame, ethernet| nat::rewrite_address(frame, packet, &to, ethernet));
     }
     Verdict::Punt(PuntReason::LocalDestination)
@@ -174,15 +174,4 @@ pub(super) fn send_error_here<F: Frame>(frame: &mut F, packet: &Packet, quoted: 
         unrouted(frame, packet, |frame, ethernet| quote::translate(frame, packet, quoted, &to, ethernet));
     }
     Verdict::Punt(PuntReason::Icmp)
-}
-
-fn request(hit: Hit<'_>) -> Rewrite {
-    let (address, port) = hit.entry.destination();
-    Rewrite { end: End::Destination, address, port, deltas: hit.entry.deltas() }
-}
-
-fn reply(hit: Hit<'_>) -> Rewrite {
-    let (address, port) = hit.entry.vip();
-    let (ip, transport) = hit.entry.deltas();
-    Rewrite { end: End::Source, address, port, deltas: (ip.inverse(), transport.inverse()) }
 }

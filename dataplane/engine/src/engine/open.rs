@@ -85,7 +85,8 @@ impl Own {
             return Err(Refused::Full);
         }
         let helper = cx.helper_of(key, choice.method);
-        let new = NewConnection { helper, ..new(*key, choice) };
+        let paired = cx.snapshot.destinations.has_pair_of(key, choice.destination, choice.view.generation());
+        let new = NewConnection { helper, paired, ..new(*key, choice) };
         // Counted before it can be found, for it can be ended as soon as it is.
         cx.shared.live.opened(new.destination, state.is_active());
         let made = cx.shared.table.make(&mut self.local, (home, key), &new, (state, timeout), cx.now);

@@ -5,7 +5,6 @@ use ulvs_wire::Packet;
 
 use crate::conn::{Direction, Entry, Hit};
 use crate::forward::icmp_error::Error;
-use crate::forward::nat::{End, Rewrite};
 use crate::forward::{dr, nat};
 use crate::frame::Frame;
 use crate::shared::Unresolved;
@@ -13,7 +12,7 @@ use crate::snapshot::{Hop, HopId, Lookup};
 use crate::verdict::{DropReason, PuntReason, Verdict};
 
 use super::state::{advance, changes_nothing};
-use super::{Context, Own, Staged, Way};
+use super::{Context, Own, Staged, Way, translation};
 
 impl Own {
     #[inline(always)]
@@ -76,7 +75,7 @@ impl Own {
             let (error, reason) = (Error::TooBig(hop.mtu), DropReason::TooBig);
             return self.reject_from_director(cx, frame, packet, error, reason);
         }
-        let hit = Hit { entry, direction: Direction::Out, control: entry.control() };
+        let hit = Hit { entry, direction: Direction::Out, control: entry.control(), pair: None };
         let (id, generation) = entry.destination_id();
         send_reply(cx, frame, packet, hit, hop, cx.snapshot.destinations.get(id).serves(generation));
         self.cut(Verdict::Forward(hop.port), hop.mtu)
@@ -88,10 +87,8 @@ impl Own {
 fn send_reply<F: Frame>(cx: &Context<'_>, frame: &mut F, packet: &Packet, hit: Hit<'_>, hop: &Hop, serves: bool) {
     let entry = hit.entry;
     if hit.control.method() == ForwardMethod::Nat {
-        let (address, port) = entry.vip();
-        let (ip, transport) = entry.deltas();
-        let deltas = (ip.inverse(), transport.inverse());
-        nat::rewrite(frame, packet, &Rewrite { end: End::Source, address, port, deltas }, &hop.ethernet);
+        let rewrite = translation::reply(entry, hit.pair);
+        nat::rewrite(frame, packet, &rewrite, &hop.ethernet);
     } else {
         dr::request(frame, packet, &hop.ethernet);
     }

@@ -4,14 +4,13 @@ use ulvs_model::ForwardMethod;
 use ulvs_wire::{Family, Packet};
 
 use crate::conn::Entry;
-use crate::forward::dr;
-use crate::forward::nat::{self, End, Rewrite};
+use crate::forward::{dr, nat};
 use crate::frame::Frame;
 use crate::snapshot::RealServerView;
 use crate::verdict::Verdict;
 
 use super::tunnel::tunnel_mtu;
-use super::{BURST, Context, Own};
+use super::{BURST, Context, Own, translation};
 
 /// How a frame is cut.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -55,8 +54,7 @@ impl Own {
             ForwardMethod::Tun => return self.encapsulate_any(cx, frame, packet, real_server),
             ForwardMethod::Dr => dr::request(frame, packet, &real_server.ethernet),
             ForwardMethod::Nat => {
-                let (address, port) = entry.destination();
-                let rewrite = Rewrite { end: End::Destination, address, port, deltas: entry.deltas() };
+                let rewrite = translation::request(entry, None);
                 nat::rewrite(frame, packet, &rewrite, &real_server.ethernet);
             }
         }

@@ -84,6 +84,7 @@ impl Rehearsal {
             now,
             ingress,
             tcp: TcpStates::of(snapshot.defence.secure_tcp),
+            any_v6: true,
         };
         let asking = packet.filter(|packet| !is_error && !is_ipsec(&packet.key));
         let called = asking.and_then(|packet| called(&cx, frame, packet));

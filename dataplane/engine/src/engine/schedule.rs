@@ -237,5 +237,6 @@ pub(super) fn new(key: FlowKey, choice: Choice<'_>) -> NewConnection {
         port: choice.port,
         role: choice.role,
         helper: Helper::None,
+        paired: false,
     }
 }

@@ -1,8 +1,8 @@
 //! The first two stages of a burst: parse, and look up. What they find stands in [`Staged`] packets and their guesses.
 
-use ulvs_wire::{Kind, PLAIN, Packet, parse_other, parse_plain};
+use ulvs_wire::{Family, Kind, PLAIN, Packet, parse_other, parse_plain};
 
-use crate::conn::{Guess, Home};
+use crate::conn::{Entry, Guess, Home};
 use crate::frame::Frame;
 
 use super::{BURST, Context};
@@ -22,12 +22,13 @@ pub(super) type Frames = u64;
 const _: () = assert!(BURST <= Frames::BITS as usize);
 
 impl<'a> Context<'a> {
-    /// Stages the frames that are flows for the director, and asks for their home buckets; says which frames are not.
+    /// Stages the frames that are flows for the director, and asks for their home buckets; says which frames are not, and whether
+    /// some flows are by IPv6.
     #[inline(never)]
-    pub(super) fn parse<F: Frame>(&self, frames: &[F], staged: &mut [Staged]) -> Frames {
+    pub(super) fn parse<F: Frame>(&self, frames: &[F], staged: &mut [Staged]) -> (Frames, bool) {
         let mac = self.snapshot.network.port(self.ingress).map_or(0, |port| address_word(&port.mac));
         let table = &self.shared.table;
-        let mut others = 0;
+        let (mut others, mut any_v6) = (0, false);
         for at in 0..frames.len().min(staged.len()) {
             let bytes = frames[at].bytes();
             let staged = &mut staged[at];
@@ -37,22 +38,23 @@ impl<'a> Context<'a> {
                 .is_some_and(|start| is_to(start, mac) && parse_plain(start, bytes.len(), &mut staged.packet));
             if is_plain {
                 staged.home = table.home_v4(&staged.packet.key);
-            } else if !self.parse_other(bytes, mac, staged) {
+            } else if !self.parse_other(bytes, mac, staged, &mut any_v6) {
                 mark(&mut others, at);
                 continue;
             }
             table.prefetch_bucket(staged.home);
         }
-        others
+        (others, any_v6)
     }
 
     /// Whether a frame that is not plain is a flow for the director, which is staged. A function of its own: a frame that is plain
     /// has the registers.
     #[inline(never)]
-    fn parse_other(&self, bytes: &[u8], mac: u64, staged: &mut Staged) -> bool {
+    fn parse_other(&self, bytes: &[u8], mac: u64, staged: &mut Staged, any_v6: &mut bool) -> bool {
         let is_flow = is_to(bytes, mac) && parse_other(bytes, &mut staged.packet) == Kind::Flow;
         if is_flow {
             staged.home = self.shared.table.home(&staged.packet.key);
+            *any_v6 |= staged.packet.key.family() == Family::V6;
         }
         is_flow
     }
@@ -61,10 +63,21 @@ impl<'a> Context<'a> {
     /// line, too, does no harm, and to look whether it is one would cost all others.
     #[inline(never)]
     pub(super) fn look_up(&self, staged: &[Staged], guesses: &mut [Guess<'a>]) {
-        for (staged, guess) in staged.iter().zip(guesses) {
-            *guess = self.shared.table.prefetch_entry(staged.home, staged.packet.key.family());
+        for (staged, guess) in staged.iter().zip(guesses.iter_mut()) {
+            *guess = self.shared.table.prefetch_entry(staged.home);
+        }
+        if self.any_v6 && self.snapshot.services.are_marked_of(Family::V6) {
+            prefetch_second_lines(staged, guesses);
         }
     }
+}
+
+/// Asks for the second lines of entries of IPv6: connections of services by mark may have any virtual address, which is there.
+#[cold]
+#[inline(never)]
+fn prefetch_second_lines(staged: &[Staged], guesses: &[Guess<'_>]) {
+    let by_v6 = staged.iter().zip(guesses).filter(|(staged, _)| staged.packet.key.family() == Family::V6);
+    by_v6.filter_map(|(_, guess)| *guess).for_each(Entry::prefetch_second);
 }
 
 /// Says that this frame is no flow.

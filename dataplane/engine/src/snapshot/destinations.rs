@@ -3,8 +3,10 @@
 use std::sync::{Arc, LazyLock};
 
 use ulvs_model::{Destination, ForwardMethod, Weight};
+use ulvs_wire::{Family, FlowKey};
 
 use super::DestinationId;
+use super::pairs::{AddressPair, AddressPairs};
 use super::real_server::RealServerView;
 
 const PAGE: usize = 256;
@@ -92,13 +94,16 @@ static NOBODY: LazyLock<DestinationView> = LazyLock::new(DestinationView::of_nob
 
 /// All destinations of a snapshot.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Destinations(Vec<Arc<[DestinationView; PAGE]>>);
+pub(crate) struct Destinations {
+    pages: Vec<Arc<[DestinationView; PAGE]>>,
+    pairs: AddressPairs,
+}
 
 impl Destinations {
     #[inline]
     pub(crate) fn get(&self, id: DestinationId) -> &DestinationView {
         let at = id.0 as usize;
-        match self.0.get(at / PAGE) {
+        match self.pages.get(at / PAGE) {
             Some(page) => &page[at % PAGE],
             None => unused(),
         }
@@ -107,10 +112,27 @@ impl Destinations {
     /// Writes a destination; only its page is copied, and only if a snapshot shares it.
     pub(crate) fn set(&mut self, id: DestinationId, view: DestinationView) {
         let at = id.0 as usize;
-        while self.0.len() <= at / PAGE {
-            self.0.push(Arc::new(std::array::from_fn(|_| NOBODY.clone())));
+        while self.pages.len() <= at / PAGE {
+            self.pages.push(Arc::new(std::array::from_fn(|_| NOBODY.clone())));
         }
-        Arc::make_mut(&mut self.0[at / PAGE])[at % PAGE] = view;
+        Arc::make_mut(&mut self.pages[at / PAGE])[at % PAGE] = view;
+    }
+
+    /// The IPv6 addresses of packets of a destination, as this use of its number, if its service has one.
+    #[inline]
+    pub(crate) fn pair(&self, id: DestinationId, generation: u32) -> Option<&AddressPair> {
+        self.pairs.get(id, generation)
+    }
+
+    /// Whether packets with this key have those.
+    #[inline(always)]
+    pub(crate) fn has_pair_of(&self, key: &FlowKey, id: DestinationId, generation: u32) -> bool {
+        key.family() == Family::V6 && self.pair(id, generation).is_some_and(|pair| pair.vip == key.v6()[1])
+    }
+
+    /// Says what they are.
+    pub(crate) fn set_pair(&mut self, id: DestinationId, pair: AddressPair) {
+        self.pairs.set(id, pair);
     }
 }
 

@@ -15,6 +15,7 @@ mod marks;
 mod network;
 #[cfg(test)]
 mod network_tests;
+mod pairs;
 mod place;
 mod real_server;
 mod services;
@@ -34,6 +35,7 @@ pub use marks::MarkRule;
 pub(crate) use marks::Marks;
 pub(crate) use network::{Hop, Lookup, NetworkView};
 pub use network::{HopId, Neighbour, Network, Port, Route};
+pub(crate) use pairs::AddressPair;
 pub(crate) use place::{ANY, Place, mark_as_address};
 pub(crate) use real_server::{RealServerView, RealServers};
 pub(crate) use services::{FTP, FTP_DATA, Persistence, ServiceView, Services};

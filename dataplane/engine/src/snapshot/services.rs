@@ -116,8 +116,8 @@ pub(crate) struct Services {
     of_family: [u32; 2],
     /// How many of them are also found by other ports than their own.
     wide: u32,
-    /// How many of them are found by a mark.
-    marked: u32,
+    /// How many of them are found by a mark, of IPv4 and of IPv6.
+    marked: [u32; 2],
 }
 
 impl Services {
@@ -147,7 +147,13 @@ impl Services {
     /// Whether there is any service by mark, and so a reason to ask for a packet's.
     #[inline]
     pub(crate) const fn are_marked(&self) -> bool {
-        self.marked > 0
+        self.marked[0] + self.marked[1] > 0
+    }
+
+    /// Whether any of this family is by mark: its connections may have any virtual address.
+    #[inline]
+    pub(crate) const fn are_marked_of(&self, family: Family) -> bool {
+        self.marked[family_index(family)] > 0
     }
 
     /// The service of packets with this mark; 0: they have none.
@@ -158,7 +164,7 @@ impl Services {
     /// Whether some are found by other ports than their own, or by a mark.
     #[inline]
     pub(crate) const fn are_wide(&self) -> bool {
-        self.wide + self.marked > 0
+        self.wide > 0 || self.are_marked()
     }
 
     /// Whether there are so many that a worker's cache may not hold what their schedulers use.
@@ -184,7 +190,7 @@ impl Services {
             }
             self.of_family[family_index(key.family())] += 1;
             self.wide += u32::from(is_wide(&key));
-            self.marked += u32::from(key.mark().is_some());
+            self.marked[family_index(key.family())] += u32::from(key.mark().is_some());
         }
     }
 
@@ -192,7 +198,7 @@ impl Services {
         if self.directory.remove(&Place::of(key)) {
             self.of_family[family_index(key.family())] -= 1;
             self.wide -= u32::from(is_wide(key));
-            self.marked -= u32::from(key.mark().is_some());
+            self.marked[family_index(key.family())] -= u32::from(key.mark().is_some());
             if let Some(vip) = key.vip() {
                 self.vips.remove(vip);
             }

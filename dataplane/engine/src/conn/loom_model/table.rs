@@ -1,5 +1,7 @@
 //! The whole table in miniature: one or two entries, two workers.
 
+use std::sync::LazyLock;
+
 use loom::thread;
 use ulvs_model::ForwardMethod;
 use ulvs_wire::{Address, Family, FlowHasher, FlowKey};
@@ -9,11 +11,14 @@ use crate::conn::control::Control;
 use crate::conn::{ConnId, Direction, Helper, Hit, Local, NewConnection, Refused, Role, Table};
 use crate::live::{LiveConnections, Load};
 use crate::proto::State;
-use crate::snapshot::DestinationId;
+use crate::snapshot::{DestinationId, Destinations};
 use crate::sync::Arc;
 use crate::time::Ticks;
 
 const TIMEOUT: u32 = 10;
+
+/// Nothing is known of any.
+static NO_DESTINATIONS: LazyLock<Destinations> = LazyLock::new(Destinations::default);
 
 pub(super) fn table(capacity: u32) -> Arc<Table> {
     Arc::new(Table::new(capacity, 2, FlowHasher::new([3, 5, 7])).unwrap())
@@ -32,6 +37,7 @@ pub(super) fn connection(client: u16, method: ForwardMethod) -> NewConnection {
         port: client + 200,
         role: Role::Single,
         helper: Helper::None,
+        paired: false,
     }
 }
 
@@ -41,7 +47,7 @@ pub(super) fn insert(table: &Table, local: &mut Local, new: &NewConnection, now:
 
 pub(super) fn find<'a>(table: &'a Table, key: &FlowKey) -> Option<Hit<'a>> {
     let home = table.home(key);
-    Table::likely(table.prefetch_entry(home, key.family()), key).or_else(|| table.search(home, key))
+    Table::likely::<true>(table.prefetch_entry(home), key, &NO_DESTINATIONS).or_else(|| table.search(home, key))
 }
 
 /// Two workers make the same connection with different real servers: it is made once, and both directions find it.

@@ -84,6 +84,7 @@ impl Cell {
             port: if method == ForwardMethod::Nat { SERVER.1 } else { VIP.1 },
             role: Role::Single,
             helper: Helper::None,
+            paired: false,
         };
         let table = &engine.shared.table;
         // A tick ago: within one a timeout is that of the state in any case.

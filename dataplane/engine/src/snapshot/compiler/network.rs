@@ -9,6 +9,8 @@ use ulvs_model::{Destination, ForwardMethod};
 
 use crate::snapshot::{DestinationId, DestinationView, Listener, Neighbour, Network, NetworkView, Port, PortId, Route};
 
+use crate::snapshot::AddressPair;
+
 use super::{Compiler, Slot};
 
 impl Compiler {
@@ -125,6 +127,9 @@ impl Compiler {
             let real_server = self.real_servers.get((address.ip(), destination.encapsulation), &self.network, tunnels);
             let view = DestinationView::new(destination, *generation, *available, real_server);
             self.destinations.set(id, view);
+            if let Some(pair) = AddressPair::of(&slot.service, address, *generation) {
+                self.destinations.set_pair(id, pair);
+            }
         }
     }
 }
