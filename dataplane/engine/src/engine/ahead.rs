@@ -9,10 +9,12 @@ use crate::prefetch::prefetch;
 use crate::snapshot::{DestinationId, Place, ServiceLine, ServiceView};
 use crate::verdict::Verdict;
 
-use super::{BURST, Context, Frames, Own, Staged, Way};
+use super::stage::AT_A_TIME;
+use super::{Context, Frames, Own, Staged, Way};
 
-/// So many packets are looked at before the first of them is decided: what they will need has room in the first level of cache.
-const AHEAD: usize = BURST / 2;
+/// So many packets are looked at before the first of them is decided: what they will need has room in the first level of cache, and is no
+/// more than a core waits for [at a time](AT_A_TIME).
+const AHEAD: usize = AT_A_TIME;
 
 impl Own {
     /// As [`decide_all`](Self::decide_all), of a director with many services.
@@ -25,8 +27,9 @@ impl Own {
     ) -> Way {
         let mut by_one = None;
         let parts = frames.chunks_mut(AHEAD).zip(verdicts.chunks_mut(AHEAD));
-        let looked_up = staged.chunks(AHEAD).zip(guesses.chunks(AHEAD));
-        for ((frames, verdicts), (staged, guesses)) in parts.zip(looked_up) {
+        // Those of the parts that follow, too: they are asked for meanwhile.
+        let guesses = (0..).step_by(AHEAD).map_while(|from| guesses.get(from..));
+        for ((frames, verdicts), (staged, guesses)) in parts.zip(staged.chunks(AHEAD).zip(guesses)) {
             self.look_ahead(cx, 0, staged, guesses);
             let way = self.decide_all(cx, frames, verdicts, staged, guesses);
             by_one = Some(way.filter(|_| by_one.is_none_or(|before| before == way)));

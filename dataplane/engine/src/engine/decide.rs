@@ -8,7 +8,7 @@ use crate::frame::Frame;
 use crate::snapshot::PortId;
 use crate::verdict::Verdict;
 
-use super::stage::{Frames, Staged};
+use super::stage::{AT_A_TIME, Frames, Staged};
 use super::{Context, Own};
 
 /// The port a packet is forwarded by; `None` if something else becomes of it, which is then in [`Own::instead`]. Two places, for the
@@ -47,7 +47,11 @@ impl Own {
     ) -> Way {
         // The bits that some port has, and those that all have: the same only of one port.
         let (mut some, mut all) = (0, u16::MAX);
-        for (((frame, verdict), staged), guess) in frames.iter_mut().zip(verdicts).zip(staged).zip(guesses) {
+        let packets = frames.iter_mut().zip(verdicts).zip(staged).zip(guesses);
+        for (at, (((frame, verdict), staged), guess)) in packets.enumerate() {
+            if at.is_multiple_of(AT_A_TIME) {
+                cx.ask_again(guesses, at);
+            }
             if let Some(port) = self.decide::<F, ANY_V6>(cx, frame, staged, *guess) {
                 *verdict = Verdict::Forward(port);
                 some |= port.0;
@@ -95,6 +99,9 @@ impl Own {
         (staged, guesses): (&[Staged], &[Guess<'_>]),
     ) {
         for (at, (frame, verdict)) in frames.iter_mut().zip(verdicts).enumerate() {
+            if at.is_multiple_of(AT_A_TIME) {
+                cx.ask_again(guesses, at);
+            }
             *verdict = if others >> at & 1 != 0 {
                 self.other(cx, frame)
             } else if cx.snapshot.stands_aside {

@@ -2,10 +2,17 @@
 
 use ulvs_wire::{Family, Kind, PLAIN, Packet, parse_other, parse_plain};
 
-use crate::conn::{Entry, Guess, Home};
+use crate::conn::{Guess, Home};
 use crate::frame::Frame;
+use crate::prefetch::prefetch;
 
 use super::{BURST, Context};
+
+/// Entries that are asked for at a time, each so many packets or more before it is needed.
+///
+/// A core keeps account of the lines that it waits for, 10 of them or up to 48. Some do not begin to load what they are asked for beyond
+/// that; so with a burst's entries asked for at once many come only when they are needed (docs/performance.md).
+pub(super) const AT_A_TIME: usize = 16;
 
 /// A packet between stages, on one cache line: its home bucket is on its way into the cache.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,17 +74,28 @@ impl<'a> Context<'a> {
             *guess = self.shared.table.prefetch_entry(staged.home);
         }
         if self.any_v6 && self.snapshot.services.are_marked_of(Family::V6) {
-            prefetch_second_lines(staged, guesses);
+            prefetch_second_lines(guesses);
+        }
+    }
+
+    /// Before the packet with this number is decided: asks again for the entries of some after the next ones.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn ask_again(&self, guesses: &[Guess<'_>], at: usize) {
+        let later = guesses.get(at + AT_A_TIME..).unwrap_or_default();
+        let later = &later[..later.len().min(AT_A_TIME)];
+        later.iter().flatten().for_each(|entry| prefetch(*entry));
+        if self.any_v6 && self.snapshot.services.are_marked_of(Family::V6) {
+            prefetch_second_lines(later);
         }
     }
 }
 
-/// Asks for the second lines of entries of IPv6: connections of services by mark may have any virtual address, which is there.
+/// Asks for the second lines, too: connections of services by mark may have any virtual address, and of IPv6's it is there.
 #[cold]
 #[inline(never)]
-fn prefetch_second_lines(staged: &[Staged], guesses: &[Guess<'_>]) {
-    let by_v6 = staged.iter().zip(guesses).filter(|(staged, _)| staged.packet.key.family() == Family::V6);
-    by_v6.filter_map(|(_, guess)| *guess).for_each(Entry::prefetch_second);
+fn prefetch_second_lines(guesses: &[Guess<'_>]) {
+    guesses.iter().flatten().for_each(|entry| entry.prefetch_second());
 }
 
 /// Says that this frame is no flow.
