@@ -1,5 +1,11 @@
 //! Asking for a cache line ahead of its use: the one thing safe Rust can't say.
 
+/// Lines that are asked for at a time, some while before they are needed.
+///
+/// A core keeps account of the lines that it waits for, 10 of them or up to 48. Some do not begin to load what they are asked for beyond
+/// that; so with 64 asked for at once many come only when they are needed (docs/performance.md).
+pub(crate) const AT_A_TIME: usize = 16;
+
 /// Starts loading the cache line of `value`.
 #[inline(always)]
 pub(crate) fn prefetch<T>(value: &T) {

@@ -306,6 +306,12 @@ impl Entry {
         }
     }
 
+    /// Whether its second line has an address.
+    pub(super) fn has_v6(&self) -> bool {
+        let tuple = Tuple(self.tuple.load(Relaxed));
+        tuple.family() == Family::V6 || tuple.destination_family() == Family::V6
+    }
+
     /// Whether it is a template of one call.
     pub(super) fn is_of_call(&self) -> bool {
         Tuple(self.tuple.load(Relaxed)).is_of_call()

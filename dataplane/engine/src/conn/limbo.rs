@@ -64,6 +64,11 @@ impl Limbo {
         }
     }
 
+    /// Those whose token is `safe`, in their order.
+    pub(super) fn ready(&self, safe: u64) -> impl Iterator<Item = ConnId> + '_ {
+        self.queue.iter().take_while(move |waiting| waiting.token <= safe).map(|waiting| waiting.id)
+    }
+
     /// The next one whose token is `safe`, with its incarnation.
     pub(super) fn next(&mut self, safe: u64) -> Option<(ConnId, u32)> {
         let first = self.queue.front()?;

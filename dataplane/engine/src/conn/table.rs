@@ -6,6 +6,7 @@ use ulvs_model::ForwardMethod;
 use ulvs_wire::{Address, Delta, Family, FlowHasher, FlowKey, parse};
 
 use crate::memory::Region;
+use crate::prefetch::{AT_A_TIME, prefetch};
 use crate::proto::State;
 use crate::snapshot::{AddressPair, Destinations};
 use crate::sync::atomic::{Ordering, fence};
@@ -52,6 +53,13 @@ pub(crate) struct Hit<'a> {
     pub(crate) control: Control,
     /// Its IPv6 addresses, if they were found without reading its second line.
     pub(crate) pair: Option<&'a AddressPair>,
+}
+
+/// Where the index has an entry: by requests, and by replies of NAT.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Homes {
+    request: Home,
+    reply: Option<Home>,
 }
 
 /// Why a connection could not be made.
@@ -137,7 +145,7 @@ impl Table {
     #[inline]
     pub(crate) fn prefetch_entry(&self, home: Home) -> Guess<'_> {
         let entry = self.entries.get(self.index.guess(home) as usize)?;
-        crate::prefetch::prefetch(entry);
+        prefetch(entry);
         Some(entry)
     }
 
@@ -340,7 +348,7 @@ impl Table {
         } else {
             Self::swap_life(entry, Control::is_live, Life::Dead)?
         };
-        self.take_out(entry, id, was);
+        self.take_out(id, was, self.homes(entry, id));
         local.retire(id, was.incarnation());
         Some(was)
     }
@@ -355,14 +363,43 @@ impl Table {
         (life == Life::Dead).then_some(was)
     }
 
-    pub(super) fn take_out(&self, entry: &Entry, id: ConnId, was: Control) {
+    /// Where the index has an entry.
+    fn homes(&self, entry: &Entry, id: ConnId) -> Homes {
+        let control = entry.control();
+        let by_reply = control.method() == ForwardMethod::Nat && !control.has(Control::TEMPLATE);
+        Homes { request: self.home_of(id), reply: by_reply.then(|| self.home(&entry.reply_key())) }
+    }
+
+    /// Where the index has entries that are about to end, whose buckets are asked for: step by step for all of them, so that none
+    /// waits for another one's lines.
+    #[inline(never)]
+    pub(super) fn prefetch_homes(&self, ids: impl Iterator<Item = ConnId>, homes: &mut [Homes; AT_A_TIME]) {
+        let mut ending = [(ConnId::MAX, None); AT_A_TIME];
+        for ((place, id), homes) in ending.iter_mut().zip(ids).zip(homes.iter_mut()) {
+            let entry = &self.entries[id as usize];
+            prefetch(entry);
+            (*place, *homes) = ((id, Some(entry)), Homes::default());
+        }
+        let ending = || ending.iter().map_while(|&(id, entry)| Some((id, entry?)));
+        ending().filter(|(_, entry)| entry.has_v6()).for_each(|(_, entry)| entry.prefetch_second());
+        for ((id, entry), homes) in ending().zip(homes) {
+            *homes = self.homes(entry, id);
+            self.index.prefetch(homes.request);
+            if let Some(home) = homes.reply {
+                self.index.prefetch(home);
+            }
+        }
+    }
+
+    /// Takes an entry that has just ended out of the index: its homes are those of the incarnation that ended.
+    pub(super) fn take_out(&self, id: ConnId, was: Control, homes: Homes) {
         if was.has(Control::EXPELLED) {
             return;
         }
-        if was.method() == ForwardMethod::Nat && !was.has(Control::TEMPLATE) {
-            self.index.remove(self.home(&entry.reply_key()), id);
+        if let Some(home) = homes.reply {
+            self.index.remove(home, id);
         }
-        self.index.remove(self.home_of(id), id);
+        self.index.remove(homes.request, id);
     }
 
     /// Changes the life of an entry for which `when` holds; the control word it had.

@@ -5,11 +5,10 @@ use ulvs_wire::Packet;
 
 use crate::conn::Guess;
 use crate::frame::Frame;
-use crate::prefetch::prefetch;
+use crate::prefetch::{AT_A_TIME, prefetch};
 use crate::snapshot::{DestinationId, Place, ServiceLine, ServiceView};
 use crate::verdict::Verdict;
 
-use super::stage::AT_A_TIME;
 use super::{Context, Frames, Own, Staged, Way};
 
 /// So many packets are looked at before the first of them is decided: what they will need has room in the first level of cache, and is no

@@ -5,10 +5,11 @@ use ulvs_wire::Packet;
 
 use crate::conn::{Direction, Guess, Hit, Home, Table};
 use crate::frame::Frame;
+use crate::prefetch::AT_A_TIME;
 use crate::snapshot::PortId;
 use crate::verdict::Verdict;
 
-use super::stage::{AT_A_TIME, Frames, Staged};
+use super::stage::{Frames, Staged};
 use super::{Context, Own};
 
 /// The port a packet is forwarded by; `None` if something else becomes of it, which is then in [`Own::instead`]. Two places, for the

@@ -4,15 +4,9 @@ use ulvs_wire::{Family, Kind, PLAIN, Packet, parse_other, parse_plain};
 
 use crate::conn::{Guess, Home};
 use crate::frame::Frame;
-use crate::prefetch::prefetch;
+use crate::prefetch::{AT_A_TIME, prefetch};
 
 use super::{BURST, Context};
-
-/// Entries that are asked for at a time, each so many packets or more before it is needed.
-///
-/// A core keeps account of the lines that it waits for, 10 of them or up to 48. Some do not begin to load what they are asked for beyond
-/// that; so with a burst's entries asked for at once many come only when they are needed (docs/performance.md).
-pub(super) const AT_A_TIME: usize = 16;
 
 /// A packet between stages, on one cache line: its home bucket is on its way into the cache.
 #[derive(Clone, Copy, Debug, Default)]
