@@ -104,10 +104,10 @@ fn main() -> ExitCode {
         return generate(&folder);
     }
     logging::start(arguments.log_format);
+    resident::keep();
     if !ulvs_worker::heap::keep() {
         tracing::warn!("the C library does not keep freed memory: workers are interrupted when it is given back");
     }
-    resident::keep();
     match director::run(&arguments.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

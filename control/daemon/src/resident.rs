@@ -5,7 +5,8 @@
 
 use nix::sys::mman::{MlockAllFlags, mlockall};
 
-/// Brings all of it in, for good. To be called before anything large is mapped, which would be brought in too.
+/// Brings all of it in, for good. To be called before anything large is mapped, the heap's reserve included, which would be brought in
+/// too.
 pub(crate) fn keep() {
     if let Err(error) = mlockall(MlockAllFlags::MCL_CURRENT) {
         // An operator's own ulvsd, without the right: it runs as well, a page fault now and then beside.

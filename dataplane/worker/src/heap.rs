@@ -4,6 +4,10 @@
 //! kernel interrupts every core that runs a thread of the process: the workers' are among them always. glibc does both with blocks
 //! that are large: fifty interruptions for a listing of 65,536 connections, and twenty for loading 10,000 services, with passes of a
 //! millisecond and more on a machine whose cores are virtual. Kept, the memory serves the next time.
+//!
+//! What new connections of many services read is all over the heap, so it is of huge pages, for there to be fewer translations to look
+//! up. They are taken as the memory is first touched, by the control side, two megabytes at a time: to put small pages together later, as
+//! the kernel does by itself, is to change mappings again.
 
 /// What glibc is told.
 ///
@@ -19,44 +23,68 @@ const SETTINGS: [(i32, i32); 4] =
 #[cfg(target_env = "gnu")]
 const STEP: i32 = 1 << 20;
 
-/// Tells the C library to keep what is freed; whether it does. To be called before there is a second thread.
+/// How much the heap has from the start, in bytes: addresses alone, until it is used. What is beyond is of small pages, for the kernel
+/// extends a heap by memory for which nothing was asked. Less is tried where so much can't be had.
+#[cfg(target_env = "gnu")]
+const RESERVES: [i32; 3] = [1 << 30, 1 << 28, 1 << 26];
+
+/// More than is free in a heap that has just begun, so that it has to grow.
+#[cfg(target_env = "gnu")]
+const BLOCK: usize = 4 << 20;
+
+/// Tells the C library to keep what is freed; whether it does. To be called before there is a second thread, and after memory is
+/// locked that is there by then: the reserve would be brought in.
+#[cfg(target_env = "gnu")]
+pub fn keep() -> bool {
+    let keeps = SETTINGS.iter().all(|&(option, value)| set(option, value));
+    if keeps {
+        // Without a reserve there are more system calls and smaller pages, and nothing else.
+        let _ = RESERVES.into_iter().any(reserve);
+    }
+    keeps
+}
+
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "the C library has no other way")]
-pub fn keep() -> bool {
+fn set(option: i32, value: i32) -> bool {
     // SAFETY: sets a number of the allocator's, with no other thread about.
-    SETTINGS.iter().all(|&(option, value)| unsafe { libc::mallopt(option, value) } != 0)
+    unsafe { libc::mallopt(option, value) != 0 }
 }
+
+/// Has the heap grow by this once; whether it could.
+#[cfg(target_env = "gnu")]
+fn reserve(bytes: i32) -> bool {
+    set(libc::M_TOP_PAD, bytes);
+    // It makes the heap grow by itself and by the reserve, which is behind it and not touched; freed, it is of the reserve.
+    let mut block = Vec::<u8>::new();
+    let could = block.try_reserve_exact(BLOCK).is_ok();
+    set(libc::M_TOP_PAD, STEP);
+    if could {
+        ask_for_huge_pages(block.as_ptr().addr());
+    }
+    could
+}
+
+/// Of the heap from here on: each is taken whole when the first byte of it is touched, if one is free.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "the heap is the C library's: there is no mapping of ours to ask for")]
+fn ask_for_huge_pages(from: usize) {
+    // SAFETY: tells where the heap ends, and changes nothing.
+    let end = unsafe { libc::sbrk(0) };
+    let from = from.next_multiple_of(HUGE);
+    // Where the heap is elsewhere, a mapping that the C library takes if another is in the heap's way, it stays as it is.
+    let Some(bytes) = end.addr().checked_sub(from) else { return };
+    // SAFETY: a wish about how memory of this process is mapped, within the heap; what is in it stays as it is. Kernels
+    // without huge pages refuse, and those that are told to give none don't.
+    let _ = unsafe { libc::madvise(end.with_addr(from), bytes / HUGE * HUGE, libc::MADV_HUGEPAGE) };
+}
+
+/// Of a huge page, in bytes.
+#[cfg(target_env = "gnu")]
+const HUGE: usize = 2 << 20;
 
 /// Other libraries do as they do.
 #[cfg(not(target_env = "gnu"))]
 pub const fn keep() -> bool {
     true
-}
-
-#[cfg(all(test, target_env = "gnu"))]
-mod tests {
-    use std::ops::Range;
-
-    use super::*;
-
-    /// Where the heap is by now.
-    fn heap() -> Option<Range<usize>> {
-        let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-        let ends = maps.lines().filter(|line| line.ends_with("[heap]")).filter_map(|line| {
-            let (begin, end) = line.split_whitespace().next()?.split_once('-')?;
-            Some((usize::from_str_radix(begin, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
-        });
-        ends.map(|(begin, end)| begin..end).reduce(|all, next| all.start..next.end)
-    }
-
-    #[test]
-    fn a_large_block_of_any_thread_is_of_the_one_heap_which_stays() {
-        assert!(keep());
-        let block = std::thread::spawn(|| vec![0_u8; 100 << 20]).join().unwrap();
-        let before = heap().unwrap();
-        assert!(before.contains(&block.as_ptr().addr()), "{:?} is not in {before:?}", block.as_ptr());
-        drop(block);
-        let now = heap().unwrap();
-        assert!(now.end >= before.end, "given back: {before:?}, now {now:?}");
-    }
 }
