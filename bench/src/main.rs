@@ -4,6 +4,7 @@
 //! a null forwarder, alternating with the worker, and shown. Wall-clock time lies on shared machines; thread CPU time does so
 //! less, and the ratio to the limit of the same run least.
 
+mod arithmetic;
 mod director;
 mod expiry;
 mod flows;
