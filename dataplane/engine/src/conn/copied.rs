@@ -2,7 +2,10 @@
 
 use ulvs_wire::FlowKey;
 
-use crate::sync::atomic::Ordering::Relaxed;
+use crate::sync::atomic::{
+    Ordering::{Acquire, Relaxed},
+    fence,
+};
 use crate::time::Ticks;
 
 use super::call_id::CallId;
@@ -55,6 +58,8 @@ impl Table {
         };
         let call = from.is_of_call().then(|| table.calls.get(id));
         let (seen, timeout) = (Ticks(from.last_seen.load(Relaxed)), from.timeout.load(Relaxed));
+        // As in listings: what was read is of one connection only if it is still there.
+        fence(Acquire);
         let after = from.control();
         if !after.is_live() || after.incarnation() != control.incarnation() {
             return None;

@@ -189,6 +189,8 @@ impl Entry {
 
     /// Writes numbers into a free entry.
     pub(super) fn hold(&self, ids: impl Iterator<Item = ConnId>) {
+        // Whoever lists the entry and sees one of these also sees that the last connection has ended.
+        fence(Release);
         let mut ids = ids.take(Self::HELD);
         for word in self.vip_v6.iter().chain(&self.destination_v6).chain(&self.held) {
             let (Some(high), Some(low)) = (ids.next(), ids.next()) else { return };

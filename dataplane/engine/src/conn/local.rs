@@ -179,7 +179,7 @@ impl Local {
         let safe = table.quiescence.safe();
         let mut homes = [Homes::default(); AT_A_TIME];
         for at in 0..ENDS_AT_ONCE {
-            if at.is_multiple_of(AT_A_TIME) {
+            if at.is_multiple_of(AT_A_TIME) && self.can_retire() {
                 table.prefetch_homes(self.expiring.ready(safe), &mut homes);
             }
             if !self.can_retire() {

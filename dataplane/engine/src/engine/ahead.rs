@@ -28,8 +28,9 @@ impl Own {
         let parts = frames.chunks_mut(AHEAD).zip(verdicts.chunks_mut(AHEAD));
         // Those of the parts that follow, too: they are asked for meanwhile.
         let guesses = (0..).step_by(AHEAD).map_while(|from| guesses.get(from..));
-        for ((frames, verdicts), (staged, guesses)) in parts.zip(staged.chunks(AHEAD).zip(guesses)) {
-            self.look_ahead(cx, 0, staged, guesses);
+        let staged = (0..).step_by(AHEAD).map_while(|from| staged.get(from..));
+        for ((frames, verdicts), (staged, guesses)) in parts.zip(staged.zip(guesses)) {
+            self.look_ahead(cx, 0, &staged[..frames.len()], guesses);
             let way = self.decide_all(cx, frames, verdicts, staged, guesses);
             by_one = Some(way.filter(|_| by_one.is_none_or(|before| before == way)));
         }

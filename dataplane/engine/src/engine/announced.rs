@@ -62,7 +62,7 @@ impl Own {
         let (address, _) = control.entry.destination();
         let role = Role::Controlled(controller);
         let (method, family) = (ForwardMethod::Nat, key.family());
-        let paired = false;
+        let paired = cx.snapshot.destinations.has_pair_of(&key, destination, generation);
         let new = NewConnection { key, method, destination, generation, address, family, port, role, helper, paired };
         // Counted before it can be found, for it can be ended as soon as it is.
         cx.shared.live.opened(destination, false);

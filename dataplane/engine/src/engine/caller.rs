@@ -64,7 +64,7 @@ impl Own {
             port: packet.key.source_port(),
             role,
             helper: Helper::None,
-            paired: false,
+            paired: cx.snapshot.destinations.has_pair_of(&key, destination, view.generation()),
         };
         if service.one_packet {
             let entry = Entry::of_one_packet(&new);

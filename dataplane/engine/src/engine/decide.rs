@@ -49,11 +49,11 @@ impl Own {
         // The bits that some port has, and those that all have: the same only of one port.
         let (mut some, mut all) = (0, u16::MAX);
         let packets = frames.iter_mut().zip(verdicts).zip(staged).zip(guesses);
-        for (at, (((frame, verdict), staged), guess)) in packets.enumerate() {
+        for (at, (((frame, verdict), packet), guess)) in packets.enumerate() {
             if at.is_multiple_of(AT_A_TIME) {
-                cx.ask_again(guesses, at);
+                cx.ask_again(staged, guesses, at);
             }
-            if let Some(port) = self.decide::<F, ANY_V6>(cx, frame, staged, *guess) {
+            if let Some(port) = self.decide::<F, ANY_V6>(cx, frame, packet, *guess) {
                 *verdict = Verdict::Forward(port);
                 some |= port.0;
                 all &= port.0;
@@ -101,7 +101,7 @@ impl Own {
     ) {
         for (at, (frame, verdict)) in frames.iter_mut().zip(verdicts).enumerate() {
             if at.is_multiple_of(AT_A_TIME) {
-                cx.ask_again(guesses, at);
+                cx.ask_again(staged, guesses, at);
             }
             *verdict = if others >> at & 1 != 0 {
                 self.other(cx, frame)

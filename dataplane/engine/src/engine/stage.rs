@@ -2,7 +2,7 @@
 
 use ulvs_wire::{Family, Kind, PLAIN, Packet, parse_other, parse_plain};
 
-use crate::conn::{Guess, Home};
+use crate::conn::{Entry, Guess, Home};
 use crate::frame::Frame;
 use crate::prefetch::{AT_A_TIME, prefetch};
 
@@ -68,28 +68,30 @@ impl<'a> Context<'a> {
             *guess = self.shared.table.prefetch_entry(staged.home);
         }
         if self.any_v6 && self.snapshot.services.are_marked_of(Family::V6) {
-            prefetch_second_lines(guesses);
+            prefetch_second_lines(staged, guesses);
         }
     }
 
     /// Before the packet with this number is decided: asks again for the entries of some after the next ones.
     #[cold]
     #[inline(never)]
-    pub(super) fn ask_again(&self, guesses: &[Guess<'_>], at: usize) {
-        let later = guesses.get(at + AT_A_TIME..).unwrap_or_default();
-        let later = &later[..later.len().min(AT_A_TIME)];
+    pub(super) fn ask_again(&self, staged: &[Staged], guesses: &[Guess<'_>], at: usize) {
+        let from = guesses.len().min(at + AT_A_TIME);
+        let until = guesses.len().min(from + AT_A_TIME);
+        let later = &guesses[from..until];
         later.iter().flatten().for_each(|entry| prefetch(*entry));
         if self.any_v6 && self.snapshot.services.are_marked_of(Family::V6) {
-            prefetch_second_lines(later);
+            prefetch_second_lines(staged.get(from..).unwrap_or_default(), later);
         }
     }
 }
 
-/// Asks for the second lines, too: connections of services by mark may have any virtual address, and of IPv6's it is there.
+/// Asks for the second lines of entries by IPv6, too: connections of services by mark may have any virtual address, which is there.
 #[cold]
 #[inline(never)]
-fn prefetch_second_lines(guesses: &[Guess<'_>]) {
-    guesses.iter().flatten().for_each(|entry| entry.prefetch_second());
+fn prefetch_second_lines(staged: &[Staged], guesses: &[Guess<'_>]) {
+    let by_v6 = staged.iter().zip(guesses).filter(|(staged, _)| staged.packet.key.family() == Family::V6);
+    by_v6.filter_map(|(_, guess)| *guess).for_each(Entry::prefetch_second);
 }
 
 /// Says that this frame is no flow.

@@ -15,6 +15,11 @@ pub(super) fn request(entry: &Entry, pair: Option<&AddressPair>) -> Rewrite {
     };
     let (virtual_port, port) = entry.ports();
     let address = Address::from_v6_wire(pair.real_server);
+    debug_assert_eq!(
+        (entry.destination(), entry.deltas()),
+        ((address, port), of_pair(pair, virtual_port, port)),
+        "{pair:?}"
+    );
     Rewrite { end: End::Destination, address, port, deltas: of_pair(pair, virtual_port, port) }
 }
 
@@ -25,7 +30,9 @@ pub(super) fn reply(entry: &Entry, pair: Option<&AddressPair>) -> Rewrite {
         None => (entry.vip(), entry.deltas()),
         Some(pair) => {
             let (virtual_port, port) = entry.ports();
-            ((Address::from_v6_wire(pair.vip), virtual_port), of_pair(pair, virtual_port, port))
+            let vip = (Address::from_v6_wire(pair.vip), virtual_port);
+            debug_assert_eq!(entry.vip(), vip, "{pair:?}");
+            (vip, of_pair(pair, virtual_port, port))
         }
     };
     Rewrite { end: End::Source, address, port, deltas: (ip.inverse(), transport.inverse()) }

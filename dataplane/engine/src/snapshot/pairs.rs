@@ -1,5 +1,5 @@
 //! The two IPv6 addresses that packets of a destination have, on their way in and after: they are the same for all its connections,
-//! and forty bytes of them in each would be a cache line more for a packet to wait for.
+//! and 32 bytes of them in each connection's entry would be a cache line more for a packet to wait for.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -18,6 +18,7 @@ mod ipvsadm;
 mod local;
 mod many_services;
 mod next_hops;
+mod pairs;
 mod persistence;
 mod properties;
 mod random;

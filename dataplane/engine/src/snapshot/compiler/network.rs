@@ -7,9 +7,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use ulvs_model::{Destination, ForwardMethod};
 
-use crate::snapshot::{DestinationId, DestinationView, Listener, Neighbour, Network, NetworkView, Port, PortId, Route};
-
-use crate::snapshot::AddressPair;
+use crate::snapshot::{
+    AddressPair, DestinationId, DestinationView, Listener, Neighbour, Network, NetworkView, Port, PortId, Route,
+};
 
 use super::{Compiler, Slot};
 
