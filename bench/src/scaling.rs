@@ -12,7 +12,6 @@ use crate::generator::{Generator, Order};
 use crate::measure::{self, PacketClock};
 use crate::report::{self, Measured};
 use ulvs_wire::tcp;
-use ulvs_worker::Worker;
 
 /// Packets of each worker in a repeat.
 const PACKETS: u64 = 4 << 20;
@@ -20,21 +19,30 @@ const PACKETS: u64 = 4 << 20;
 /// Times that both are measured in a repeat: not all may count.
 const ROUNDS: usize = 3;
 
-/// Two cores that do less than so many times as much arithmetic as one are not two.
-const FREE: f64 = 1.95;
+/// A core on which arithmetic takes more than so many times its least time is another's too.
+const FREE: f64 = 1.03;
 
-/// What both workers did at once.
-struct Together {
-    /// Of each worker's CPU time for a packet, the mean.
-    nanoseconds: f64,
-    /// How many times as much arithmetic as one the two cores did at that time, before or after, whichever is less.
-    cores: f64,
+/// One round: each worker by itself, then both at once.
+struct Round {
+    /// Nanoseconds of CPU time for a packet, of one worker while the other does nothing.
+    alone: f64,
+    /// The same while the other is at work, the mean of both.
+    together: f64,
+    /// Seconds that arithmetic took at that time, before and after, alone and at once, of either: the most.
+    arithmetic: f64,
+}
+
+impl Round {
+    /// How many times as much two workers do as one, in the same time of two cores.
+    fn times(&self) -> f64 {
+        2.0 * self.alone / self.together
+    }
 }
 
 /// Measures one worker alone, and then both at once: nanoseconds of each one's CPU time. The workers' cores may be others' too,
 /// so it is CPU time that is compared: what one worker costs the other by the memory they share shows in it. So does what the two cores
-/// cost each other if they are one: so before and after the same two threads do arithmetic alone, and repeats in which they can't do twice as
-/// much as one are told apart.
+/// cost each other if they are two halves of one, and what others take of them: so the same threads do arithmetic alone before and after,
+/// and rounds in which it takes longer, be it beside the other or not, don't count.
 pub(crate) fn run(
     name: &str,
     setup: &Setup,
@@ -58,65 +66,65 @@ pub(crate) fn run(
     ensure!(shared.connections() == traffic.flows, "{} connections were made", shared.connections());
     (*one.io(), *two.io()) = (scattered(0), scattered(share));
     let mut source = scattered(0);
-    let (mut alone, mut both, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rounds, mut sources) = (Vec::new(), Vec::new());
     for round in 0..=repeats * ROUNDS {
-        sources.push(measure::null(&mut source, PACKETS));
-        alone.push(measure::worker(&mut one, &mut clock, PACKETS));
-        let quiet = arithmetic::seconds();
-        let start = Barrier::new(2);
-        let (first, second) = std::thread::scope(|scope| -> Result<_> {
-            let second = scope.spawn(|| -> Result<_> {
-                // Whether it could be registered is asked when the other one waits no longer.
-                let registered = eal.register_thread();
-                let did = beside(&start, &mut two, &mut other_clock);
-                registered?;
-                Ok(did)
-            });
-            let first = beside(&start, &mut one, &mut clock);
-            let second = second.join().map_err(|_| anyhow::anyhow!("the second worker panicked"))??;
-            Ok((first, second))
-        })?;
-        let nanoseconds = f64::midpoint(first.0, second.0);
-        both.push(Together { nanoseconds, cores: 2.0 * quiet / f64::midpoint(first.1, second.1) });
-        if round == 0 {
-            (alone, both, sources) = (Vec::new(), Vec::new(), Vec::new());
+        let source = measure::null(&mut source, PACKETS);
+        let before = arithmetic::seconds();
+        let alone = measure::worker(&mut one, &mut clock, PACKETS);
+        let after = arithmetic::seconds();
+        let (first, second) = at_once(eal, arithmetic::seconds, arithmetic::seconds)?;
+        let worker = || measure::worker(&mut one, &mut clock, PACKETS);
+        let (mine, other) = at_once(eal, worker, || measure::worker(&mut two, &mut other_clock, PACKETS))?;
+        let (third, fourth) = at_once(eal, arithmetic::seconds, arithmetic::seconds)?;
+        let arithmetic = [before, after, first, second, third, fourth].into_iter().fold(0.0, f64::max);
+        // The first warms up.
+        if round > 0 {
+            rounds.push(Round { alone, together: f64::midpoint(mine, other), arithmetic });
+            sources.push(source);
         }
     }
     let forwarded: u64 = shared.workers().iter().map(|worker| worker.forwarded.get()).sum();
     let received: u64 = shared.workers().iter().map(|worker| worker.received.get()).sum();
     ensure!(forwarded == received, "only {forwarded} of {received} packets were forwarded");
-    let alone = report::median(alone);
-    let (free, shared): (Vec<_>, Vec<_>) = both.iter().partition(|one| one.cores >= FREE);
-    let times = |of: &[&Together]| of.iter().map(|one| one.nanoseconds).collect::<Vec<_>>();
-    let mut measured = Measured::new(name, times(if free.is_empty() { &shared } else { &free }));
+    let least = rounds.iter().map(|round| round.arithmetic).fold(f64::INFINITY, f64::min);
+    let free: Vec<_> = rounds.iter().filter(|round| round.arithmetic <= FREE * least).collect();
+    let all: Vec<_> = rounds.iter().collect();
+    // Fewer would say little.
+    let counted = if free.len() < repeats { &all } else { &free };
+    let of = |rounds: &[&Round], what: fn(&Round) -> f64| rounds.iter().map(|round| what(round)).collect::<Vec<_>>();
+    let mut measured = Measured::new(name, of(counted, |round| round.together));
     measured.source_ns_per_packet = Some(report::median(sources));
     measured.notes.push(format!(
-        "one worker alone {alone:.1} ns: two do {:.2} times as much in the same time of two cores",
-        2.0 * alone / measured.ns_per_packet,
+        "one worker alone {:.1} ns: two do {:.2} times as much in the same time of two cores",
+        report::median(of(counted, |round| round.alone)),
+        report::median(of(counted, Round::times)),
     ));
-    if free.is_empty() {
-        measured.notes.push(format!(
-            "two cores never did {FREE} times as much arithmetic as one: they are no two cores, or others' too"
-        ));
-    } else if !shared.is_empty() {
-        let cores = report::median(shared.iter().map(|one| one.cores).collect());
-        measured.notes.push(format!(
-            "{} of {} repeats are not in it: two cores did {cores:.2} times as much arithmetic as one in them, and {FREE} or more in \
-             the others; a packet took {:.1} ns",
-            shared.len(),
-            both.len(),
-            report::median(times(&shared)),
-        ));
-    }
+    measured.notes.push(format!(
+        "in {} of {} rounds both cores were free, which {} counted: arithmetic took no more than {FREE} times its least; in all rounds two \
+         did {:.2} times as much, and a packet took {:.1} ns",
+        free.len(),
+        all.len(),
+        if free.len() < repeats { "is too few to be" } else { "are those" },
+        report::median(of(&all, Round::times)),
+        report::median(of(&all, |round| round.together)),
+    ));
     Ok(measured)
 }
 
-/// One of the two: nanoseconds for a packet, and the seconds of arithmetic, before or after, whichever are more.
-fn beside(start: &Barrier, worker: &mut Worker<Generator>, clock: &mut PacketClock) -> (f64, f64) {
-    start.wait();
-    let before = arithmetic::seconds();
-    start.wait();
-    let nanoseconds = measure::worker(worker, clock, PACKETS);
-    start.wait();
-    (nanoseconds, before.max(arithmetic::seconds()))
+/// Does both at the same time, the second in a thread of its own.
+fn at_once<T: Send>(eal: &Eal, first: impl FnOnce() -> T, second: impl FnOnce() -> T + Send) -> Result<(T, T)> {
+    let start = Barrier::new(2);
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| {
+            // Whether it could be registered is asked when the other one waits no longer.
+            let registered = eal.register_thread();
+            start.wait();
+            let did = second();
+            registered.map(|_| did)
+        });
+        start.wait();
+        let first = first();
+        let second = second.join().map_err(|_| anyhow::anyhow!("the second worker panicked"))?;
+        Ok((first, second?))
+    })
 }
