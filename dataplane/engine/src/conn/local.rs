@@ -5,10 +5,11 @@ use crate::sync::atomic::Ordering;
 use crate::time::{TICKS_PER_SECOND, Ticks};
 
 use super::control::{Control, Life};
+use super::ending::Homes;
 use super::entry::{ConnId, Entry};
 use super::limbo::Limbo;
 use super::pool::FreeList;
-use super::table::{Homes, Table};
+use super::table::Table;
 
 /// Entries of one worker in a row; the next ones are the next worker's.
 const STRIDE: u32 = 4096;

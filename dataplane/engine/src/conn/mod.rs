@@ -7,6 +7,7 @@ mod ahead;
 mod call_id;
 mod control;
 mod copied;
+mod ending;
 mod entry;
 mod index;
 mod limbo;

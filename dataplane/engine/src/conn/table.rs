@@ -6,10 +6,10 @@ use ulvs_model::ForwardMethod;
 use ulvs_wire::{Address, Delta, Family, FlowHasher, FlowKey, parse};
 
 use crate::memory::Region;
-use crate::prefetch::{AT_A_TIME, prefetch};
+use crate::prefetch::prefetch;
 use crate::proto::State;
 use crate::snapshot::{AddressPair, Destinations};
-use crate::sync::atomic::{Ordering, fence};
+use crate::sync::atomic::Ordering;
 use crate::time::Ticks;
 
 use super::call_id::{CallId, CallIds};
@@ -53,13 +53,6 @@ pub(crate) struct Hit<'a> {
     pub(crate) control: Control,
     /// Its IPv6 addresses, if they were found without reading its second line.
     pub(crate) pair: Option<&'a AddressPair>,
-}
-
-/// Where the index has an entry: by requests, and by replies of NAT.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Homes {
-    request: Home,
-    reply: Option<Home>,
 }
 
 /// Why a connection could not be made.
@@ -334,72 +327,6 @@ impl Table {
         };
         self.index.remove(home, id);
         Err(refused)
-    }
-
-    /// Ends a connection. Only one caller ends it: `Some` is the control word it had. `None` also if the worker
-    /// [can't end](Local::can_retire) another one now, or it controls others.
-    pub(crate) fn kill(&self, local: &mut Local, id: ConnId) -> Option<Control> {
-        if !local.can_retire() {
-            return None;
-        }
-        let entry = &self.entries[id as usize];
-        let was = if entry.control().is_helped() {
-            Self::kill_childless(entry)?
-        } else {
-            Self::swap_life(entry, Control::is_live, Life::Dead)?
-        };
-        self.take_out(id, was, self.homes(entry, id));
-        local.retire(id, was.incarnation());
-        Some(was)
-    }
-
-    /// Ends a connection that may control others, unless it does. Whoever makes it do so says so before looking whether it
-    /// is live; here it stops being live before that is looked at: one of both sees the other.
-    fn kill_childless(entry: &Entry) -> Option<Control> {
-        let was = Self::swap_life(entry, Control::is_live, Life::Joining)?;
-        fence(Ordering::SeqCst);
-        let life = if entry.controls() == 0 { Life::Dead } else { Life::Live };
-        entry.control.store(was.with_life(life).0, Ordering::Release);
-        (life == Life::Dead).then_some(was)
-    }
-
-    /// Where the index has an entry.
-    fn homes(&self, entry: &Entry, id: ConnId) -> Homes {
-        let control = entry.control();
-        let by_reply = control.method() == ForwardMethod::Nat && !control.has(Control::TEMPLATE);
-        Homes { request: self.home_of(id), reply: by_reply.then(|| self.home(&entry.reply_key())) }
-    }
-
-    /// Where the index has entries that are about to end, whose buckets are asked for: step by step for all of them, so that none
-    /// waits for another one's lines.
-    #[inline(never)]
-    pub(super) fn prefetch_homes(&self, ids: impl Iterator<Item = ConnId>, homes: &mut [Homes; AT_A_TIME]) {
-        let mut ending = [(ConnId::MAX, None); AT_A_TIME];
-        for ((place, id), homes) in ending.iter_mut().zip(ids).zip(homes.iter_mut()) {
-            let entry = &self.entries[id as usize];
-            prefetch(entry);
-            (*place, *homes) = ((id, Some(entry)), Homes::default());
-        }
-        let ending = || ending.iter().map_while(|&(id, entry)| Some((id, entry?)));
-        ending().filter(|(_, entry)| entry.has_v6()).for_each(|(_, entry)| entry.prefetch_second());
-        for ((id, entry), homes) in ending().zip(homes) {
-            *homes = self.homes(entry, id);
-            self.index.prefetch(homes.request);
-            if let Some(home) = homes.reply {
-                self.index.prefetch(home);
-            }
-        }
-    }
-
-    /// Takes an entry that has just ended out of the index: its homes are those of the incarnation that ended.
-    pub(super) fn take_out(&self, id: ConnId, was: Control, homes: Homes) {
-        if was.has(Control::EXPELLED) {
-            return;
-        }
-        if let Some(home) = homes.reply {
-            self.index.remove(home, id);
-        }
-        self.index.remove(homes.request, id);
     }
 
     /// Changes the life of an entry for which `when` holds; the control word it had.
