@@ -33,6 +33,7 @@ use crate::scenario::Scenario;
 /// Measures the datapath, scenario by scenario.
 #[derive(Debug, Parser)]
 #[command(name = "ulvs-bench")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 struct Arguments {
     /// Scenarios, such as dr-64k; all without any.
     scenarios: Vec<String>,
@@ -57,6 +58,10 @@ struct Arguments {
     #[arg(long)]
     list: bool,
 
+    /// Measure what the rig is for with packets of this process, too: so the families and methods can be compared on one port.
+    #[arg(long)]
+    no_rig: bool,
+
     /// Measure without huge pages: slower, but needs none.
     #[arg(long)]
     no_huge: bool,
@@ -73,7 +78,10 @@ fn main() -> Result<()> {
         }
         return Ok(());
     }
-    let scenarios = chosen(&arguments.scenarios)?;
+    let mut scenarios = chosen(&arguments.scenarios)?;
+    if arguments.no_rig {
+        scenarios = scenarios.into_iter().map(Scenario::off_the_rig).collect();
+    }
     if let Some(folder) = &arguments.pktgen {
         return scripts(folder, &scenarios, arguments.scenarios.is_empty());
     }

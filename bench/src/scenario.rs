@@ -120,6 +120,16 @@ impl Scenario {
         self
     }
 
+    /// The same with packets of this process, if it is one for the rig.
+    pub(crate) fn off_the_rig(self) -> Self {
+        match self.kind {
+            Kind::Rig => {
+                Self { kind: Kind::Existing, traffic: Traffic { protocol: parse::TCP, ..self.traffic }, ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// The traffic as Pktgen sends it: requests only, by UDP, whose first packets make their connections. Nothing if the
     /// scenario is more than packets of existing connections.
     pub(crate) fn pktgen(&self) -> Option<Traffic> {
